@@ -1,0 +1,147 @@
+//! A webhook event after parsing, and what it calls for.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{CompanyId, ImageId, ProjectId, ProjectKey, PunchItemId, UserId};
+
+/// What happened to the resource. Procore may add kinds; unknown ones are kept as text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// It was made.
+    Create,
+    /// It was changed.
+    Update,
+    /// It was deleted.
+    Delete,
+    /// Something this version does not know.
+    Other(String),
+}
+
+/// The parts of a delivery that decide what to do, the same for payload families v2, v3 and v4.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The resource as Procore names it, e.g. `Images`.
+    pub resource: String,
+    /// Its id.
+    pub resource_id: i64,
+    /// What happened.
+    pub change: Change,
+    /// Whose it is.
+    pub company: CompanyId,
+    /// Absent on company-level events.
+    pub project: Option<ProjectId>,
+    /// Who did it, where known.
+    pub user: Option<UserId>,
+    /// The application that did it (v2 and v3 only, and sometimes null even there).
+    pub application: Option<String>,
+}
+
+/// What the router must know of the configuration.
+#[derive(Debug, Clone)]
+pub struct RoutingPolicy<'a> {
+    /// The projects that may be read at all.
+    pub permitted: &'a [ProjectKey],
+    /// Our own service account, once known.
+    pub own_user: Option<UserId>,
+    /// Our OAuth client id.
+    pub own_application: &'a str,
+}
+
+/// What an event calls for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Route {
+    /// Look at this photo.
+    Analyze(ProjectKey, ImageId),
+    /// The photo is gone: forget what is kept of it.
+    ForgetPhoto(ProjectKey, ImageId),
+    /// Somebody changed a punch item; it may be one of ours.
+    PunchItemChanged(ProjectKey, PunchItemId),
+    /// Locations, trades or types changed: read them again.
+    RefreshReference(ProjectKey),
+    /// Nothing, and why.
+    Ignore(String),
+}
+
+/// Decides what `event` calls for.
+pub fn route(event: &Event, policy: &RoutingPolicy<'_>) -> Route {
+    let Some(project) = event.project else {
+        return Route::Ignore("company-level event".into());
+    };
+    let project = ProjectKey { company: event.company, project };
+    if !policy.permitted.contains(&project) {
+        return Route::Ignore(format!("project {project} is not permitted"));
+    }
+    let ours = (event.user.is_some() && event.user == policy.own_user)
+        || event.application.as_deref().is_some_and(|id| id == policy.own_application);
+    match (event.resource.as_str(), &event.change) {
+        ("Images", Change::Create | Change::Update) if ours => Route::Ignore("made by this service".into()),
+        ("Images", Change::Create | Change::Update) => {
+            Route::Analyze(project, ImageId::new(event.resource_id))
+        }
+        ("Images", Change::Delete) => Route::ForgetPhoto(project, ImageId::new(event.resource_id)),
+        ("Punch Items", Change::Update | Change::Delete) if !ours => {
+            Route::PunchItemChanged(project, PunchItemId::new(event.resource_id))
+        }
+        ("Locations" | "Trades" | "Punch Item Types", _) => Route::RefreshReference(project),
+        (resource, change) => Route::Ignore(format!("{resource} {change:?} needs nothing")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROJECT: ProjectKey = ProjectKey { company: CompanyId::new(8), project: ProjectId::new(6778) };
+
+    fn event(resource: &str, change: Change) -> Event {
+        Event {
+            resource: resource.into(),
+            resource_id: 41,
+            change,
+            company: PROJECT.company,
+            project: Some(PROJECT.project),
+            user: Some(UserId::new(5447)),
+            application: None,
+        }
+    }
+
+    fn routed(event: &Event) -> Route {
+        let policy = RoutingPolicy {
+            permitted: &[PROJECT],
+            own_user: Some(UserId::new(777)),
+            own_application: "client",
+        };
+        route(event, &policy)
+    }
+
+    fn ignored(event: &Event) -> bool {
+        matches!(routed(event), Route::Ignore(_))
+    }
+
+    #[test]
+    fn photos_are_looked_at() {
+        let photo = Route::Analyze(PROJECT, ImageId::new(41));
+        assert_eq!(routed(&event("Images", Change::Create)), photo);
+        assert_eq!(routed(&event("Images", Change::Update)), photo);
+        assert_eq!(routed(&event("Images", Change::Delete)), Route::ForgetPhoto(PROJECT, ImageId::new(41)));
+    }
+
+    #[test]
+    fn our_own_deeds_start_nothing() {
+        let by_user = Event { user: Some(UserId::new(777)), ..event("Images", Change::Create) };
+        let by_application = Event { application: Some("client".into()), ..event("Images", Change::Create) };
+        let own_item = Event { user: Some(UserId::new(777)), ..event("Punch Items", Change::Update) };
+        assert!(ignored(&by_user) && ignored(&by_application) && ignored(&own_item));
+    }
+
+    #[test]
+    fn strangers_and_unknown_kinds_are_ignored() {
+        let stranger = Event { project: Some(ProjectId::new(1)), ..event("Images", Change::Create) };
+        let company_level = Event { project: None, ..event("Images", Change::Create) };
+        let odd = event("Images", Change::Other("restore".into()));
+        assert!(ignored(&stranger) && ignored(&company_level) && ignored(&odd));
+        assert!(ignored(&event("Daily Logs", Change::Create)));
+    }
+}

@@ -1,0 +1,90 @@
+//! What can be queued. The store keeps these as versioned JSON; the pipeline runs them.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{FindingId, ImageId, ProjectKey};
+
+/// A row of the inbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InboxId(pub i64);
+
+/// A row of the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(pub i64);
+
+/// One unit of work. All of them are safe to run twice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Job {
+    /// Read a stored webhook body and decide what it calls for.
+    RouteEvent {
+        /// The stored delivery.
+        inbox: InboxId,
+    },
+    /// Fetch a photo, look at it, record what was found.
+    AnalyzePhoto {
+        /// Where it is.
+        project: ProjectKey,
+        /// Which photo.
+        image: ImageId,
+    },
+    /// Make a finding's punch item in Procore, or adopt the one that is already there.
+    Publish {
+        /// Which finding.
+        finding: FindingId,
+    },
+    /// Carry a reviewer's decision over to Procore.
+    ApplyDecision {
+        /// Which finding.
+        finding: FindingId,
+    },
+    /// Read what Procore says about a punch item that somebody changed there.
+    SyncPunchItem {
+        /// Which finding.
+        finding: FindingId,
+    },
+    /// List a project's photos and queue those that no webhook told of.
+    Sweep {
+        /// Which project.
+        project: ProjectKey,
+    },
+}
+
+impl Job {
+    /// The stable name for the queue, logs and metrics.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::RouteEvent { .. } => "route_event",
+            Self::AnalyzePhoto { .. } => "analyze_photo",
+            Self::Publish { .. } => "publish",
+            Self::ApplyDecision { .. } => "apply_decision",
+            Self::SyncPunchItem { .. } => "sync_punch_item",
+            Self::Sweep { .. } => "sweep",
+        }
+    }
+
+    /// Two jobs with the same key are the same work: while one waits, a second is not queued.
+    pub fn dedupe_key(&self) -> String {
+        match self {
+            Self::RouteEvent { inbox } => format!("route_event:{}", inbox.0),
+            Self::AnalyzePhoto { project, image } => format!("analyze_photo:{project}:{image}"),
+            Self::Publish { finding } => format!("publish:{finding}"),
+            Self::ApplyDecision { finding } => format!("apply_decision:{finding}"),
+            Self::SyncPunchItem { finding } => format!("sync_punch_item:{finding}"),
+            Self::Sweep { project } => format!("sweep:{project}"),
+        }
+    }
+
+    /// Lower runs first: people wait for decisions, nobody waits for a sweep.
+    pub const fn rank(&self) -> i64 {
+        match self {
+            Self::ApplyDecision { .. } => 0,
+            Self::RouteEvent { .. } => 1,
+            Self::Publish { .. } | Self::SyncPunchItem { .. } => 2,
+            Self::AnalyzePhoto { .. } => 3,
+            Self::Sweep { .. } => 4,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Pure values and decisions: no I/O, no clock, no randomness, no async.
+//!
+//! Time, new ids and random draws are arguments. Clippy's `disallowed` lists are denied here, and
+//! `tests/it/tidy.rs` refuses imports that point up.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod capture;
+pub mod card;
+pub mod detection;
+pub mod event;
+pub mod finding;
+pub mod geometry;
+pub mod ids;
+pub mod job;
+pub mod picture;
+pub mod place;
+pub mod punch_item;
+pub mod retry;
+pub mod review;
+pub mod score;

@@ -1,0 +1,1 @@
+//! The web surface: webhook receiver, review page, health and metrics.

@@ -1,0 +1,1 @@
+//! The work: from a stored event to a draft in Procore.

@@ -1,0 +1,1 @@
+//! The Procore API client: one attempt per call, typed in and out.

@@ -1,0 +1,1 @@
+//! The durable store: inbox, queue, photos, findings, outbox, audit.
