@@ -129,9 +129,14 @@ impl Layers {
     ///
     /// # Errors
     /// When one names no key or its text is not of the key's type.
-    pub fn add_environment(&mut self, variables: impl Iterator<Item = (String, String)>) -> Result<(), Error> {
+    pub fn add_environment(
+        &mut self,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<(), Error> {
         for (name, text) in variables {
-            let Some(rest) = name.strip_prefix(ENV_PREFIX).filter(|rest| rest.contains("__")) else { continue };
+            let Some(rest) = name.strip_prefix(ENV_PREFIX).filter(|rest| rest.contains("__")) else {
+                continue;
+            };
             let key = rest.to_ascii_lowercase().replace("__", ".");
             let origin = Origin::Environment(name.clone());
             let Some(current) = lookup(&self.tree, &key) else { return Err(self.unknown(&key, &origin)) };
@@ -194,7 +199,8 @@ impl Layers {
 }
 
 fn parse(text: &str, origin: &str) -> Result<Table, Error> {
-    text.parse::<Table>().map_err(|source| Error::Syntax { origin: origin.to_owned(), source: Box::new(source) })
+    text.parse::<Table>()
+        .map_err(|source| Error::Syntax { origin: origin.to_owned(), source: Box::new(source) })
 }
 
 /// Calls `visit` for everything that is not a table; lists count as one leaf.
@@ -238,7 +244,8 @@ fn parse_like(current: &Value, text: &str) -> Option<Value> {
 mod tests {
     use super::*;
 
-    const DEFAULTS: &str = "[store]\npath = \"\"\nread_connections = 4\n[procore]\nprojects = []\njitter = 0.5\n";
+    const DEFAULTS: &str =
+        "[store]\npath = \"\"\nread_connections = 4\n[procore]\nprojects = []\njitter = 0.5\n";
 
     fn layers() -> Layers {
         Layers::new(DEFAULTS).expect("valid")
@@ -249,7 +256,11 @@ mod tests {
     }
 
     fn variables(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> + use<> {
-        pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect::<Vec<_>>().into_iter()
+        pairs
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 
     fn value_of(layers: &Layers, wanted: &str) -> (Value, Origin) {

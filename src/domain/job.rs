@@ -30,18 +30,8 @@ pub enum Job {
         /// Which photo.
         image: ImageId,
     },
-    /// Make a finding's punch item in Procore, or adopt the one that is already there.
-    Publish {
-        /// Which finding.
-        finding: FindingId,
-    },
-    /// Carry a reviewer's decision over to Procore.
-    ApplyDecision {
-        /// Which finding.
-        finding: FindingId,
-    },
-    /// Read what Procore says about a punch item that somebody changed there.
-    SyncPunchItem {
+    /// Bring a finding's punch item in Procore in line with what was found and decided.
+    Deliver {
         /// Which finding.
         finding: FindingId,
     },
@@ -58,33 +48,29 @@ impl Job {
         match self {
             Self::RouteEvent { .. } => "route_event",
             Self::AnalyzePhoto { .. } => "analyze_photo",
-            Self::Publish { .. } => "publish",
-            Self::ApplyDecision { .. } => "apply_decision",
-            Self::SyncPunchItem { .. } => "sync_punch_item",
+            Self::Deliver { .. } => "deliver",
             Self::Sweep { .. } => "sweep",
         }
     }
 
-    /// Two jobs with the same key are the same work: while one waits, a second is not queued.
+    /// Two jobs with the same key are the same work: while one waits, a second is not queued; while one
+    /// runs, a second may be queued but not claimed.
     pub fn dedupe_key(&self) -> String {
         match self {
             Self::RouteEvent { inbox } => format!("route_event:{}", inbox.0),
             Self::AnalyzePhoto { project, image } => format!("analyze_photo:{project}:{image}"),
-            Self::Publish { finding } => format!("publish:{finding}"),
-            Self::ApplyDecision { finding } => format!("apply_decision:{finding}"),
-            Self::SyncPunchItem { finding } => format!("sync_punch_item:{finding}"),
+            Self::Deliver { finding } => format!("deliver:{finding}"),
             Self::Sweep { project } => format!("sweep:{project}"),
         }
     }
 
-    /// Lower runs first: people wait for decisions, nobody waits for a sweep.
+    /// Lower runs first: people wait for their decisions to arrive, nobody waits for a sweep.
     pub const fn rank(&self) -> i64 {
         match self {
-            Self::ApplyDecision { .. } => 0,
+            Self::Deliver { .. } => 0,
             Self::RouteEvent { .. } => 1,
-            Self::Publish { .. } | Self::SyncPunchItem { .. } => 2,
-            Self::AnalyzePhoto { .. } => 3,
-            Self::Sweep { .. } => 4,
+            Self::AnalyzePhoto { .. } => 2,
+            Self::Sweep { .. } => 3,
         }
     }
 }

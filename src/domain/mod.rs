@@ -6,6 +6,7 @@
 
 pub mod capture;
 pub mod card;
+pub mod delivery;
 pub mod detection;
 pub mod event;
 pub mod finding;

@@ -56,10 +56,18 @@ impl Metrics {
         registry.register("stage_seconds", "Time of each stage of a photo", stages.clone());
         registry.register("findings", "Findings recorded, by class and delivery", findings.clone());
         registry.register("queue_jobs", "Jobs now in the queue, by state", queue.clone());
-        registry.register("queue_oldest_ready_seconds", "Age of the oldest job that could run now", oldest_ready.clone());
+        registry.register(
+            "queue_oldest_ready_seconds",
+            "Age of the oldest job that could run now",
+            oldest_ready.clone(),
+        );
         let model_in_use = Family::<Labelled, Gauge>::default();
         model_in_use.get_or_create(&labelled(model, provider)).set(1);
-        registry.register("model_in_use", "The loaded model (what) and the execution provider in use (outcome)", model_in_use);
+        registry.register(
+            "model_in_use",
+            "The loaded model (what) and the execution provider in use (outcome)",
+            model_in_use,
+        );
         Self { registry: Arc::new(registry), jobs, stages, findings, queue, oldest_ready }
     }
 
