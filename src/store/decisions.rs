@@ -104,7 +104,7 @@ async fn too_late(connection: &mut Connection, card: &Card) -> Result<Option<Str
     if !matches!(card.state, FindingState::Accepted | FindingState::Rejected) {
         return Ok(Some("there is no decision to take back".into()));
     }
-    if matches!(card.delivery, Delivery::Delivered | Delivery::Refused) {
+    if card.delivery == Delivery::Delivered {
         let place = card.position.map_or_else(String::new, |position| format!(" (#{position})"));
         return Ok(Some(format!("it was carried over to Procore already{place}: change it there")));
     }

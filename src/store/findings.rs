@@ -1,5 +1,8 @@
 //! Findings, read as cards.
 
+use std::collections::HashMap;
+
+use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::QueryBuilder;
@@ -51,9 +54,9 @@ pub enum CardOrder {
 impl CardOrder {
     const fn sql(self) -> &'static str {
         match self {
-            Self::NewestFirst => " ORDER BY found_at DESC, id",
-            Self::ByScore => " ORDER BY score DESC, id",
-            Self::LastDecided => " ORDER BY decided_at DESC, id",
+            Self::NewestFirst => " ORDER BY found_at DESC, id DESC",
+            Self::ByScore => " ORDER BY score DESC, id DESC",
+            Self::LastDecided => " ORDER BY decided_at DESC, id DESC",
         }
     }
 }
@@ -120,16 +123,23 @@ impl Store {
 
     /// The numbers on the tabs, of one project or all.
     pub async fn counts(&self, project: Option<ProjectKey>, today_since: Timestamp) -> Result<Counts, Error> {
-        let mut sql = QueryBuilder::new(
-            "SELECT COUNT(CASE WHEN state = 'proposed' THEN 1 END), COUNT(CASE WHEN decided_at >= ",
-        );
-        sql.push_bind(millis(today_since));
-        sql.push(
-            " THEN 1 END), COUNT(CASE WHEN state IN ('accepted', 'rejected') AND delivery = 'waiting' THEN 1 END),
-              COUNT(CASE WHEN ",
-        );
-        sql.push(PROBLEM).push(" THEN 1 END) FROM findings");
-        push_conditions(&mut sql, &CardQuery { project, ..CardQuery::default() });
+        let asked = [
+            CardQuery { states: vec![FindingState::Proposed], ..CardQuery::default() },
+            CardQuery { decided_since: Some(today_since), ..CardQuery::default() },
+            CardQuery {
+                states: vec![FindingState::Accepted, FindingState::Rejected],
+                deliveries: vec![Delivery::Waiting],
+                ..CardQuery::default()
+            },
+            CardQuery { problems: true, ..CardQuery::default() },
+        ];
+        // One count each, because each has an index of its own; one statement, so that they agree.
+        let mut sql = QueryBuilder::new("SELECT ");
+        for (number, query) in asked.into_iter().enumerate() {
+            sql.push(if number == 0 { "(" } else { ", (" }).push("SELECT COUNT(*) FROM findings");
+            push_conditions(&mut sql, &CardQuery { project, ..query });
+            sql.push(")");
+        }
         let (to_review, decided_today, waiting, problems): (i64, i64, i64, i64) =
             sql.build_query_as().fetch_one(&self.0.readers).await?;
         Ok(Counts {
@@ -227,14 +237,16 @@ pub(crate) async fn get(connection: &mut Connection, id: FindingId) -> Result<Op
     record.map(Record::into_card).transpose()
 }
 
-/// The cards of what was found in a photo before any other, best first.
-pub(crate) async fn of_photo(connection: &mut Connection, photo: PhotoId) -> Result<Vec<Card>, Error> {
-    let records: Vec<Record> =
-        sqlx::query_as("SELECT * FROM findings WHERE photo = $1 ORDER BY score DESC, id")
-            .bind(photo.to_string())
-            .fetch_all(connection)
-            .await?;
-    records.into_iter().map(Record::into_card).collect()
+/// Every card by the photo in which it was found first, best first.
+pub(crate) async fn by_photo(connection: &mut Connection) -> Result<HashMap<PhotoId, Vec<Card>>, Error> {
+    let mut records =
+        sqlx::query_as::<_, Record>("SELECT * FROM findings ORDER BY score DESC, id").fetch(connection);
+    let mut cards: HashMap<PhotoId, Vec<Card>> = HashMap::new();
+    while let Some(record) = records.try_next().await? {
+        let card = record.into_card()?;
+        cards.entry(card.photo.id).or_default().push(card);
+    }
+    Ok(cards)
 }
 
 /// Adds a finding with its audit row, or only this photo to one that exists. Returns whether it is
@@ -247,7 +259,7 @@ pub(crate) async fn insert(
 ) -> Result<bool, Error> {
     let id = card.finding.id;
     let added = sqlx::query(
-        "INSERT INTO findings (id, company, project, photo, class, score, found_at, card, search, state, delivery)
+        "INSERT INTO findings (id, company, project, photo, class, score, found_at, state, delivery, search, card)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING",
     )
     .bind(id.to_string())
@@ -257,10 +269,10 @@ pub(crate) async fn insert(
     .bind(card.finding.class.name())
     .bind(f64::from(card.finding.score.value()))
     .bind(millis(card.found_at))
-    .bind(to_json(card)?)
-    .bind(search_text(card))
     .bind(card.state.name())
     .bind(card.delivery.name())
+    .bind(search_text(card))
+    .bind(to_json(card)?)
     .execute(&mut *connection)
     .await?;
     let new = added.rows_affected() > 0;

@@ -55,6 +55,14 @@ impl Store {
         Ok(())
     }
 
+    /// What is wrong inside the file, if anything: every page is read. For `doctor`, not for the hot
+    /// path.
+    pub async fn integrity(&self) -> Result<Option<String>, Error> {
+        let faults: Vec<String> =
+            sqlx::query_scalar("PRAGMA quick_check(5)").fetch_all(&self.0.readers).await?;
+        Ok((faults != ["ok"]).then(|| faults.join("; ")))
+    }
+
     /// Waits for running statements, then folds the write-ahead log into the file and lets go of it.
     pub async fn close(&self) {
         self.0.readers.close().await;

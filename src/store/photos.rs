@@ -333,13 +333,13 @@ impl Store {
             .bind(i64::from(self.0.config.summary_photos))
             .fetch_all(&mut *snapshot)
             .await?;
-        let mut summaries = Vec::with_capacity(records.len());
-        for record in records {
+        let mut cards = findings::by_photo(&mut snapshot).await?;
+        let summary = |record: Record| {
             let photo = record.into_row()?;
-            let cards = findings::of_photo(&mut snapshot, photo.id).await?;
-            summaries.push(PhotoSummary { photo, cards });
-        }
-        Ok(summaries)
+            let cards = cards.remove(&photo.id).unwrap_or_default();
+            Ok(PhotoSummary { photo, cards })
+        };
+        records.into_iter().map(summary).collect()
     }
 }
 

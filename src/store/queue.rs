@@ -11,10 +11,11 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sqlx::QueryBuilder;
 
 use crate::domain::job::{Job, JobId};
 use crate::store::rows::{bounded, from_json, millis, to_json};
-use crate::store::{Connection, Error, Store};
+use crate::store::{Connection, Db, Error, Store};
 
 pub use crate::store::queue::inspect::{JobRow, QueueStats};
 
@@ -364,4 +365,12 @@ pub(crate) async fn withdraw(connection: &mut Connection, job: &Job) -> Result<(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// The items of an `IN (…)`.
+fn push_list(sql: &mut QueryBuilder<Db>, items: &[&str]) {
+    let mut list = sql.separated(", ");
+    for item in items {
+        list.push_bind((*item).to_owned());
+    }
 }

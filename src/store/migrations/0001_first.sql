@@ -94,8 +94,6 @@ CREATE TABLE findings (
     class          TEXT NOT NULL,
     score          REAL NOT NULL,
     found_at       INTEGER NOT NULL,
-    card           TEXT NOT NULL,
-    search         TEXT NOT NULL,
     state          TEXT NOT NULL CHECK (state IN ('proposed', 'accepted', 'rejected', 'taken_over')),
     delivery       TEXT NOT NULL CHECK (delivery IN ('withheld', 'waiting', 'delivered', 'refused')),
     prior_delivery TEXT,
@@ -103,13 +101,17 @@ CREATE TABLE findings (
     decided_at     INTEGER,
     punch_item     INTEGER,
     position       INTEGER,
-    problem        TEXT
+    problem        TEXT,
+    -- The long ones last: rows are read from the front.
+    search         TEXT NOT NULL,
+    card           TEXT NOT NULL
 ) STRICT;
 
 CREATE INDEX findings_by_age ON findings (state, found_at, id);
 CREATE INDEX findings_by_score ON findings (state, score, id);
 CREATE INDEX findings_of_project ON findings (company, project, state, found_at, id);
 CREATE INDEX findings_decided ON findings (decided_at) WHERE decided_at IS NOT NULL;
+CREATE INDEX findings_under_way ON findings (delivery, state) WHERE delivery IN ('waiting', 'refused');
 CREATE INDEX findings_of_photo ON findings (photo);
 CREATE INDEX findings_of_punch_item ON findings (company, project, punch_item) WHERE punch_item IS NOT NULL;
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::QueryBuilder;
 
 use crate::domain::job::JobId;
-use crate::store::queue::{Claimed, Held, JobState, Lease, aside, later};
+use crate::store::queue::{Claimed, Held, JobState, Lease, aside, later, push_list};
 use crate::store::rows::{instant, millis};
 use crate::store::{Db, Error, Store};
 
@@ -54,6 +54,9 @@ impl Store {
         lease: Duration,
         now: Timestamp,
     ) -> Result<Option<Claimed>, Error> {
+        if kinds.is_empty() {
+            return Ok(None);
+        }
         loop {
             let mut transaction = self.begin().await?;
             let token = format!("{:032x}", rand::random::<u128>());
@@ -77,7 +80,8 @@ impl Store {
                 Ok(job) => {
                     let attempt = u32::try_from(taken.attempts).unwrap_or(u32::MAX);
                     let enqueued_at = instant(taken.enqueued_at)?;
-                    self.commit(transaction).await?;
+                    // Nobody waits for a claim: no wake-up.
+                    transaction.commit().await?;
                     let lease = Lease { job: JobId(taken.held.id), token };
                     return Ok(Some(Claimed { job, lease, attempt, enqueued_at }));
                 }
@@ -121,14 +125,8 @@ fn statement(owner: &str, kinds: &[&str], token: &str, until: i64, now: i64) -> 
 
 fn push_kinds(sql: &mut QueryBuilder<Db>, kinds: &[&str]) {
     sql.push(" AND (kind IN (");
-    let mut asked = sql.separated(", ");
-    for kind in kinds {
-        asked.push_bind((*kind).to_owned());
-    }
+    push_list(sql, kinds);
     sql.push(") OR kind NOT IN (");
-    let mut known = sql.separated(", ");
-    for kind in KINDS {
-        known.push_bind(kind);
-    }
+    push_list(sql, &KINDS);
     sql.push("))");
 }

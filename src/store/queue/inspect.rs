@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use sqlx::QueryBuilder;
 
 use crate::domain::job::{Job, JobId};
 use crate::store::audit::{self, Entry, Subject};
-use crate::store::queue::{Held, JobState, note_problem, requeue};
+use crate::store::queue::{Held, JobState, note_problem, push_list, requeue};
 use crate::store::rows::{from_name, instant, millis};
 use crate::store::{Connection, Error, Store};
 
@@ -178,14 +179,22 @@ impl Store {
         Ok(stats)
     }
 
-    /// When the next job becomes claimable: its time comes or its lease runs out.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
-        let due: Option<i64> = sqlx::query_scalar(
-            "SELECT MIN(at) FROM (SELECT MIN(run_at) AS at FROM jobs WHERE state = 'queued'
-             UNION ALL SELECT MIN(lease_until) FROM jobs WHERE state = 'running') AS due",
-        )
-        .fetch_one(&self.0.readers)
-        .await?;
+    /// When the next job of `kinds` becomes claimable: its time comes or its lease runs out. Jobs
+    /// that wait for another of their lane are left out, as that one's end wakes all who wait.
+    pub async fn next_due(&self, kinds: &[&str]) -> Result<Option<Timestamp>, Error> {
+        if kinds.is_empty() {
+            return Ok(None);
+        }
+        let mut sql = QueryBuilder::new(
+            "SELECT MIN(at) FROM (SELECT MIN(run_at) AS at FROM jobs AS waiting WHERE state = 'queued'
+             AND NOT EXISTS (SELECT 1 FROM jobs AS other
+                             WHERE other.state = 'running' AND other.lane = waiting.lane) AND kind IN (",
+        );
+        push_list(&mut sql, kinds);
+        sql.push(") UNION ALL SELECT MIN(lease_until) FROM jobs WHERE state = 'running' AND kind IN (");
+        push_list(&mut sql, kinds);
+        sql.push(")) AS due");
+        let due: Option<i64> = sql.build_query_scalar().fetch_one(&self.0.readers).await?;
         due.map(instant).transpose()
     }
 }

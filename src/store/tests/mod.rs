@@ -1,8 +1,11 @@
 //! The conformance suite: what any database behind [`Store`] must hold to. Time is an argument
 //! throughout, so nothing here waits.
 
+mod audit;
+mod damage;
 mod decisions;
 mod inbox;
+mod model;
 mod outbox;
 mod photos;
 mod queue;

@@ -58,7 +58,7 @@ async fn a_failed_job_swallows_its_waiting_twin_and_keeps_its_count() {
     store.retry_later(&first.lease, at(30), "no route to host", at(1)).await.expect("requeues");
     assert_eq!(store.jobs(None, 10).await.expect("lists").len(), 1);
     assert!(claim(store, "box", 29).await.is_none(), "not before its time");
-    assert_eq!(store.next_due().await.expect("reads"), Some(at(30)));
+    assert_eq!(store.next_due(&KINDS).await.expect("reads"), Some(at(30)));
     assert_eq!(claim(store, "box", 30).await.expect("ready").attempt, 2);
 }
 
@@ -240,7 +240,7 @@ async fn the_numbers_add_up() {
     };
     assert_eq!(stats, expected);
     assert_eq!(store.queue_stats(at(70)).await.expect("counts").ready, 3, "an abandoned one is ready");
-    assert_eq!(store.next_due().await.expect("reads"), Some(at(0)));
+    assert_eq!(store.next_due(&KINDS).await.expect("reads"), Some(at(0)));
 }
 
 #[tokio::test]
