@@ -193,6 +193,7 @@ mod tests {
             priority: Priority::Medium,
             due: None,
             manager: None,
+            approver: None,
             images: vec![],
         }
     }

@@ -19,3 +19,6 @@ pub mod punch_item;
 pub mod retry;
 pub mod review;
 pub mod score;
+pub mod site;
+pub mod tagging;
+pub mod wording;
