@@ -22,11 +22,12 @@ AREA_LIKE = frozenset(CLASSES) - {"crack", "drywall_joint"}
 @dataclass
 class Pane:
     """pixels [h, w, 3] uint8; cells [C, h/16, w/16] (1, 0, -1 unknown); labels [C] (1, 0, -1);
-    lines: (class index, [h/16, w/16] bool), each holding at least one positive cell."""
+    valid [h/16, w/16] bool; lines: (class index, [h/16, w/16] bool), each holding a positive cell."""
 
     pixels: np.ndarray
     cells: np.ndarray
     labels: np.ndarray
+    valid: np.ndarray
     lines: list = field(default_factory=list)
 
 
@@ -53,23 +54,34 @@ def _load_mask(path) -> Image.Image:
 
 
 def _zoom(rng: np.random.Generator) -> float:
-    """Log-triangular between 0.5 and 2.4, most often 1."""
-    return float(np.exp(rng.triangular(np.log(0.5), 0.0, np.log(2.4))))
+    """Log-triangular between 0.25 and 2.4, most often 1: services see photos at several sizes."""
+    return float(np.exp(rng.triangular(np.log(0.25), 0.0, np.log(2.4))))
 
 
 def crop_box(row: Row, image: Image.Image, height: int, width: int, rng: np.random.Generator):
-    """Where to cut, in pixels of `image`: (x0, y0, x1, y1), within the picture."""
+    """What the pane shows, in pixels of `image`: (x0, y0, x1, y1).
+
+    At small zooms that may reach beyond the picture's right and bottom edge, as padded views do.
+    """
     view_scale = min(1.0, VIEW / max(row.width, row.height)) * row.width / image.width
-    scale = _zoom(rng) * view_scale
-    scale = max(scale, height / image.height, width / image.width)
+    scale, fit = _zoom(rng) * view_scale, (width / image.width, height / image.height)
+    scale = max(scale, *fit) if rng.random() < 0.6 else max(scale, 0.7 * max(fit), min(fit))
     w, h = width / scale, height / scale
-    x, y = rng.uniform(0, image.width - w + 1e-6), rng.uniform(0, image.height - h + 1e-6)
+    x, y = rng.uniform(0, max(image.width - w, 0)), rng.uniform(0, max(image.height - h, 0))
     if row.boxes and rng.random() < 0.6:
         _, bx, by, bw, bh = row.boxes[int(rng.integers(len(row.boxes)))]
         k = image.width / row.width
-        x = np.clip((bx + rng.random() * bw) * k - rng.random() * w, 0, image.width - w)
-        y = np.clip((by + rng.random() * bh) * k - rng.random() * h, 0, image.height - h)
-    return float(x), float(y), float(min(x + w, image.width)), float(min(y + h, image.height))
+        x = np.clip((bx + rng.random() * bw) * k - rng.random() * w, 0, max(image.width - w, 0))
+        y = np.clip((by + rng.random() * bh) * k - rng.random() * h, 0, max(image.height - h, 0))
+    return float(x), float(y), float(x + w), float(y + h)
+
+
+def _inner(image: Image.Image, box, h: int, w: int):
+    """The part of the crop that lies on the picture: its box, and its height and width in the pane."""
+    x1, y1 = min(box[2], image.width), min(box[3], image.height)
+    height = max(1, round(h * (y1 - box[1]) / (box[3] - box[1])))
+    width = max(1, round(w * (x1 - box[0]) / (box[2] - box[0])))
+    return (box[0], box[1], x1, y1), min(height, h), min(width, w)
 
 
 def cut_pane(row: Row, pictures: Pictures, height: int, width: int, rng: np.random.Generator) -> Pane:
@@ -78,12 +90,21 @@ def cut_pane(row: Row, pictures: Pictures, height: int, width: int, rng: np.rand
     h, w = (width, height) if turned else (height, width)
     image = pictures.images[row.image]
     box = crop_box(row, image, h, w, rng)
-    crop = image.resize((w, h), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+    part, inner_h, inner_w = _inner(image, box, h, w)
+    crop = image.resize((inner_w, inner_h), Image.Resampling.BILINEAR, box=part, reducing_gap=2.0)
     cells, labels, lines = targets(row, pictures, box, h, w)
     if not row.present() and rng.random() < 0.3:
         crop = distract(crop, rng)
-    pane = Pane(np.asarray(photometric(crop, rng)), cells, labels, lines)
-    return _turn(pane, turned, rng)
+    pixels = np.asarray(photometric(crop, rng))
+    pixels = np.pad(pixels, ((0, h - inner_h), (0, w - inner_w), (0, 0)), mode="edge")
+    return _turn(Pane(pixels, cells, labels, _on_photo(h, w, inner_h, inner_w), lines), turned, rng)
+
+
+def _on_photo(h: int, w: int, inner_h: int, inner_w: int) -> np.ndarray:
+    """[h/16, w/16] bool: cells whose centre lies on the picture."""
+    y = (np.arange(h // STRIDE) + 0.5) * STRIDE < inner_h
+    x = (np.arange(w // STRIDE) + 0.5) * STRIDE < inner_w
+    return y[:, None] & x[None, :]
 
 
 def _turn(pane: Pane, turned: bool, rng: np.random.Generator) -> Pane:
@@ -94,17 +115,20 @@ def _turn(pane: Pane, turned: bool, rng: np.random.Generator) -> Pane:
         return np.flip(a, axes[1]) if mirror else a
 
     lines = [(c, move(m, (0, 1))) for c, m in pane.lines]
-    return Pane(move(pane.pixels, (0, 1)), move(pane.cells, (1, 2)), pane.labels, lines)
+    valid = move(pane.valid, (0, 1))
+    cells = np.where(valid, move(pane.cells, (1, 2)), -1)
+    return Pane(move(pane.pixels, (0, 1)), cells, pane.labels, valid, lines)
 
 
 def targets(row: Row, pictures: Pictures, box, h: int, w: int):
-    """Cells, labels and lines of the crop `box` (pixels of the stored picture) at size h x w."""
+    """Cells, labels and lines of the crop `box` (pixels of the loaded picture) at size h x w."""
     rows, columns = h // STRIDE, w // STRIDE
     cells = np.full((len(CLASSES), rows, columns), -1, np.int8)
     labels = np.full(len(CLASSES), -1, np.int8)
     lines = []
     image = pictures.images[row.image]
-    share = (box[2] - box[0]) * (box[3] - box[1]) / (image.width * image.height)
+    (x0, y0, x1, y1), _, _ = _inner(image, box, h, w)
+    share = (x1 - x0) * (y1 - y0) / (image.width * image.height)
     for c, name in enumerate(CLASSES):
         if not row.known(name):
             continue
@@ -123,8 +147,8 @@ def targets(row: Row, pictures: Pictures, box, h: int, w: int):
 def _from_mask(mask: Image.Image, image: Image.Image, box, rows: int, columns: int, name: str):
     """Cells from a mask: covered cells 1, cells that touch or border on it unknown, the rest 0."""
     kx, ky = mask.width / image.width, mask.height / image.height
-    part = (box[0] * kx, box[1] * ky, box[2] * kx, box[3] * ky)
-    cover = np.asarray(mask.resize((columns, rows), Image.Resampling.BOX, box=part), np.float32) / 255
+    part = (round(box[0] * kx), round(box[1] * ky), round(box[2] * kx), round(box[3] * ky))
+    cover = np.asarray(mask.crop(part).resize((columns, rows), Image.Resampling.BOX), np.float32) / 255
     positive = cover > (0.4 if name in AREA_LIKE else 0.04)
     near = dilate(cover > 0.002, 1)
     cells = np.where(positive, 1, np.where(near, -1, 0)).astype(np.int8)
@@ -179,7 +203,7 @@ def dilate(mask: np.ndarray, steps: int) -> np.ndarray:
 
 @dataclass
 class Sample:
-    """image [S, S, 3] uint8; cells [C, s, s]; panes [s, s] (index); labels [PANES, C]; lines as in Pane."""
+    """image [S, S, 3] uint8; cells [C, s, s]; panes [s, s] (index, -1 beyond the picture); labels [PANES, C]; lines as in Pane."""
 
     image: np.ndarray
     cells: np.ndarray
@@ -220,7 +244,7 @@ def compose(draw, pictures: Pictures, size: int, rng: np.random.Generator, mosai
         rows, columns = slice(y // STRIDE, (y + h) // STRIDE), slice(x // STRIDE, (x + w) // STRIDE)
         sample.image[y : y + h, x : x + w] = pane.pixels
         sample.cells[:, rows, columns] = pane.cells
-        sample.panes[rows, columns] = i
+        sample.panes[rows, columns] = np.where(pane.valid, i, -1)
         sample.labels[i] = pane.labels
         for c, line in pane.lines:
             whole = np.zeros((s, s), bool)
