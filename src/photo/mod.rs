@@ -1,1 +1,114 @@
 //! Bytes to upright pixels and capture information.
+//!
+//! [`decode::decode`] is the way in: the format is sniffed, the declared size held against
+//! [`Limits`] before anything of that size is allocated, the pixels decoded no larger than needed,
+//! reduced, and only then turned upright. Whatever a file contains, the answer is a photo or an
+//! [`Error`] that says what was wrong and what to do; a panic inside a codec ends up there too.
+
+pub mod annotate;
+mod codec;
+pub mod decode;
+pub mod encode;
+pub mod exif;
+mod format;
+mod gps;
+mod header;
+mod jpeg_header;
+mod resize;
+#[cfg(test)]
+mod sample;
+mod taken_at;
+mod text;
+mod turn;
+
+pub use decode::{Photo, decode};
+pub use format::Format;
+pub use header::{Header, read as read_header};
+pub use resize::fit;
+use serde::Deserialize;
+
+/// What a photo may ask of this machine, section `[photo]`. A photo that asks for more is refused
+/// before it is decoded.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Longest file, in bytes. The largest phone photos (200 MP) are about 50 MB.
+    pub max_bytes: u64,
+    /// Longest side, in pixels. JPEG itself ends at 65,535.
+    pub max_side: u32,
+    /// Most pixels, whatever the reduction: this bounds the time that decoding takes.
+    pub max_pixels: u64,
+    /// Most memory that decoding one photo may take, in bytes, estimated from its header and the
+    /// reduction. JPEG is decoded reduced, so far larger photos fit there than in other formats.
+    pub max_decoded_bytes: u64,
+    /// Most scans of a progressive JPEG. Cameras write about 10; thousands can be packed into a
+    /// small file and take minutes.
+    pub max_scans: u32,
+}
+
+/// The commented default of this section.
+pub const DEFAULT_CONFIG: &str = include_str!("default.toml");
+
+/// Why there are no pixels.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It asks for more than [`Limits`] allow.
+    #[error(
+        "the photo has {got} {unit}, more than the {limit} that photo.{key} allows: upload a smaller copy, or raise the limit"
+    )]
+    TooLarge {
+        /// What was counted.
+        unit: &'static str,
+        /// How many it has.
+        got: u64,
+        /// How many are allowed.
+        limit: u64,
+        /// The key of the section `[photo]` that sets the limit.
+        key: &'static str,
+    },
+    /// It is well formed as far as can be seen, but of a kind that is not read.
+    #[error("{what} cannot be read: {instead}")]
+    Unsupported {
+        /// What it is.
+        what: String,
+        /// What to do instead.
+        instead: &'static str,
+    },
+    /// It is damaged.
+    #[error("the photo is damaged ({what}): upload the original again")]
+    Broken {
+        /// What was found.
+        what: String,
+    },
+}
+
+impl Error {
+    /// A stable name for logs and machine-read output.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "too_large",
+            Self::Unsupported { .. } => "unsupported",
+            Self::Broken { .. } => "broken",
+        }
+    }
+
+    pub(crate) fn broken(what: impl Into<String>) -> Self {
+        Self::Broken { what: what.into() }
+    }
+
+    pub(crate) fn unsupported(what: impl Into<String>) -> Self {
+        Self::Unsupported { what: what.into(), instead: "save it as an ordinary JPEG and upload that" }
+    }
+}
+
+#[cfg(test)]
+impl Limits {
+    /// The shipped limits.
+    pub(crate) fn shipped() -> Self {
+        #[derive(Deserialize)]
+        struct Fragment {
+            photo: Limits,
+        }
+        toml::from_str::<Fragment>(DEFAULT_CONFIG).expect("the shipped fragment parses").photo
+    }
+}

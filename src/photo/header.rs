@@ -1,0 +1,106 @@
+//! What a file declares about itself, held against the limits before anything is allocated for it.
+
+use std::io::Cursor;
+
+use image::codecs::{png::PngDecoder, webp::WebPDecoder};
+use image::{ImageDecoder, Limits as CodecLimits};
+
+use super::jpeg_header::{self, JpegHeader};
+use super::{Error, Format, Limits};
+use crate::domain::geometry::{Size, Stored};
+
+/// A file's declared format and size, within the limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// What it is.
+    pub format: Format,
+    /// Its size as stored, before any turning.
+    pub stored: Size<Stored>,
+    /// Bytes that the decoder holds for each pixel at full size, the RGB result included.
+    bytes_per_pixel: u64,
+    /// Whether the decoder must hold every coefficient until the end, whatever the reduction.
+    progressive: bool,
+}
+
+/// Reads what `bytes` declare and holds it against `limits`.
+///
+/// # Errors
+/// When it is no known format, too large, or its headers are damaged.
+pub fn read(bytes: &[u8], limits: &Limits) -> Result<Header, Error> {
+    check("bytes", bytes.len() as u64, limits.max_bytes, "max_bytes")?;
+    let header = match Format::sniff(bytes)? {
+        Format::Jpeg => jpeg(bytes, limits)?,
+        Format::Png => png(bytes)?,
+        Format::WebP => webp(bytes)?,
+        Format::Heic => super::codec::heic::header(bytes)?,
+    };
+    let long_side = u64::from(header.stored.long_side());
+    check("pixels on its longer side", long_side, limits.max_side.into(), "max_side")?;
+    check("pixels", header.stored.pixels(), limits.max_pixels, "max_pixels")?;
+    Ok(header)
+}
+
+impl Header {
+    pub(super) fn new(format: Format, stored: Size<Stored>, bytes_per_pixel: u64) -> Self {
+        Self { format, stored, bytes_per_pixel, progressive: false }
+    }
+
+    /// Checks that decoding at one `reduction`th of the size fits into the memory limit.
+    pub(super) fn check_memory(&self, reduction: u32, limits: &Limits) -> Result<(), Error> {
+        let reduced = self.stored.pixels().div_ceil(u64::from(reduction).pow(2));
+        let coefficients = if self.progressive { self.stored.pixels() * 6 } else { 0 };
+        let bytes = reduced.saturating_mul(self.bytes_per_pixel).saturating_add(coefficients);
+        check("bytes once decoded", bytes, limits.max_decoded_bytes, "max_decoded_bytes")
+    }
+}
+
+fn check(unit: &'static str, got: u64, limit: u64, key: &'static str) -> Result<(), Error> {
+    if got > limit { Err(Error::TooLarge { unit, got, limit, key }) } else { Ok(()) }
+}
+
+fn jpeg(bytes: &[u8], limits: &Limits) -> Result<Header, Error> {
+    let JpegHeader { width, height, components, progressive, scans } =
+        jpeg_header::parse(bytes, limits.max_scans)?;
+    check("or more progressive scans", scans.into(), limits.max_scans.into(), "max_scans")?;
+    let stored = Size::new(width.into(), height.into());
+    // The component planes, then the interleaved result, then RGB where that differs.
+    let bytes_per_pixel = u64::from(components) + 3 + u64::from(components != 3) * 3;
+    Ok(Header { format: Format::Jpeg, stored, bytes_per_pixel, progressive })
+}
+
+fn png(bytes: &[u8]) -> Result<Header, Error> {
+    let decoder = PngDecoder::with_limits(Cursor::new(bytes), small()).map_err(codec_error)?;
+    if decoder.is_apng().map_err(codec_error)? {
+        return Err(Error::unsupported("an animated PNG"));
+    }
+    Ok(of_decoder(Format::Png, &decoder))
+}
+
+fn webp(bytes: &[u8]) -> Result<Header, Error> {
+    let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(codec_error)?;
+    if decoder.has_animation() {
+        return Err(Error::unsupported("an animated WebP"));
+    }
+    Ok(of_decoder(Format::WebP, &decoder))
+}
+
+/// Room for chunks of metadata while only headers are read.
+fn small() -> CodecLimits {
+    let mut limits = CodecLimits::no_limits();
+    limits.max_alloc = Some(16 << 20);
+    limits
+}
+
+fn of_decoder(format: Format, decoder: &impl ImageDecoder) -> Header {
+    let (width, height) = decoder.dimensions();
+    // The codec's own result, and RGB beside it.
+    Header::new(format, Size::new(width, height), u64::from(decoder.color_type().bytes_per_pixel()) + 3)
+}
+
+/// An error of the `image` crate in this crate's terms.
+pub(super) fn codec_error(error: image::ImageError) -> Error {
+    match error {
+        image::ImageError::Unsupported(error) => Error::unsupported(error.to_string()),
+        other => Error::broken(other.to_string()),
+    }
+}
