@@ -52,6 +52,24 @@ pub struct RemoteItem {
     pub manager: Option<UserId>,
 }
 
+impl RemoteItem {
+    /// An item that is not there any more.
+    pub fn gone(id: PunchItemId) -> Self {
+        Self {
+            id,
+            position: None,
+            workflow_status: DRAFT.to_owned(),
+            deleted: true,
+            title: String::new(),
+            description: String::new(),
+            priority: None,
+            location: None,
+            trade: None,
+            manager: None,
+        }
+    }
+}
+
 /// What is known before acting.
 #[derive(Debug, Clone)]
 pub struct Situation<'a> {

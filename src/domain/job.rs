@@ -30,8 +30,18 @@ pub enum Job {
         /// Which photo.
         image: ImageId,
     },
-    /// Bring a finding's punch item in Procore in line with what was found and decided.
-    Deliver {
+    /// Bring a finding's punch item in line because the finding is new: make it, or adopt it.
+    Publish {
+        /// Which finding.
+        finding: FindingId,
+    },
+    /// Bring it in line because a reviewer decided.
+    ApplyDecision {
+        /// Which finding.
+        finding: FindingId,
+    },
+    /// Bring it in line because somebody changed it in Procore.
+    SyncPunchItem {
         /// Which finding.
         finding: FindingId,
     },
@@ -48,29 +58,33 @@ impl Job {
         match self {
             Self::RouteEvent { .. } => "route_event",
             Self::AnalyzePhoto { .. } => "analyze_photo",
-            Self::Deliver { .. } => "deliver",
+            Self::Publish { .. } => "publish",
+            Self::ApplyDecision { .. } => "apply_decision",
+            Self::SyncPunchItem { .. } => "sync_punch_item",
             Self::Sweep { .. } => "sweep",
         }
     }
 
-    /// Two jobs with the same key are the same work: while one waits, a second is not queued; while one
-    /// runs, a second may be queued but not claimed.
+    /// Two jobs with the same key are the same work: while one waits, a second is not queued.
     pub fn dedupe_key(&self) -> String {
         match self {
             Self::RouteEvent { inbox } => format!("route_event:{}", inbox.0),
             Self::AnalyzePhoto { project, image } => format!("analyze_photo:{project}:{image}"),
-            Self::Deliver { finding } => format!("deliver:{finding}"),
+            Self::Publish { finding } => format!("publish:{finding}"),
+            Self::ApplyDecision { finding } => format!("apply_decision:{finding}"),
+            Self::SyncPunchItem { finding } => format!("sync_punch_item:{finding}"),
             Self::Sweep { project } => format!("sweep:{project}"),
         }
     }
 
-    /// Lower runs first: people wait for their decisions to arrive, nobody waits for a sweep.
+    /// Lower runs first: people wait for decisions, nobody waits for a sweep.
     pub const fn rank(&self) -> i64 {
         match self {
-            Self::Deliver { .. } => 0,
+            Self::ApplyDecision { .. } => 0,
             Self::RouteEvent { .. } => 1,
-            Self::AnalyzePhoto { .. } => 2,
-            Self::Sweep { .. } => 3,
+            Self::Publish { .. } | Self::SyncPunchItem { .. } => 2,
+            Self::AnalyzePhoto { .. } => 3,
+            Self::Sweep { .. } => 4,
         }
     }
 }

@@ -6,23 +6,23 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::{Context, Failure, OnAccept, Permitted};
 use crate::domain::card::Card;
-use crate::domain::delivery::{DRAFT, Plan, RemoteItem, Situation, plan};
-use crate::domain::ids::{FindingId, ProjectKey, PunchItemId};
+use crate::domain::delivery::{DRAFT, ItemChange, Plan, RemoteItem, Situation, plan};
+use crate::domain::ids::{FindingId, PunchItemId};
+use crate::domain::job::Job;
 use crate::domain::punch_item::PunchItemDraft;
 use crate::domain::retry::Disposition;
+use crate::domain::review::FindingState;
 use crate::procore;
-use crate::store::{Lease, Outcome, WriteState};
+use crate::store::{Lease, WriteIntent, WriteKind, WriteOutcome, WriteState};
 
 /// How far before an intent a look-up by reference starts: clocks differ.
 const LOOK_BACK: Duration = Duration::from_secs(300);
 
-/// A plan is at most create, change, settle; more rounds mean that Procore does not do what it answers.
-const ROUNDS_MAX: usize = 4;
-
-/// Runs until Procore is as decided, or a person there had the last word.
+/// Takes the one step that the plan calls for; where a further one is due, it is queued with the result.
 ///
 /// # Errors
 /// When Procore or the store does not answer; a refusal is recorded on the finding instead.
@@ -31,87 +31,129 @@ pub async fn run(context: &Context, lease: &Lease, finding: FindingId) -> Result
         return Err(Failure::give_up(format!("finding {finding} is not in the store")));
     };
     let permitted = context.permitted(card.project)?;
-    let outcome = match reconcile(context, lease, &card, permitted).await {
-        Ok(outcome) => outcome,
+    let (outcome, next) = match reconcile(context, lease, &card, permitted).await {
+        Ok(step) => step,
         Err(Failure::Step { disposition: Disposition::Park { reason } | Disposition::GiveUp { reason }, .. }) => {
             tracing::warn!(finding.id = %finding, reason, "Procore refused the punch item");
-            Outcome::Refused { reason }
+            (WriteOutcome::Refused { reason }, None)
         }
         Err(other) => return Err(other),
     };
-    Ok(context.store.finish_delivery(lease, finding, &outcome, context.now()).await?)
+    let jobs: Vec<Job> = next.into_iter().collect();
+    Ok(context.store.finish_write(lease, &outcome, &jobs, context.now()).await?)
 }
 
-async fn reconcile(context: &Context, lease: &Lease, card: &Card, permitted: Permitted) -> Result<Outcome, Failure> {
-    let mut remote = existing(context, lease, card).await?;
-    for _ in 0..ROUNDS_MAX {
-        let step = plan(&Situation {
-            mode: permitted.mode,
-            state: card.state,
-            verdict: card.decision.as_ref().map(|decision| &decision.verdict),
-            suggested: &card.draft,
-            send_on_accept: context.config.on_accept == OnAccept::Initiated,
-            remote: remote.as_ref(),
-        });
-        tracing::debug!(finding.id = %card.finding.id, plan = ?step, "planned");
-        remote = Some(match step {
-            Plan::Withhold => return Ok(Outcome::Withheld),
-            Plan::Settled => return Ok(remote.map_or(Outcome::NeverMade, Outcome::InProcore)),
-            Plan::Yield(reason) => return Ok(Outcome::TakenOver { reason }),
-            Plan::Create(draft) => create(context, lease, card, &draft).await?,
-            Plan::Change(item, change) => {
-                context.procore.update_punch_item(card.project, item, &change).await?
-            }
-            Plan::Delete(item) => {
-                context.procore.delete_punch_item(card.project, item).await?;
-                seen(context, card.project, item).await?
-            }
-        });
-    }
-    Err(Failure::retry("the punch item does not become what Procore answered it would"))
+type Step = (WriteOutcome, Option<Job>);
+
+async fn reconcile(context: &Context, lease: &Lease, card: &Card, permitted: Permitted) -> Result<Step, Failure> {
+    let remote = existing(context, card).await?;
+    let step = plan(&Situation {
+        mode: permitted.mode,
+        state: card.state,
+        verdict: card.decision.as_ref().map(|decision| &decision.verdict),
+        suggested: &card.draft,
+        send_on_accept: context.config.on_accept == OnAccept::Initiated,
+        remote: remote.as_ref(),
+    });
+    tracing::debug!(finding.id = %card.finding.id, plan = ?step, "planned");
+    Ok(match step {
+        Plan::Withhold => (WriteOutcome::Withheld, None),
+        Plan::Settled => (remote.map_or_else(never_made, |item| in_procore(&item)), None),
+        Plan::Yield(reason) => (WriteOutcome::TakenOver { reason }, None),
+        Plan::Create(draft) => {
+            let made = create(context, lease, card, &draft).await?;
+            // An accepted draft that has yet to be sent on is the next run's plan.
+            let more = card.state == FindingState::Accepted;
+            (in_procore(&made), more.then_some(Job::ApplyDecision { finding: card.finding.id }))
+        }
+        Plan::Change(item, change) => (in_procore(&change_item(context, lease, card, item, &change).await?), None),
+        Plan::Delete(item) => {
+            begin(context, lease, card, WriteKind::Delete, &item).await?;
+            context.procore.delete_punch_item(card.project, item).await?;
+            (WriteOutcome::Delivered { punch_item: Some(item), position: None, answer: json!("deleted") }, None)
+        }
+    })
 }
 
-/// The finding's item as Procore has it now, adopting one that a lost answer hid from us.
-async fn existing(context: &Context, lease: &Lease, card: &Card) -> Result<Option<RemoteItem>, Failure> {
-    if let Some(item) = card.punch_item {
-        return Ok(Some(seen(context, card.project, item).await?));
+fn in_procore(item: &RemoteItem) -> WriteOutcome {
+    WriteOutcome::Delivered { punch_item: Some(item.id), position: item.position, answer: json!(item) }
+}
+
+/// Rejected before anything was made: there is nothing to undo in Procore.
+fn never_made() -> WriteOutcome {
+    WriteOutcome::Delivered { punch_item: None, position: None, answer: json!("never made") }
+}
+
+/// The finding's item as Procore has it now; one that is not there any more counts as deleted.
+async fn existing(context: &Context, card: &Card) -> Result<Option<RemoteItem>, Failure> {
+    let Some(item) = card.punch_item else { return Ok(None) };
+    match context.procore.punch_item(card.project, item).await {
+        Err(procore::Error::NotFound { .. }) => Ok(Some(RemoteItem::gone(item))),
+        other => Ok(Some(other?)),
     }
-    let Some(since) = context.store.create_in_doubt(card.finding.id).await? else { return Ok(None) };
+}
+
+async fn create(context: &Context, lease: &Lease, card: &Card, draft: &PunchItemDraft) -> Result<RemoteItem, Failure> {
+    let made = match begin(context, lease, card, WriteKind::Create, draft).await? {
+        WriteState::Fresh => None,
+        WriteState::InDoubt { since } => adopt(context, card, since).await?,
+        WriteState::Done { punch_item: Some(item), .. } => Some(context.procore.punch_item(card.project, item).await?),
+        WriteState::Done { punch_item: None, .. } => None,
+    };
+    let made = match made {
+        Some(made) => made,
+        None => sent(context, lease, context.procore.create_punch_item(card.project, draft).await).await?,
+    };
+    if made.workflow_status == DRAFT || card.state == FindingState::Accepted {
+        return Ok(made);
+    }
+    Err(Failure::park(format!(
+        "Procore made punch item {} as '{}' instead of a draft: take the project out of the config and ask Procore",
+        made.id, made.workflow_status
+    )))
+}
+
+/// Looks for an item that an earlier attempt may have made without our hearing of it.
+async fn adopt(context: &Context, card: &Card, since: Timestamp) -> Result<Option<RemoteItem>, Failure> {
     let from = since.checked_sub(LOOK_BACK).unwrap_or(Timestamp::MIN);
     let reference = &card.draft.reference;
     let found = context.procore.find_by_reference(card.project, reference, from, context.now()).await?;
     if let Some(item) = &found {
         tracing::info!(finding.id = %card.finding.id, punch_item.id = %item.id, "adopted after a lost answer");
-        context.store.record_item(lease, card.finding.id, item, context.now()).await?;
     }
     Ok(found)
 }
 
-/// Reads an item; one that is not there any more counts as deleted.
-async fn seen(context: &Context, project: ProjectKey, item: PunchItemId) -> Result<RemoteItem, Failure> {
-    match context.procore.punch_item(project, item).await {
-        Err(procore::Error::NotFound { .. }) => Ok(RemoteItem::gone(item)),
-        other => Ok(other?),
-    }
-}
-
-async fn create(
+async fn change_item(
     context: &Context,
     lease: &Lease,
     card: &Card,
-    draft: &PunchItemDraft,
+    item: PunchItemId,
+    change: &ItemChange,
 ) -> Result<RemoteItem, Failure> {
-    let finding = card.finding.id;
-    match context.store.begin_create(lease, finding, draft, context.now()).await? {
-        WriteState::Fresh | WriteState::InDoubt { .. } => {}
+    begin(context, lease, card, WriteKind::Update, change).await?;
+    // Changing twice to the same is harmless, so doubt needs no look-up here.
+    sent(context, lease, context.procore.update_punch_item(card.project, item, change).await).await
+}
+
+async fn begin(
+    context: &Context,
+    lease: &Lease,
+    card: &Card,
+    kind: WriteKind,
+    request: &impl serde::Serialize,
+) -> Result<WriteState, Failure> {
+    let request = serde_json::to_value(request).map_err(|error| Failure::give_up(error.to_string()))?;
+    let intent = WriteIntent { finding: card.finding.id, kind, reference: card.draft.reference.clone(), request };
+    Ok(context.store.begin_write(lease, &intent, context.now()).await?)
+}
+
+/// Takes the doubt off a write that certainly never reached Procore, so that no look-up is spent on it.
+async fn sent<T>(context: &Context, lease: &Lease, answer: Result<T, procore::Error>) -> Result<T, Failure> {
+    if let Err(error) = &answer
+        && !error.outcome_in_doubt()
+    {
+        context.store.unsent_write(lease).await?;
     }
-    let made = context.procore.create_punch_item(card.project, draft).await?;
-    context.store.record_item(lease, finding, &made, context.now()).await?;
-    if made.workflow_status == DRAFT {
-        return Ok(made);
-    }
-    Err(Failure::park(format!(
-        "Procore made punch item {} as '{}' instead of a draft; stop the project in the config and tell Procore's support",
-        made.id, made.workflow_status
-    )))
+    Ok(answer?)
 }
