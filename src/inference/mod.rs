@@ -1,1 +1,273 @@
-//! Pictures to detections, through ONNX Runtime.
+//! Pictures to detections, through ONNX Runtime. One seam: [`Detector`].
+//!
+//! [`load`] finds the runtime library and the model, refuses a wrong model with the exact reason,
+//! opens one single-thread session per core behind a bounded queue, warms them up and gives a
+//! [`Detector`] back. Nothing falls back silently: what was asked for, what was got and why is in
+//! [`ModelInfo`].
+
+mod batcher;
+pub mod decode_output;
+mod detector;
+mod install;
+pub mod manifest;
+pub mod package;
+pub mod preprocess;
+pub mod runtime;
+mod session;
+
+use std::time::Duration;
+
+pub use detector::{load, load_package};
+pub use install::install;
+pub use runtime::ensure_runtime;
+use serde::{Deserialize, Serialize};
+
+pub use self::decode_output::ScoreMap;
+use self::manifest::{Licence, Precision};
+use crate::domain::detection::Seen;
+use crate::domain::ids::Sha256Digest;
+use crate::domain::picture::Picture;
+
+/// Section `[inference]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Folder of the model. Empty: `models/finish-defects` in the working directory, else beside
+    /// the executable, else the one built into the executable.
+    pub model: String,
+    /// Which of the model's files runs.
+    pub precision: PrecisionChoice,
+    /// Single-thread sessions, each on a thread of its own. 0: one for each core, measured as the
+    /// fastest on CPU.
+    pub sessions: usize,
+    /// Pictures that may wait for a session; more wait with their callers.
+    pub queue_depth: usize,
+    /// Longest wait for one answer, in milliseconds, queueing included: a session that hangs must
+    /// not take its callers with it.
+    pub timeout_ms: u64,
+    /// Where the model runs. There is no fallback: what cannot be had is an error.
+    pub provider: Provider,
+    /// Whether models may run whose training data is not openly licensed.
+    pub accept_unclear_licence: bool,
+    /// Experimental classes of the model that are reported all the same.
+    pub experimental_classes: Vec<String>,
+    /// The ONNX Runtime library, 1.24 or later. Empty: `ORT_DYLIB_PATH`, else the cache folder.
+    pub runtime_library: String,
+    /// Longest time for fetching the runtime, in seconds.
+    pub install_timeout_s: u64,
+}
+
+/// The commented default of this section.
+pub const DEFAULT_CONFIG: &str = include_str!("default.toml");
+
+/// Which file of a model runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum PrecisionChoice {
+    /// The one that the manifest recommends, written as an empty text.
+    #[serde(rename = "")]
+    Recommended,
+    /// 32-bit floating point.
+    #[serde(rename = "fp32")]
+    Fp32,
+    /// 8-bit integers.
+    #[serde(rename = "int8")]
+    Int8,
+}
+
+/// What runs the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// The processor.
+    Cpu,
+}
+
+impl Provider {
+    /// The name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+        }
+    }
+}
+
+/// What was asked for, what runs, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProviderReport {
+    /// As configured.
+    pub asked: Provider,
+    /// What the sessions were opened on.
+    pub got: Provider,
+    /// How that came about.
+    pub why: String,
+}
+
+/// A class of the running model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassInfo {
+    /// Its manifest name.
+    pub name: String,
+    /// Calibrated score from which on it is reported.
+    pub threshold: f32,
+    /// Whether the manifest calls it experimental.
+    pub experimental: bool,
+    /// Whether it is reported at all: experimental classes only when enabled.
+    pub reported: bool,
+}
+
+/// Which model runs, on what.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelInfo {
+    /// The manifest's name for it.
+    pub name: String,
+    /// The manifest's version.
+    pub version: String,
+    /// What it is, in a sentence.
+    pub summary: String,
+    /// SHA-256 of the file that runs.
+    pub sha256: Sha256Digest,
+    /// Which of its files runs.
+    pub precision: Precision,
+    /// The folder that it came from, or that it is built in.
+    pub origin: String,
+    /// What it runs on.
+    pub provider: ProviderReport,
+    /// Version and place of the runtime library.
+    pub runtime: String,
+    /// Sessions side by side.
+    pub sessions: usize,
+    /// Its classes, in the manifest's order.
+    pub classes: Vec<ClassInfo>,
+    /// The licence of its weights and data.
+    pub licence: Licence,
+}
+
+impl ModelInfo {
+    /// Name, version and digest in one line, e.g. `finish-defects 0.1.0 (sha256 1f3d8a0c…)`.
+    pub fn label(&self) -> String {
+        let digest = self.sha256.to_string();
+        format!("{} {} (sha256 {}…)", self.name, self.version, &digest[..8])
+    }
+}
+
+/// Where the time of one look went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timings {
+    /// Pixels to tensors.
+    pub preprocess: Duration,
+    /// Waiting for a session, summed over the views.
+    pub queue: Duration,
+    /// In the session, summed over the views.
+    pub infer: Duration,
+    /// Tensors to detections.
+    pub postprocess: Duration,
+}
+
+/// What the model made of one picture.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Scores and detections, in upright photo pixels.
+    pub seen: Seen,
+    /// Where the time went.
+    pub timings: Timings,
+    /// The first view's scores cell by cell, for models that give them.
+    pub score_map: Option<ScoreMap>,
+}
+
+/// A loaded model, ready to look at pictures from any number of threads.
+pub trait Detector: Send + Sync {
+    /// Which model it is.
+    fn model(&self) -> &ModelInfo;
+
+    /// The longer side, in pixels, of the picture that it wants: no view is larger.
+    fn long_side(&self) -> u32;
+
+    /// Looks at `picture`. Blocks while sessions are busy: call it from a thread that may wait.
+    ///
+    /// # Errors
+    /// When the session fails or gives no answer in time; never an empty result instead.
+    fn detect(&self, picture: &Picture) -> Result<Look, Error>;
+}
+
+/// Why there is no detector, or no look.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is no usable ONNX Runtime library.
+    #[error("ONNX Runtime: {what}. {remedy}")]
+    Runtime {
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The model, or its manifest, is wrong.
+    #[error("model {origin}: {what}")]
+    Model {
+        /// The folder, or that it is built in.
+        origin: String,
+        /// What exactly is wrong.
+        what: String,
+    },
+    /// The configuration forbids this model.
+    #[error(
+        "model {origin} is refused: its training data is '{training_data}' and inference.accept_unclear_licence is false. Choose a model trained on open data, or set it to true"
+    )]
+    Licence {
+        /// The folder, or that it is built in.
+        origin: String,
+        /// The manifest's word for it.
+        training_data: &'static str,
+    },
+    /// The execution provider could not be had; there is no fallback.
+    #[error("execution provider {}: {why}. Mend that, or choose another in inference.provider", asked.name())]
+    Provider {
+        /// Which was asked for.
+        asked: Provider,
+        /// Why it was not to be had.
+        why: String,
+    },
+    /// No answer came in time.
+    #[error(
+        "the model gave no answer within {after_ms} ms (inference.timeout_ms): too many pictures wait, or a session hangs"
+    )]
+    Timeout {
+        /// The limit.
+        after_ms: u64,
+    },
+    /// The session failed on this picture.
+    #[error("the model failed on this picture: {what}")]
+    Run {
+        /// What it said.
+        what: String,
+    },
+    /// The detector is shutting down.
+    #[error("the detector is shutting down")]
+    Closed,
+}
+
+impl Error {
+    /// A stable name for logs and machine-read output.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Runtime { .. } => "runtime",
+            Self::Model { .. } => "model",
+            Self::Licence { .. } => "licence",
+            Self::Provider { .. } => "provider",
+            Self::Timeout { .. } => "timeout",
+            Self::Run { .. } => "inference",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+#[cfg(test)]
+impl Config {
+    /// The shipped section.
+    pub(crate) fn shipped() -> Self {
+        #[derive(Deserialize)]
+        struct Fragment {
+            inference: Config,
+        }
+        toml::from_str::<Fragment>(DEFAULT_CONFIG).expect("the shipped fragment parses").inference
+    }
+}

@@ -58,7 +58,7 @@ fn time(exif: &Exif) -> Known<TakenAt> {
         let Some(date_time) = ascii(exif, date_time) else { continue };
         match taken_at::read(&date_time, ascii(exif, subsec).as_deref(), ascii(exif, offset).as_deref()) {
             Known::Unknown(because) => first_reason = first_reason.or(Some(because)),
-            known => return known,
+            known @ Known::Known(_) => return known,
         }
     }
     Known::Unknown(first_reason.unwrap_or_else(|| "the camera wrote no time of capture".into()))

@@ -15,7 +15,8 @@ pub(super) fn upright(
     let (w, h) = (width as usize, height as usize);
     let (out_w, out_h) = if orientation.swaps_sides() { (h, w) } else { (w, h) };
     // The stored index of the upright pixel (x, y) is start + x * right + y * down.
-    let (row, last_x, last_row) = (w as isize, w as isize - 1, (h as isize - 1) * w as isize);
+    let (row, rows) = (w.cast_signed(), h.cast_signed());
+    let (last_x, last_row) = (row - 1, (rows - 1) * row);
     let (start, right, down) = match orientation {
         Orientation::Normal => (0, 1, row),
         Orientation::MirrorHorizontal => (last_x, -1, row),
@@ -27,9 +28,9 @@ pub(super) fn upright(
         Orientation::Rotate270 => (last_x, row, -1),
     };
     let mut out = Vec::with_capacity(rgb.len());
-    for y in 0..out_h as isize {
-        for x in 0..out_w as isize {
-            let at = (start + x * right + y * down) as usize * 3;
+    for y in 0..out_h.cast_signed() {
+        for x in 0..out_w.cast_signed() {
+            let at = (start + x * right + y * down).cast_unsigned() * 3;
             out.extend_from_slice(&rgb[at..at + 3]);
         }
     }

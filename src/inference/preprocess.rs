@@ -1,0 +1,184 @@
+//! Pixels to tensors: plain functions over slices.
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+
+use super::manifest::{ColourOrder, Input};
+use crate::domain::geometry::{Size, Upright};
+use crate::domain::picture::Picture;
+
+/// The shortest side of a view, in pixels: one cell of the coarsest networks.
+const MIN_SIDE: u32 = 32;
+
+/// One view of a photo, ready for a session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    /// Pixels across that show the photo; the rest is padding.
+    pub width: u32,
+    /// Pixels down that show the photo.
+    pub height: u32,
+    /// Pixels across, padding included.
+    pub padded_width: u32,
+    /// Pixels down, padding included.
+    pub padded_height: u32,
+    /// `[1, 3, padded_height, padded_width]`, row by row.
+    pub tensor: Vec<f32>,
+}
+
+/// The size of the view with longer side `long_side` of a photo of size `photo`, before padding.
+///
+/// Each side is rounded half up and at least 32; small photos are enlarged by at most `max_upscale`.
+pub fn view_size(photo: Size<Upright>, long_side: u32, max_upscale: f64) -> (u32, u32) {
+    let scale = (f64::from(long_side) / f64::from(photo.long_side().max(1))).min(max_upscale);
+    let side = |pixels: u32| ((f64::from(pixels) * scale + 0.5) as u32).max(MIN_SIDE);
+    (side(photo.width), side(photo.height))
+}
+
+/// The views that `input` asks for of `picture`, in its order; those of equal size only once.
+pub fn views(picture: &Picture, input: &Input) -> Vec<View> {
+    let mut sizes: Vec<(u32, u32)> = Vec::new();
+    for &long_side in &input.views {
+        let size = view_size(picture.photo(), long_side, input.max_upscale);
+        if !sizes.contains(&size) {
+            sizes.push(size);
+        }
+    }
+    sizes.into_iter().map(|size| view(picture, size, input)).collect()
+}
+
+fn view(picture: &Picture, (width, height): (u32, u32), input: &Input) -> View {
+    let own = picture.size();
+    let resized = ((own.width, own.height) != (width, height)).then(|| resize(picture, width, height));
+    let rgb = resized.as_deref().unwrap_or(picture.rgb());
+    let padded = |side: u32| side.next_multiple_of(input.multiple);
+    let (padded_width, padded_height) = (padded(width), padded(height));
+    let tensor = nchw(rgb, (width, height), (padded_width, padded_height), input);
+    View { width, height, padded_width, padded_height, tensor }
+}
+
+/// Antialiased bilinear, the filter that the model was trained with.
+fn resize(picture: &Picture, width: u32, height: u32) -> Vec<u8> {
+    let own = picture.size();
+    let source = ImageRef::new(own.width, own.height, picture.rgb(), PixelType::U8x3)
+        .expect("a picture is as long as its size");
+    let mut target = Image::new(width, height, PixelType::U8x3);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    Resizer::new().resize(&source, &mut target, &options).expect("both are RGB of one byte a channel");
+    target.into_vec()
+}
+
+/// Interleaved bytes to normalised planes, padded right and below by repeating the edge.
+fn nchw(
+    rgb: &[u8],
+    (width, height): (u32, u32),
+    (padded_width, padded_height): (u32, u32),
+    input: &Input,
+) -> Vec<f32> {
+    let (width, height) = (width as usize, height as usize);
+    let (padded_width, padded_height) = (padded_width as usize, padded_height as usize);
+    let mut tensor = Vec::with_capacity(3 * padded_width * padded_height);
+    for plane in 0..3 {
+        let channel = match input.colour {
+            ColourOrder::Rgb => plane,
+            ColourOrder::Bgr => 2 - plane,
+        };
+        let (mean, scale) = (input.mean[plane], 1.0 / input.std[plane]);
+        for row in rgb.chunks_exact(width * 3) {
+            tensor.extend(row.chunks_exact(3).map(|pixel| (f32::from(pixel[channel]) - mean) * scale));
+            let edge = tensor.last().copied().unwrap_or_default();
+            tensor.resize(tensor.len() + padded_width - width, edge);
+        }
+        let last_row = tensor.len() - padded_width;
+        for _ in height..padded_height {
+            tensor.extend_from_within(last_row..last_row + padded_width);
+        }
+    }
+    tensor
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::inference::manifest::TensorLayout;
+
+    fn input(views: Vec<u32>) -> Input {
+        Input {
+            name: "image".into(),
+            layout: TensorLayout::Nchw,
+            colour: ColourOrder::Rgb,
+            mean: [0.0; 3],
+            std: [1.0; 3],
+            views,
+            max_upscale: 1.0,
+            multiple: 32,
+        }
+    }
+
+    fn picture(width: u32, height: u32) -> Picture {
+        let rgb = (0..width * height * 3).map(|at| (at % 251) as u8).collect();
+        Picture::new(Size::new(width, height), Size::new(width, height), rgb).expect("sized")
+    }
+
+    #[test]
+    fn view_sizes_are_the_trainers() {
+        let table = [
+            ((4032, 3024), 1024, 1.0, (1024, 768)),
+            ((3024, 4032), 1023, 1.0, (767, 1023)),
+            ((800, 600), 1024, 1.0, (800, 600)),
+            ((800, 600), 1024, 1.2, (960, 720)),
+            ((5000, 10), 1024, 1.0, (1024, 32)),
+            ((8, 8), 1024, 1.0, (32, 32)),
+        ];
+        for ((width, height), long_side, upscale, expected) in table {
+            assert_eq!(view_size(Size::new(width, height), long_side, upscale), expected);
+        }
+    }
+
+    #[test]
+    fn views_of_equal_size_are_made_once() {
+        let sizes = |picture: &Picture| {
+            views(picture, &input(vec![96, 64, 200])).iter().map(|v| v.width).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(&picture(80, 60)), [80, 64]);
+        assert_eq!(sizes(&picture(300, 200)), [96, 64, 200]);
+    }
+
+    #[test]
+    fn channels_are_ordered_and_normalised() {
+        let flat =
+            Picture::new(Size::new(32, 32), Size::new(32, 32), [10, 20, 30].repeat(1024)).expect("sized");
+        let bgr = Input {
+            colour: ColourOrder::Bgr,
+            mean: [30.0, 0.0, 0.0],
+            std: [1.0, 2.0, 5.0],
+            ..input(vec![32])
+        };
+        let planes = views(&flat, &bgr).remove(0).tensor;
+        let firsts: Vec<f32> = planes.chunks_exact(1024).map(|plane| plane[7]).collect();
+        assert_eq!(firsts, [0.0, 10.0, 2.0]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_photo_is_whole_and_the_padding_repeats_its_edge(width in 32_u32..90, height in 32_u32..90) {
+            let picture = picture(width, height);
+            let view = views(&picture, &input(vec![1024])).remove(0);
+            prop_assert_eq!((view.width, view.height), (width, height));
+            prop_assert!(view.padded_width % 32 == 0 && view.padded_height % 32 == 0);
+            prop_assert!(view.padded_width - width < 32 && view.padded_height - height < 32);
+            let (columns, rows) = (view.padded_width as usize, view.padded_height as usize);
+            prop_assert_eq!(view.tensor.len(), 3 * columns * rows);
+            for channel in 0..3 {
+                for y in 0..rows {
+                    for x in 0..columns {
+                        let (px, py) = (x.min(width as usize - 1), y.min(height as usize - 1));
+                        let pixel = picture.rgb()[(py * width as usize + px) * 3 + channel];
+                        prop_assert_eq!(view.tensor[(channel * rows + y) * columns + x].to_bits(), f32::from(pixel).to_bits());
+                    }
+                }
+            }
+        }
+    }
+}
