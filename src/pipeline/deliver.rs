@@ -3,12 +3,10 @@
 //! Procore's create call is not idempotent, so the intent is written first. Whenever an earlier attempt may
 //! have got through, the item is looked up by its reference and adopted before anything is made again.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Context, Failure, OnAccept, Permitted};
+use super::{Context, Failure, OnAccept};
 use crate::domain::card::Card;
 use crate::domain::delivery::{DRAFT, ItemChange, Plan, RemoteItem, Situation, plan};
 use crate::domain::ids::{FindingId, PunchItemId};
@@ -17,10 +15,8 @@ use crate::domain::punch_item::PunchItemDraft;
 use crate::domain::retry::Disposition;
 use crate::domain::review::FindingState;
 use crate::procore;
+use crate::procore::config::PermittedProject;
 use crate::store::{Lease, WriteIntent, WriteKind, WriteOutcome, WriteState};
-
-/// How far before an intent a look-up by reference starts: clocks differ.
-const LOOK_BACK: Duration = Duration::from_secs(300);
 
 /// Takes the one step that the plan calls for; where a further one is due, it is queued with the result.
 ///
@@ -45,7 +41,7 @@ pub async fn run(context: &Context, lease: &Lease, finding: FindingId) -> Result
 
 type Step = (WriteOutcome, Option<Job>);
 
-async fn reconcile(context: &Context, lease: &Lease, card: &Card, permitted: Permitted) -> Result<Step, Failure> {
+async fn reconcile(context: &Context, lease: &Lease, card: &Card, permitted: PermittedProject) -> Result<Step, Failure> {
     let remote = existing(context, card).await?;
     let step = plan(&Situation {
         mode: permitted.mode,
@@ -66,7 +62,7 @@ async fn reconcile(context: &Context, lease: &Lease, card: &Card, permitted: Per
             let more = card.state == FindingState::Accepted;
             (in_procore(&made), more.then_some(Job::ApplyDecision { finding: card.finding.id }))
         }
-        Plan::Change(item, change) => (in_procore(&change_item(context, lease, card, item, &change).await?), None),
+        Plan::Change(item, change) => (in_procore(&change_item(context, lease, card, remote.as_ref(), item, &change).await?), None),
         Plan::Delete(item) => {
             begin(context, lease, card, WriteKind::Delete, &item).await?;
             context.procore.delete_punch_item(card.project, item).await?;
@@ -89,7 +85,7 @@ async fn existing(context: &Context, card: &Card) -> Result<Option<RemoteItem>, 
     let Some(item) = card.punch_item else { return Ok(None) };
     match context.procore.punch_item(card.project, item).await {
         Err(procore::Error::NotFound { .. }) => Ok(Some(RemoteItem::gone(item))),
-        other => Ok(Some(other?)),
+        other => Ok(Some(other?.to_remote())),
     }
 }
 
@@ -97,12 +93,17 @@ async fn create(context: &Context, lease: &Lease, card: &Card, draft: &PunchItem
     let made = match begin(context, lease, card, WriteKind::Create, draft).await? {
         WriteState::Fresh => None,
         WriteState::InDoubt { since } => adopt(context, card, since).await?,
-        WriteState::Done { punch_item: Some(item), .. } => Some(context.procore.punch_item(card.project, item).await?),
+        WriteState::Done { punch_item: Some(item), .. } => {
+            Some(context.procore.punch_item(card.project, item).await?.to_remote())
+        }
         WriteState::Done { punch_item: None, .. } => None,
     };
     let made = match made {
         Some(made) => made,
-        None => sent(context, lease, context.procore.create_punch_item(card.project, draft).await).await?,
+        None => {
+            let answer = context.procore.create_punch_item(card.project, draft).await;
+            sent(context, lease, answer).await?.to_remote()
+        }
     };
     if made.workflow_status == DRAFT || card.state == FindingState::Accepted {
         return Ok(made);
@@ -115,9 +116,9 @@ async fn create(context: &Context, lease: &Lease, card: &Card, draft: &PunchItem
 
 /// Looks for an item that an earlier attempt may have made without our hearing of it.
 async fn adopt(context: &Context, card: &Card, since: Timestamp) -> Result<Option<RemoteItem>, Failure> {
-    let from = since.checked_sub(LOOK_BACK).unwrap_or(Timestamp::MIN);
     let reference = &card.draft.reference;
-    let found = context.procore.find_by_reference(card.project, reference, from, context.now()).await?;
+    let found = context.procore.find_punch_item(card.project, reference, since, context.now()).await?;
+    let found = found.map(|item| item.to_remote());
     if let Some(item) = &found {
         tracing::info!(finding.id = %card.finding.id, punch_item.id = %item.id, "adopted after a lost answer");
     }
@@ -128,12 +129,15 @@ async fn change_item(
     context: &Context,
     lease: &Lease,
     card: &Card,
+    remote: Option<&RemoteItem>,
     item: PunchItemId,
     change: &ItemChange,
 ) -> Result<RemoteItem, Failure> {
     begin(context, lease, card, WriteKind::Update, change).await?;
     // Changing twice to the same is harmless, so doubt needs no look-up here.
-    sent(context, lease, context.procore.update_punch_item(card.project, item, change).await).await
+    let title = remote.map_or(card.draft.title.as_str(), |remote| remote.title.as_str());
+    let answer = context.procore.update_punch_item(card.project, item, title, change).await;
+    Ok(sent(context, lease, answer).await?.to_remote())
 }
 
 async fn begin(

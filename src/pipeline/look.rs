@@ -59,7 +59,7 @@ pub async fn review_picture(
     off_thread(move || {
         let photo = photo::decode(&bytes, &limits, Some(long_side)).map_err(LookError::Photo)?;
         let picture: &Picture = &photo.picture;
-        photo::review_jpeg(picture, quality).map_err(LookError::Photo)
+        photo::encode::review_jpeg(picture, quality).map_err(LookError::Photo)
     })
     .await
     .unwrap_or_else(|| Err(LookError::Machine(Failure::retry("the thread that reduced the photo ended"))))

@@ -5,6 +5,7 @@
 //! Every step is safe to run twice and settles its job in the same transaction as its result.
 
 pub mod analyze;
+mod cards;
 pub mod deliver;
 mod failure;
 pub mod look;
@@ -13,25 +14,23 @@ pub mod route;
 pub mod sweep;
 pub mod worker;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use failure::Failure;
 
-use crate::domain::delivery::ProjectMode;
-use crate::domain::ids::{CompanyId, ProjectKey, UserId};
-use crate::domain::place::PlaceRules;
+use crate::domain::ids::ProjectKey;
 use crate::domain::retry::Backoff;
 use crate::domain::site::Site;
 use crate::domain::tagging::Tagging;
 use crate::inference::Detector;
 use crate::photo::Limits;
 use crate::procore::Client;
+use crate::procore::config::PermittedProject;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 
@@ -52,7 +51,7 @@ pub struct Config {
     /// Longest wait after a failure, seconds.
     pub backoff_cap_s: u64,
     /// Bytes of photos held in memory at once.
-    pub in_flight_bytes: usize,
+    pub in_flight_bytes: u64,
     /// Age at which Procore's lists are read again, seconds.
     pub reference_max_age_s: u64,
     /// Time within which a photo must be through, seconds.
@@ -67,8 +66,6 @@ pub struct Config {
     pub sweep_overlap_s: u64,
     /// What an accepted draft becomes.
     pub on_accept: OnAccept,
-    /// Albums that Procore fills itself from punch items.
-    pub aggregation_albums: Vec<String>,
 }
 
 /// What an accepted draft becomes in Procore's workflow.
@@ -79,15 +76,6 @@ pub enum OnAccept {
     Initiated,
     /// It stays a draft for a person in Procore to send on.
     Draft,
-}
-
-/// A project that may be touched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Permitted {
-    /// Which project.
-    pub key: ProjectKey,
-    /// How far the service may go in it.
-    pub mode: ProjectMode,
 }
 
 /// The four edges, the rules and the clock, for every step.
@@ -104,14 +92,8 @@ pub struct Context {
     pub limits: Limits,
     /// Class to trade, priority and wording.
     pub tagging: Tagging,
-    /// How places are resolved.
-    pub place_rules: PlaceRules,
     /// The site file, where there is one.
     pub site: Option<Site>,
-    /// The allow-list.
-    pub projects: Vec<Permitted>,
-    /// Our own user in each company, against feedback loops.
-    pub own_users: BTreeMap<CompanyId, UserId>,
     /// What Prometheus may ask for.
     pub metrics: Metrics,
     /// Bytes of photos that may still be taken into memory.
@@ -137,9 +119,36 @@ impl Context {
     ///
     /// # Errors
     /// When it is not on the allow-list: nothing of it may be called.
-    fn permitted(&self, project: ProjectKey) -> Result<Permitted, Failure> {
-        self.projects.iter().find(|permitted| permitted.key == project).copied().ok_or_else(|| {
+    fn permitted(&self, project: ProjectKey) -> Result<PermittedProject, Failure> {
+        let projects = &self.procore.config().projects;
+        projects.iter().find(|permitted| permitted.key() == project).copied().ok_or_else(|| {
             Failure::give_up(format!("project {project} is not permitted; add it under [[procore.projects]]"))
         })
     }
+
+    /// Waits until `bytes` more bytes of photos fit into memory; they are free again when the permit is dropped.
+    async fn room(&self, bytes: u64) -> Result<SemaphorePermit<'_>, Failure> {
+        let units = bytes.div_ceil(IN_FLIGHT_UNIT).clamp(1, self.config.in_flight_bytes.div_ceil(IN_FLIGHT_UNIT));
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        self.in_flight.acquire_many(units).await.map_err(|_| Failure::retry("the service is stopping"))
+    }
+}
+
+/// Bytes that one permit of [`Context::in_flight`] stands for.
+const IN_FLIGHT_UNIT: u64 = 65_536;
+
+/// The permits for `[pipeline] in_flight_bytes`.
+pub fn in_flight(config: &Config) -> Semaphore {
+    let permits = config.in_flight_bytes.div_ceil(IN_FLIGHT_UNIT).max(1);
+    Semaphore::new(usize::try_from(permits).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS))
+}
+
+/// The rules that are read from files of the integrator's own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaggingConfig {
+    /// TOML files laid over the compiled-in rules, in order.
+    pub rules_files: Vec<String>,
+    /// The site file (`GeoJSON`); empty when there is none.
+    pub site_file: String,
 }

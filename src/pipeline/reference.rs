@@ -6,16 +6,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Context, Failure};
-use crate::domain::ids::ProjectKey;
+use crate::domain::ids::{ProjectKey, PunchItemTypeId, UserId};
 use crate::domain::place::{Location, LocationTree};
-use crate::domain::tagging::{Catalogue, Manager, ItemType, Trade};
+use crate::domain::tagging::{Catalogue, Person, Trade};
 
 /// What tagging may choose from in one project.
 #[derive(Debug, Clone)]
 pub struct Reference {
     /// The location tree.
     pub locations: LocationTree,
-    /// Trades, types and managers.
+    /// Trades, types and people.
     pub catalogue: Catalogue,
 }
 
@@ -24,32 +24,67 @@ pub struct Reference {
 /// # Errors
 /// When Procore must be asked and does not answer.
 pub async fn load(context: &Context, project: ProjectKey) -> Result<Reference, Failure> {
-    let procore = &context.procore;
     let locations: Vec<Location> =
-        cached(context, project, "locations", || procore.locations(project)).await?;
-    let trades: Vec<Trade> = cached(context, project, "trades", || procore.trades(project.company)).await?;
-    let item_types: Vec<ItemType> =
-        cached(context, project, "item_types", || procore.punch_item_types(project)).await?;
-    let managers: Vec<Manager> = cached(context, project, "managers", || procore.managers(project)).await?;
-    Ok(Reference { locations: LocationTree::new(locations), catalogue: Catalogue { trades, item_types, managers } })
+        cached(context, project, "locations", async { Ok(context.procore.locations(project).await?) }).await?;
+    Ok(Reference { locations: LocationTree::new(locations), catalogue: catalogue(context, project).await? })
 }
 
-async fn cached<T, F, R>(context: &Context, project: ProjectKey, kind: &str, read: R) -> Result<Vec<T>, Failure>
-where
-    T: Serialize + DeserializeOwned,
-    F: Future<Output = Result<Vec<T>, crate::procore::Error>>,
-    R: FnOnce() -> F,
-{
+async fn catalogue(context: &Context, project: ProjectKey) -> Result<Catalogue, Failure> {
+    let procore = &context.procore;
+    let trades = cached(context, project, "trades", async {
+        let listed = procore.trades(project.company).await?;
+        let trade = |trade: crate::procore::project_data::Trade| Trade {
+            id: trade.id,
+            name: trade.name,
+            active: trade.active,
+        };
+        Ok(listed.into_iter().map(trade).collect::<Vec<_>>())
+    });
+    let item_types = cached(context, project, "item_types", async {
+        let listed = procore.punch_item_types(project).await?;
+        Ok(listed.into_iter().map(|kind| (kind.id, kind.name)).collect::<Vec<(PunchItemTypeId, String)>>())
+    });
+    let managers = cached(context, project, "managers", async {
+        let listed = procore.managers(project).await?;
+        let person = |person: crate::procore::images::Person| Person {
+            id: person.id,
+            name: person.name.unwrap_or_default(),
+            login: None,
+        };
+        Ok(listed.into_iter().map(person).collect::<Vec<_>>())
+    });
+    Ok(Catalogue {
+        trades: trades.await?,
+        item_types: item_types.await?,
+        managers: managers.await?,
+        approvers: Vec::new(),
+    })
+}
+
+/// The service account's own user, against feedback loops.
+///
+/// # Errors
+/// When Procore must be asked and does not answer.
+pub async fn own_user(context: &Context, project: ProjectKey) -> Result<UserId, Failure> {
+    cached(context, project, "own_user", async { Ok(context.procore.me(project.company).await?.id) }).await
+}
+
+async fn cached<T: Serialize + DeserializeOwned>(
+    context: &Context,
+    project: ProjectKey,
+    kind: &str,
+    read: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     let max_age = Duration::from_secs(context.config.reference_max_age_s);
     if let Some((value, fetched_at)) = context.store.cached(project, kind).await?
         && fetched_at + max_age > context.now()
-        // A list that an older version wrote in another form is simply read again.
+        // What an older version wrote in another form is simply read again.
         && let Ok(list) = serde_json::from_value(value)
     {
         return Ok(list);
     }
-    let list = read().await?;
-    let value = serde_json::to_value(&list).map_err(|error| Failure::give_up(error.to_string()))?;
+    let fresh = read.await?;
+    let value = serde_json::to_value(&fresh).map_err(|error| Failure::give_up(error.to_string()))?;
     context.store.cache(project, kind, &value, context.now()).await?;
-    Ok(list)
+    Ok(fresh)
 }

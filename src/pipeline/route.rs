@@ -1,8 +1,8 @@
 //! A stored webhook delivery: what does it call for?
 
-use super::{Context, Failure};
+use super::{Context, Failure, reference};
 use crate::domain::event::{Route, RoutingPolicy, route};
-use crate::domain::ids::{PhotoId, ProjectKey};
+use crate::domain::ids::PhotoId;
 use crate::domain::job::{InboxId, Job};
 use crate::procore::webhook;
 use crate::store::Lease;
@@ -15,18 +15,17 @@ pub async fn run(context: &Context, lease: &Lease, inbox: InboxId) -> Result<(),
     let delivery = context.store.delivery(inbox).await?;
     let parsed = webhook::parse(&delivery.body);
     let Some(event) = parsed.event else {
-        let note = format!("ignored: {}", parsed.note.unwrap_or_else(|| "not an event".to_owned()));
+        let note = format!("ignored: {}", parsed.note.as_deref().unwrap_or("it tells of no event"));
         return Ok(context.store.settle_delivery(lease, inbox, &note, &[], context.now()).await?);
     };
-    let permitted: Vec<ProjectKey> = context.projects.iter().map(|project| project.key).collect();
-    let decided = route(
-        &event,
-        &RoutingPolicy {
-            permitted: &permitted,
-            own_user: context.own_users.get(&event.company).copied(),
-            own_application: context.procore.client_id(),
-        },
-    );
+    let config = context.procore.config();
+    let permitted = config.permitted();
+    let own_user = match permitted.iter().find(|project| project.company == event.company) {
+        Some(project) => Some(reference::own_user(context, *project).await?),
+        None => None,
+    };
+    let policy = RoutingPolicy { permitted: &permitted, own_user, own_application: &config.client_id };
+    let decided = route(&event, &policy);
     tracing::info!(
         event.resource = event.resource,
         event.resource_id = event.resource_id,
@@ -43,12 +42,12 @@ async fn follow_ups(context: &Context, decided: &Route) -> Result<(String, Vec<J
             (format!("analyze photo {image}"), vec![Job::AnalyzePhoto { project: *project, image: *image }])
         }
         Route::ForgetPhoto(project, image) => {
-            context.store.forget_photo(PhotoId::of(*project, *image), context.now()).await?;
+            context.store.forget_photo(None, PhotoId::of(*project, *image), context.now()).await?;
             (format!("forgot photo {image}"), vec![])
         }
         Route::PunchItemChanged(project, item) => {
             let finding = context.store.finding_of_punch_item(*project, *item).await?;
-            let jobs = finding.map(|finding| Job::Deliver { finding }).into_iter().collect();
+            let jobs = finding.map(|finding| Job::SyncPunchItem { finding }).into_iter().collect();
             (format!("punch item {item} changed in Procore"), jobs)
         }
         Route::RefreshReference(project) => {

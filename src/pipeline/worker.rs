@@ -13,6 +13,10 @@ use crate::domain::job::Job;
 use crate::domain::retry::Disposition;
 use crate::store::{Claimed, Lease};
 
+/// Every kind of job; a worker takes whatever is due.
+const KINDS: [&str; 6] =
+    ["route_event", "analyze_photo", "publish", "apply_decision", "sync_punch_item", "sweep"];
+
 /// What one look at the queue came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
@@ -62,7 +66,7 @@ async fn work(context: &Context, owner: &str, stop: &CancellationToken) {
 }
 
 async fn until_due(context: &Context) -> Option<Duration> {
-    let due = context.store.next_due().await.ok().flatten()?;
+    let due = context.store.next_due(&KINDS).await.ok().flatten()?;
     Some(Duration::try_from(due.duration_since(context.now())).unwrap_or_default())
 }
 
@@ -72,7 +76,7 @@ async fn until_due(context: &Context) -> Option<Duration> {
 /// When the store cannot be reached; a job's own failure is settled here and is no error.
 pub async fn turn(context: &Context, owner: &str, stop: &CancellationToken) -> Result<Turn, crate::store::Error> {
     let lease = Duration::from_secs(context.config.lease_s);
-    let Some(claimed) = context.store.claim(owner, lease, context.now()).await? else {
+    let Some(claimed) = context.store.claim(owner, &KINDS, lease, context.now()).await? else {
         return Ok(Turn::Idle);
     };
     let kind = claimed.job.kind();
@@ -115,7 +119,9 @@ async fn step(context: &Context, claimed: &Claimed) -> Result<(), Failure> {
     match &claimed.job {
         Job::RouteEvent { inbox } => route::run(context, lease, *inbox).await,
         Job::AnalyzePhoto { project, image } => analyze::run(context, lease, *project, *image).await,
-        Job::Deliver { finding } => deliver::run(context, lease, *finding).await,
+        Job::Publish { finding } | Job::ApplyDecision { finding } | Job::SyncPunchItem { finding } => {
+            deliver::run(context, lease, *finding).await
+        }
         Job::Sweep { project } => sweep::run(context, lease, *project).await,
     }
 }

@@ -1,11 +1,13 @@
 //! What Procore offers to choose from, and how the rules' names are matched to it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::ids::{PunchItemTypeId, TradeId, UserId};
 use crate::domain::place::tree;
 use crate::domain::tagging::rules::Ref;
 
 /// A trade of the company.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trade {
     /// Procore's id.
     pub id: TradeId,
@@ -16,7 +18,7 @@ pub struct Trade {
 }
 
 /// Somebody whom Procore offers for a part.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     /// Procore's id.
     pub id: UserId,
