@@ -10,6 +10,7 @@ pub mod delivery;
 pub mod detection;
 pub mod event;
 pub mod finding;
+pub mod gate;
 pub mod geometry;
 pub mod ids;
 pub mod job;
