@@ -1,5 +1,6 @@
 //! Punchlens: from a photo in Procore to a draft punch item that a superintendent decides about.
 
+pub mod app;
 pub mod cli;
 pub mod config;
 pub mod domain;

@@ -33,7 +33,7 @@ const FILE: &str = "punchlens.toml";
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The web surface.
-    pub http: http::Config,
+    pub http: http::HttpConfig,
     /// Who may review, and for how long.
     pub review: http::ReviewConfig,
     /// The Procore client and the permitted projects.

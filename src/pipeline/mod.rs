@@ -22,6 +22,7 @@ use serde::Deserialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use failure::Failure;
+pub use reference::Reference;
 
 use crate::domain::ids::ProjectKey;
 use crate::domain::retry::Backoff;
