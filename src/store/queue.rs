@@ -17,6 +17,8 @@ use crate::domain::job::{Job, JobId};
 use crate::store::rows::{bounded, from_json, millis, to_json};
 use crate::store::{Connection, Db, Error, Store};
 
+#[cfg(test)]
+pub(crate) use crate::store::queue::claim::KINDS;
 pub use crate::store::queue::inspect::{JobRow, QueueStats};
 
 /// The version of the payloads that this build writes and reads.
