@@ -45,6 +45,8 @@ impl Store {
     /// Takes the next job of `kinds` whose time has come, or whose lease has run out, for `lease`.
     /// Lower ranks first, then the one that waits longest.
     ///
+    /// `owner` is the box's name, or that with `#` and a worker's: see [`Store::reclaim_own`].
+    ///
     /// A job whose attempts are spent goes to the dead, one that this build cannot read is parked;
     /// the next is looked at then.
     pub async fn claim(

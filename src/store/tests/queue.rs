@@ -155,8 +155,8 @@ async fn a_restart_frees_its_own_leases_and_no_others() {
     let fresh = Fresh::new().await;
     let store = &fresh.store;
     store.enqueue(&[analyse(1), analyse(2)], at(0), at(0)).await.expect("queues");
-    let own = claim(store, "box-1", 0).await.expect("ready");
-    claim(store, "box-2", 0).await.expect("ready");
+    let own = claim(store, "box-1#3", 0).await.expect("ready");
+    claim(store, "box-10", 0).await.expect("ready");
     store.enqueue(std::slice::from_ref(&own.job), at(0), at(0)).await.expect("a twin waits");
     assert_eq!(store.reclaim_own("box-1", at(5)).await.expect("frees"), 1);
     lost(&store.complete(&own.lease).await);
