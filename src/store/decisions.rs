@@ -76,6 +76,10 @@ impl Store {
         let entry = Entry::by(reviewer, "finding.undone", Subject::Finding(id), detail);
         audit::append(&mut transaction, entry, now).await?;
         let card = existing(&mut transaction, id).await?;
+        if card.delivery == Delivery::Waiting {
+            // The publishing may have passed it by as rejected.
+            queue::insert(&mut transaction, &[Job::Publish { finding: id }], now, now).await?;
+        }
         self.commit(transaction).await?;
         Ok(card)
     }
@@ -104,7 +108,8 @@ async fn too_late(connection: &mut Connection, card: &Card) -> Result<Option<Str
     if !matches!(card.state, FindingState::Accepted | FindingState::Rejected) {
         return Ok(Some("there is no decision to take back".into()));
     }
-    if card.delivery == Delivery::Delivered {
+    // Rejected before anything was made: there is nothing in Procore to go back on.
+    if card.delivery == Delivery::Delivered && card.punch_item.is_some() {
         let place = card.position.map_or_else(String::new, |position| format!(" (#{position})"));
         return Ok(Some(format!("it was carried over to Procore already{place}: change it there")));
     }

@@ -75,7 +75,7 @@ pub struct Counts {
 }
 
 /// What [`Counts::problems`] counts and [`CardQuery::problems`] lists.
-const PROBLEM: &str = "(delivery = 'refused' OR (delivery = 'waiting' AND problem IS NOT NULL))";
+const PROBLEM: &str = "delivery IN ('refused', 'waiting') AND (delivery = 'refused' OR problem IS NOT NULL)";
 
 /// A finding's row: the card as it was suggested, and what has changed since.
 #[derive(sqlx::FromRow)]
@@ -112,11 +112,12 @@ impl Store {
 
     /// The cards that `query` asks for.
     pub async fn cards(&self, query: &CardQuery) -> Result<Vec<Card>, Error> {
-        let mut sql = QueryBuilder::new("SELECT * FROM findings");
-        push_conditions(&mut sql, query);
         let limit = query.limit.unwrap_or(u32::MAX).min(self.0.config.list_rows);
+        // The ids first: sorting whole cards costs ten times as much.
+        let mut sql = QueryBuilder::new("SELECT * FROM findings WHERE id IN (SELECT id FROM findings");
+        push_conditions(&mut sql, query);
         sql.push(query.order.sql()).push(" LIMIT ").push_bind(i64::from(limit));
-        sql.push(" OFFSET ").push_bind(i64::from(query.offset));
+        sql.push(" OFFSET ").push_bind(i64::from(query.offset)).push(")").push(query.order.sql());
         let records: Vec<Record> = sql.build_query_as().fetch_all(&self.0.readers).await?;
         records.into_iter().map(Record::into_card).collect()
     }

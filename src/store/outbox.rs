@@ -210,7 +210,8 @@ impl Store {
     }
 
     /// Records how the leased job on a finding's punch item ended, queues `jobs` and completes it,
-    /// all or nothing. Works with or without a write begun before.
+    /// all or nothing. Works with or without a write begun before. While `jobs` go on with the same
+    /// punch item, its delivery goes on waiting.
     pub async fn finish_write(
         &self,
         lease: &Lease,
@@ -226,7 +227,10 @@ impl Store {
             return Err(Error::Other(format!("a {} job writes no punch item", held.kind)));
         };
         settle(&mut transaction, held.id, outcome, now).await?;
-        carry_over(&mut transaction, finding, &held.kind, outcome).await?;
+        let more = jobs.iter().any(|job| {
+            matches!(job, Job::Publish { finding: next } | Job::ApplyDecision { finding: next } if *next == finding)
+        });
+        carry_over(&mut transaction, finding, &held.kind, more, outcome).await?;
         let (.., kind) = outcome.names();
         let entry = Entry::by_service(kind, Subject::Finding(finding), outcome.detail());
         audit::append(&mut transaction, entry, now).await?;
@@ -301,11 +305,13 @@ async fn settle(
 }
 
 /// Writes the outcome on the finding. A decision that was made while the draft was being published
-/// has yet to be carried over: then only the punch item is noted and the delivery goes on waiting.
+/// has yet to be carried over, and so has what `more` jobs are queued for: then only the punch item
+/// is noted and the delivery goes on waiting.
 async fn carry_over(
     connection: &mut Connection,
     finding: FindingId,
     job_kind: &str,
+    more: bool,
     outcome: &WriteOutcome,
 ) -> Result<(), Error> {
     let (_, delivery, _) = outcome.names();
@@ -321,11 +327,12 @@ async fn carry_over(
              punch_item = COALESCE($2, punch_item),
              position = COALESCE($3, position),
              delivery = CASE WHEN overtaken THEN delivery ELSE $4 END,
-             prior_delivery = CASE WHEN overtaken THEN $4 ELSE prior_delivery END,
+             prior_delivery = CASE WHEN overtaken AND ($4 <> 'delivered' OR COALESCE($2, punch_item) IS NOT NULL)
+                                   THEN $4 ELSE prior_delivery END,
              problem = CASE WHEN overtaken THEN problem ELSE $5 END,
              state = CASE WHEN $6 THEN 'taken_over' ELSE state END
-         FROM (SELECT id AS same, NOT $6 AND $7 <> 'apply_decision' AND delivery = 'waiting'
-                      AND state IN ('accepted', 'rejected') AS overtaken
+         FROM (SELECT id AS same, NOT $6 AND delivery = 'waiting'
+                      AND ($8 OR ($7 <> 'apply_decision' AND state IN ('accepted', 'rejected'))) AS overtaken
                FROM findings WHERE id = $1) AS before
          WHERE id = same",
     )
@@ -336,6 +343,7 @@ async fn carry_over(
     .bind(outcome.reason())
     .bind(taken_over)
     .bind(job_kind)
+    .bind(more)
     .execute(connection)
     .await?;
     Ok(())

@@ -17,6 +17,8 @@ use crate::domain::job::{Job, JobId};
 use crate::store::rows::{bounded, from_json, millis, to_json};
 use crate::store::{Connection, Db, Error, Store};
 
+#[cfg(test)]
+pub(crate) use crate::store::queue::claim::KINDS;
 pub use crate::store::queue::inspect::{JobRow, QueueStats};
 
 /// The version of the payloads that this build writes and reads.
@@ -179,24 +181,29 @@ impl Store {
         self.commit(transaction).await
     }
 
-    /// Frees what a former incarnation of `owner` left behind. Call it once, before the first
-    /// claim: a restart then costs seconds, not the rest of the leases. The attempts stay counted.
+    /// Frees what a former incarnation of `owner` left behind, also under the names of its workers,
+    /// `owner#…`. Call it once, before the first claim: a restart then costs seconds, not the rest of
+    /// the leases. The attempts stay counted.
     pub async fn reclaim_own(&self, owner: &str, now: Timestamp) -> Result<u64, Error> {
+        let workers = format!("{owner}#");
         let mut transaction = self.begin().await?;
         sqlx::query(
             "DELETE FROM jobs WHERE state = 'queued' AND dedupe_key IN
-             (SELECT dedupe_key FROM jobs WHERE state = 'running' AND lease_owner = $1)",
+             (SELECT dedupe_key FROM jobs WHERE state = 'running'
+              AND (lease_owner = $1 OR SUBSTR(lease_owner, 1, LENGTH($2)) = $2))",
         )
         .bind(owner)
+        .bind(&workers)
         .execute(&mut *transaction)
         .await?;
         let freed = sqlx::query(
             "UPDATE jobs SET state = 'queued', run_at = $2, changed_at = $2,
              lease_owner = NULL, lease_token = NULL, lease_until = NULL
-             WHERE state = 'running' AND lease_owner = $1",
+             WHERE state = 'running' AND (lease_owner = $1 OR SUBSTR(lease_owner, 1, LENGTH($3)) = $3)",
         )
         .bind(owner)
         .bind(millis(now))
+        .bind(&workers)
         .execute(&mut *transaction)
         .await?;
         self.commit(transaction).await?;

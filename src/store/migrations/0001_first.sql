@@ -111,7 +111,10 @@ CREATE INDEX findings_by_age ON findings (state, found_at, id);
 CREATE INDEX findings_by_score ON findings (state, score, id);
 CREATE INDEX findings_of_project ON findings (company, project, state, found_at, id);
 CREATE INDEX findings_decided ON findings (decided_at) WHERE decided_at IS NOT NULL;
-CREATE INDEX findings_under_way ON findings (delivery, state) WHERE delivery IN ('waiting', 'refused');
+CREATE INDEX findings_of_class ON findings (class, found_at, id);
+-- For the counts on the tabs, which read nothing else.
+CREATE INDEX findings_by_delivery ON findings (delivery, state, problem);
+CREATE INDEX findings_of_project_by_delivery ON findings (company, project, delivery, state, problem);
 CREATE INDEX findings_of_photo ON findings (photo);
 CREATE INDEX findings_of_punch_item ON findings (company, project, punch_item) WHERE punch_item IS NOT NULL;
 
@@ -121,6 +124,8 @@ CREATE TABLE finding_photos (
     photo   TEXT NOT NULL REFERENCES photos (id),
     PRIMARY KEY (finding, photo)
 ) STRICT;
+
+CREATE INDEX finding_photos_of_photo ON finding_photos (photo, finding);
 
 -- Writes to Procore: the intent is stored before the call, the outcome after it.
 CREATE TABLE outbox (

@@ -11,7 +11,7 @@ use crate::store::rows::{instant, millis};
 use crate::store::{Db, Error, Store};
 
 /// Every kind that this build knows; rows of other kinds are set aside by whoever meets them.
-const KINDS: [&str; 6] =
+pub(crate) const KINDS: [&str; 6] =
     ["route_event", "analyze_photo", "publish", "apply_decision", "sync_punch_item", "sweep"];
 
 #[derive(sqlx::FromRow)]
@@ -44,6 +44,8 @@ impl Taken {
 impl Store {
     /// Takes the next job of `kinds` whose time has come, or whose lease has run out, for `lease`.
     /// Lower ranks first, then the one that waits longest.
+    ///
+    /// `owner` is the box's name, or that with `#` and a worker's: see [`Store::reclaim_own`].
     ///
     /// A job whose attempts are spent goes to the dead, one that this build cannot read is parked;
     /// the next is looked at then.
@@ -95,6 +97,9 @@ impl Store {
 }
 
 /// The claim: the best of the ready and the best of the abandoned, taken in one statement.
+///
+/// The `+` keeps SQLite from collecting and sorting all that is ready: it shall walk along the
+/// index that has them in order and stop at the first.
 fn statement(owner: &str, kinds: &[&str], token: &str, until: i64, now: i64) -> QueryBuilder<Db> {
     let mut sql = QueryBuilder::new(
         "UPDATE jobs SET state = 'running', attempts = attempts + 1, crashes = crashes + 1, lease_owner = ",
@@ -104,7 +109,7 @@ fn statement(owner: &str, kinds: &[&str], token: &str, until: i64, now: i64) -> 
     sql.push(", changed_at = ").push_bind(now);
     sql.push(
         " WHERE id = (SELECT id FROM (SELECT * FROM (SELECT id, rank, run_at FROM jobs AS waiting
-          WHERE state = 'queued' AND run_at <= ",
+          WHERE state = 'queued' AND +run_at <= ",
     );
     sql.push_bind(now).push(
         " AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.state = 'running' AND other.lane = waiting.lane)",
@@ -129,4 +134,37 @@ fn push_kinds(sql: &mut QueryBuilder<Db>, kinds: &[&str]) {
     sql.push(") OR kind NOT IN (");
     push_list(sql, &KINDS);
     sql.push("))");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{CompanyId, FindingId, ImageId, ProjectId, ProjectKey, Sha256Digest};
+    use crate::domain::job::{InboxId, Job};
+
+    #[test]
+    fn every_kind_is_known() {
+        let project = ProjectKey { company: CompanyId::new(8), project: ProjectId::new(6778) };
+        let finding = FindingId::of(project, &Sha256Digest::of(b"photo"), "crack");
+        let jobs = [
+            Job::RouteEvent { inbox: InboxId(1) },
+            Job::AnalyzePhoto { project, image: ImageId::new(1) },
+            Job::Publish { finding },
+            Job::ApplyDecision { finding },
+            Job::SyncPunchItem { finding },
+            Job::Sweep { project },
+        ];
+        for job in &jobs {
+            // A new variant stops here first: give it a line above, and its name to `KINDS`.
+            match job {
+                Job::RouteEvent { .. }
+                | Job::AnalyzePhoto { .. }
+                | Job::Publish { .. }
+                | Job::ApplyDecision { .. }
+                | Job::SyncPunchItem { .. }
+                | Job::Sweep { .. } => {}
+            }
+        }
+        assert_eq!(jobs.each_ref().map(Job::kind), KINDS);
+    }
 }

@@ -41,11 +41,13 @@ async fn a_power_cut_loses_nothing_that_was_acknowledged() {
         let kept = store.queue_stats(at(0)).await.expect("counts").ready as usize;
         // The one that was being written is there as a whole or not at all.
         assert!((whole..=whole + 1).contains(&kept), "{kept} of {whole}, cut at {cut} of {}", length());
-        for (number, id) in (1..).enumerate().take(kept) {
-            let body = store.delivery(InboxId(id)).await.expect("goes with its job").body;
+        let mut ids = (1..).map(InboxId);
+        for (number, id) in ids.by_ref().enumerate().take(kept) {
+            let body = store.delivery(id).await.expect("goes with its job").body;
             assert_eq!(body.len(), 900 * number);
         }
-        assert!(store.delivery(InboxId(kept as i64 + 1)).await.is_err(), "no row without its job");
+        let next = ids.next().expect("endless");
+        assert!(store.delivery(next).await.is_err(), "no row without its job");
         assert_eq!(store.integrity().await.expect("checks"), None);
         assert_eq!(store.verify_audit().await.expect("walks").broken, None);
         store.close().await;
@@ -136,8 +138,8 @@ async fn a_newer_schema_is_refused_with_a_way_out() {
 async fn many_may_open_a_new_database_at_once() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let stores = futures_util::future::join_all((0..8).map(|_| open(&folder))).await;
-    for (number, store) in stores.iter().enumerate() {
-        store.enqueue(&[analyse(number as i64)], at(0), at(0)).await.expect("queues");
+    for (number, store) in (0..).zip(&stores) {
+        store.enqueue(&[analyse(number)], at(0), at(0)).await.expect("queues");
     }
     assert_eq!(stores[0].queue_stats(at(0)).await.expect("counts").ready, 8);
 }
@@ -163,4 +165,43 @@ async fn a_closed_store_says_so() {
     fresh.store.ping().await.expect("writes");
     fresh.store.close().await;
     assert!(matches!(fresh.store.ping().await, Err(Error::Other(text)) if text.contains("stopping")));
+}
+
+/// Receives a delivery, but gives up after `turns` turns of the event loop. Returns how many it took
+/// if it came to its end.
+async fn receive_within(store: &Store, key: String, turns: usize) -> Option<usize> {
+    let delivery = NewDelivery { dedupe_key: key, body: vec![1; 3000] };
+    let taken = std::cell::Cell::new(0);
+    let patience = async {
+        while taken.get() < turns {
+            taken.set(taken.get() + 1);
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        received = store.receive(&delivery, at(0)) => {
+            received.expect("stores");
+            Some(taken.get())
+        }
+        () = patience => None,
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_midway_leaves_nothing_by_halves() {
+    let fresh = Fresh::new().await;
+    let store = &fresh.store;
+    let needed = receive_within(store, "first".into(), usize::MAX).await.expect("no end of patience");
+    let mut finished = 1;
+    for part in 0..80 {
+        let done = receive_within(store, part.to_string(), needed * part / 40).await;
+        finished += usize::from(done.is_some());
+    }
+    store.ping().await.expect("the connection is sound");
+    let stored: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM inbox").fetch_one(&store.0.readers).await.expect("counts");
+    assert_eq!(store.queue_stats(at(0)).await.expect("counts").ready, stored.cast_unsigned());
+    // A call may be dropped after its commit; its delivery then comes again and is a duplicate.
+    assert!(stored.cast_unsigned() as usize >= finished, "{stored} of {finished}");
 }

@@ -151,3 +151,65 @@ async fn a_hand_in_procore_ends_our_say() {
     assert!(conflict(store.decide(finding, &accepted("dana", 7)).await).contains("in Procore first"));
     assert_eq!(store.counts(None, at(0)).await.expect("counts").problems, 0);
 }
+
+#[tokio::test]
+async fn what_takes_two_writes_waits_for_the_second() {
+    let fresh = Fresh::new().await;
+    let store = &fresh.store;
+    let finding = found(store, 1, "crack", 0).await;
+    let publish = claim(store, "box", 1).await.expect("the publishing").lease;
+    store.finish_write(&publish, &WriteOutcome::Withheld, &[], at(1)).await.expect("review comes first");
+    store.decide(finding, &accepted("dana", 2)).await.expect("decides");
+    let delivery = async || store.card(finding).await.expect("reads").expect("is there").delivery;
+    let create = claim(store, "box", 3).await.expect("queued").lease;
+    let send = [Job::ApplyDecision { finding }];
+    store.finish_write(&create, &made(7), &send, at(4)).await.expect("finishes");
+    assert_eq!(delivery().await, Delivery::Waiting);
+    let send = claim(store, "box", 5).await.expect("queued").lease;
+    store.finish_write(&send, &made(7), &[], at(6)).await.expect("finishes");
+    assert_eq!(delivery().await, Delivery::Delivered);
+}
+
+/// Nothing is in Procore, and nothing needs to be.
+fn never_made() -> WriteOutcome {
+    WriteOutcome::Delivered { punch_item: None, position: None, answer: json!("never made") }
+}
+
+#[tokio::test]
+async fn a_rejection_of_what_was_never_made_can_be_undone_and_is_then_published() {
+    for rejected_first in [true, false] {
+        let fresh = Fresh::new().await;
+        let store = &fresh.store;
+        let finding = found(store, 1, "crack", 0).await;
+        let publish = if rejected_first { None } else { claim(store, "box", 1).await };
+        store.decide(finding, &rejected("dana", 2)).await.expect("decides");
+        if let Some(publish) = publish {
+            store.finish_write(&publish.lease, &never_made(), &[], at(3)).await.expect("passes by");
+        }
+        let apply = store.claim("box", &["apply_decision"], super::LEASE, at(4)).await.expect("claims");
+        let apply = apply.expect("queued").lease;
+        store.finish_write(&apply, &never_made(), &[], at(5)).await.expect("finishes");
+        let card = store.undo(finding, "dana", at(6)).await.expect("nothing had been made");
+        assert_eq!((card.state, card.delivery), (FindingState::Proposed, Delivery::Waiting));
+        assert_eq!(claim(store, "box", 7).await.expect("queued").job, Job::Publish { finding });
+    }
+}
+
+#[tokio::test]
+async fn in_shadow_mode_every_decision_can_be_undone() {
+    let fresh = Fresh::new().await;
+    let store = &fresh.store;
+    let finding = found(store, 1, "crack", 0).await;
+    for now in [1, 3] {
+        let lease = claim(store, "box", now).await.expect("queued").lease;
+        store.finish_write(&lease, &WriteOutcome::Withheld, &[], at(now)).await.expect("finishes");
+        if now == 1 {
+            store.decide(finding, &accepted("dana", 2)).await.expect("decides");
+        }
+    }
+    let card = store.card(finding).await.expect("reads").expect("is there");
+    assert_eq!((card.state, card.delivery), (FindingState::Accepted, Delivery::Withheld));
+    let card = store.undo(finding, "dana", at(4)).await.expect("undoes");
+    assert_eq!((card.state, card.delivery), (FindingState::Proposed, Delivery::Withheld));
+    assert!(store.jobs(None, 10).await.expect("lists").is_empty());
+}

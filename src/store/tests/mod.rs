@@ -26,12 +26,11 @@ use crate::domain::place::{Evidence, Place};
 use crate::domain::punch_item::{Edits, Priority, PunchItemDraft};
 use crate::domain::review::{Decision, Delivery, FindingState, RejectReason, Verdict};
 use crate::domain::score::Score;
+use crate::store::queue::KINDS;
 use crate::store::{Claimed, Config, DEFAULTS, PhotoRecord, PhotoState, Store, StoredPicture};
 
 const PROJECT: ProjectKey = ProjectKey { company: CompanyId::new(8), project: ProjectId::new(6778) };
-const LEASE: Duration = Duration::from_secs(60);
-const KINDS: [&str; 6] =
-    ["route_event", "analyze_photo", "publish", "apply_decision", "sync_punch_item", "sweep"];
+const LEASE: Duration = Duration::from_mins(1);
 
 /// Second number `seconds` of the tests' time.
 fn at(seconds: i64) -> Timestamp {

@@ -1,8 +1,11 @@
-use super::{Fresh, PROJECT, accepted, analyse, at, card, claim, found, record, rejected, started};
+use super::{Fresh, PROJECT, accepted, analyse, at, card, claim, config, found, record, rejected, started};
 use crate::domain::ids::{ImageId, PhotoId, ProjectId, ProjectKey, Sha256Digest};
 use crate::domain::job::Job;
 use crate::domain::review::{Delivery, FindingState};
-use crate::store::{CardOrder, CardQuery, Counts, Error, PhotoRecord, PhotoState, Pruned, Recorded, Store};
+use crate::store::{
+    CardOrder, CardQuery, Config, Counts, Error, NewDelivery, PhotoRecord, PhotoState, Pruned, Recorded,
+    Store, WriteOutcome,
+};
 
 fn id(image: i64) -> PhotoId {
     PhotoId::of(PROJECT, ImageId::new(image))
@@ -171,10 +174,51 @@ async fn old_pictures_go_once_nobody_waits_for_them() {
     let in_a_year = at(366 * 24 * 3600);
     assert_eq!(store.prune(in_a_year).await.expect("prunes"), Pruned::default(), "not carried over yet");
     let lease = started(store, Job::SyncPunchItem { finding: settled }, 20).await.lease;
-    let gone = crate::store::WriteOutcome::TakenOver { reason: "deleted by hand".into() };
+    let gone = WriteOutcome::TakenOver { reason: "deleted by hand".into() };
     store.finish_write(&lease, &gone, &[], at(21)).await.expect("finishes");
     assert_eq!(store.prune(at(100)).await.expect("prunes"), Pruned::default(), "not old yet");
     assert_eq!(store.prune(in_a_year).await.expect("prunes"), Pruned { pictures: 1, deliveries: 0 });
     assert!(store.picture(id(1)).await.expect("reads").is_none());
     assert!(store.picture(id(2)).await.expect("reads").is_some());
+}
+
+#[tokio::test]
+async fn pictures_beyond_the_budget_go_oldest_first_but_never_undecided_ones() {
+    let fresh = Fresh::new().await;
+    let picture = 3;
+    let tight = Config { picture_budget_bytes: 2 * picture, ..config(&fresh.folder) };
+    let store = Store::open(&tight, at(0)).await.expect("opens");
+    for image in 1..=4 {
+        found(&store, image, "crack", image).await;
+    }
+    assert_eq!(store.prune(at(50)).await.expect("prunes"), Pruned::default(), "all wait for a person");
+    for image in 1..=3 {
+        let record = record(image, format!("bytes of {image}").as_bytes());
+        let finding = card(&record, "crack", 0.9, at(0)).finding.id;
+        let lease = started(&store, Job::SyncPunchItem { finding }, 20).await.lease;
+        let taken = WriteOutcome::TakenOver { reason: "closed by hand".into() };
+        store.finish_write(&lease, &taken, &[], at(21)).await.expect("finishes");
+    }
+    assert_eq!(store.prune(at(50)).await.expect("prunes").pictures, 2);
+    let mut kept = Vec::new();
+    for image in 1..=4 {
+        kept.push(store.picture(id(image)).await.expect("reads").is_some());
+    }
+    assert_eq!(kept, [false, false, true, true], "the newest settled one and the undecided one");
+}
+
+#[tokio::test]
+async fn settled_deliveries_are_dropped_after_their_time() {
+    let fresh = Fresh::new().await;
+    let store = &fresh.store;
+    let month = 30 * 24 * 3600;
+    for key in ["settled", "waiting"] {
+        let delivery = NewDelivery { dedupe_key: key.into(), body: vec![] };
+        store.receive(&delivery, at(0)).await.expect("stores");
+    }
+    let routing = claim(store, "box", 1).await.expect("queued");
+    let Job::RouteEvent { inbox } = routing.job else { panic!("a routing") };
+    store.settle_delivery(&routing.lease, inbox, "nothing", &[], at(1)).await.expect("settles");
+    assert_eq!(store.prune(at(month)).await.expect("prunes"), Pruned::default());
+    assert_eq!(store.prune(at(month + 2)).await.expect("prunes"), Pruned { pictures: 0, deliveries: 1 });
 }

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use super::{Fresh, KINDS, LEASE, PROJECT, analyse, at, claim, found, started};
 use crate::domain::job::Job;
-use crate::store::{Error, JobState, QueueStats};
+use crate::store::{Error, JobState, QueueStats, Store};
 
-fn lost<T: std::fmt::Debug>(result: Result<T, Error>) {
+fn lost(result: &Result<(), Error>) {
     assert!(matches!(result, Err(Error::LeaseLost)), "{result:?}");
 }
 
@@ -82,12 +82,12 @@ async fn a_worker_frozen_past_its_lease_changes_nothing() {
     assert!(claim(&other, "other", 59).await.is_none(), "the lease still holds");
     let taken = claim(&other, "other", 60).await.expect("the lease has run out");
     assert_eq!((taken.job, taken.attempt), (analyse(1), 2));
-    lost(store.extend(&frozen, at(500)).await);
-    lost(store.complete(&frozen).await);
-    lost(store.retry_later(&frozen, at(70), "late", at(61)).await);
-    lost(store.park(&frozen, "late", at(61)).await);
-    lost(store.bury(&frozen, "late", at(61)).await);
-    lost(store.give_back(&frozen, at(61)).await);
+    lost(&store.extend(&frozen, at(500)).await);
+    lost(&store.complete(&frozen).await);
+    lost(&store.retry_later(&frozen, at(70), "late", at(61)).await);
+    lost(&store.park(&frozen, "late", at(61)).await);
+    lost(&store.bury(&frozen, "late", at(61)).await);
+    lost(&store.give_back(&frozen, at(61)).await);
     let [row] = &store.jobs(None, 10).await.expect("lists")[..] else { panic!("one job") };
     assert_eq!(
         (row.state, row.lease_until, row.owner.as_deref()),
@@ -155,11 +155,11 @@ async fn a_restart_frees_its_own_leases_and_no_others() {
     let fresh = Fresh::new().await;
     let store = &fresh.store;
     store.enqueue(&[analyse(1), analyse(2)], at(0), at(0)).await.expect("queues");
-    let own = claim(store, "box-1", 0).await.expect("ready");
-    claim(store, "box-2", 0).await.expect("ready");
+    let own = claim(store, "box-1#3", 0).await.expect("ready");
+    claim(store, "box-10", 0).await.expect("ready");
     store.enqueue(std::slice::from_ref(&own.job), at(0), at(0)).await.expect("a twin waits");
     assert_eq!(store.reclaim_own("box-1", at(5)).await.expect("frees"), 1);
-    lost(store.complete(&own.lease).await);
+    lost(&store.complete(&own.lease).await);
     let again = claim(store, "box-1", 5).await.expect("at once");
     assert_eq!((again.job, again.attempt), (own.job, 2));
     assert!(claim(store, "box-1", 5).await.is_none());
@@ -255,28 +255,24 @@ async fn changes_wake_those_who_wait() {
     assert!(!changed.has_changed().expect("open"), "an idle look wakes nobody");
 }
 
-#[test]
-fn every_kind_is_known_to_the_claim() {
-    let project = PROJECT;
-    let finding =
-        crate::domain::ids::FindingId::of(PROJECT, &crate::domain::ids::Sha256Digest::of(b""), "crack");
-    let jobs = [
-        Job::RouteEvent { inbox: crate::domain::job::InboxId(1) },
-        analyse(1),
-        Job::Publish { finding },
-        Job::ApplyDecision { finding },
-        Job::SyncPunchItem { finding },
-        Job::Sweep { project },
-    ];
-    for job in jobs {
-        // A new variant stops here first: give it a line above, and its kind to the claim.
-        match job {
-            Job::RouteEvent { .. }
-            | Job::AnalyzePhoto { .. }
-            | Job::Publish { .. }
-            | Job::ApplyDecision { .. }
-            | Job::SyncPunchItem { .. }
-            | Job::Sweep { .. } => assert!(KINDS.contains(&job.kind())),
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_workers_in_two_processes_do_each_job_once() {
+    let fresh = Fresh::new().await;
+    let stores = [fresh.store.clone(), fresh.again().await];
+    let jobs: Vec<Job> = (0..120).map(analyse).collect();
+    fresh.store.enqueue(&jobs, at(0), at(0)).await.expect("queues");
+    let work = async |store: Store, name: String| {
+        let mut done = Vec::new();
+        while let Some(claimed) = claim(&store, &name, 1).await {
+            store.complete(&claimed.lease).await.expect("its lease is good");
+            done.push(claimed.job.dedupe_key());
         }
-    }
+        done
+    };
+    let workers = (0..8).map(|number| work(stores[number % 2].clone(), format!("worker-{number}")));
+    let mut done = futures_util::future::join_all(workers).await.concat();
+    done.sort();
+    let mut expected: Vec<String> = jobs.iter().map(Job::dedupe_key).collect();
+    expected.sort();
+    assert_eq!(done, expected);
 }
