@@ -6,6 +6,7 @@
 
 pub mod capture;
 pub mod card;
+pub mod dedupe;
 pub mod delivery;
 pub mod detection;
 pub mod event;
@@ -13,6 +14,8 @@ pub mod finding;
 pub mod geometry;
 pub mod ids;
 pub mod job;
+pub mod likeness;
+pub mod merge;
 pub mod picture;
 pub mod place;
 pub mod punch_item;
