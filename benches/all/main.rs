@@ -1,1 +1,7 @@
-fn main() {}
+//! `cargo bench`: seeded inputs, one module a stage.
+
+mod dedupe;
+
+fn main() {
+    divan::main();
+}

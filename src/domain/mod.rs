@@ -6,6 +6,7 @@
 
 pub mod capture;
 pub mod card;
+pub mod dedupe;
 pub mod delivery;
 pub mod detection;
 pub mod event;
@@ -14,6 +15,8 @@ pub mod gate;
 pub mod geometry;
 pub mod ids;
 pub mod job;
+pub mod likeness;
+pub mod merge;
 pub mod picture;
 pub mod place;
 pub mod punch_item;

@@ -84,6 +84,8 @@ pub fn explain(rules: &[FiredRule]) -> Vec<String> {
 pub struct Tagged {
     /// The punch item to be made.
     pub draft: PunchItemDraft,
+    /// What people call the defect in a title: how an open item of the same thing is recognised.
+    pub names: Vec<String>,
     /// The trade's name, as the draft holds only its id.
     pub trade_name: Option<String>,
     /// Every rule that fired.
@@ -181,7 +183,8 @@ impl Tagging {
             approver,
             images: vec![photo.image],
         };
-        Tagged { draft, trade_name: trade.map(|(_, name)| name), rules: fired }
+        let names = std::iter::once(&rules.title).chain(&rules.also_called).cloned().collect();
+        Tagged { draft, names, trade_name: trade.map(|(_, name)| name), rules: fired }
     }
 
     fn title(&self, words: &wording::Words<'_>) -> String {

@@ -11,7 +11,7 @@ const OPEN: &[&str] = &["class", "priority", "place.text.abbreviations", "place.
 
 /// Entries of an open table whose keys are looked up where a new entry is checked.
 const MODELS: &[(&str, &[&str])] = &[
-    ("class", &["title", "one", "many", "extent", "trades", "item_types", "priority"]),
+    ("class", &["title", "one", "many", "also_called", "extent", "trades", "item_types", "priority"]),
     (
         "priority",
         &[

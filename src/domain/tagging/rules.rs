@@ -72,6 +72,8 @@ pub struct ClassRules {
     pub one: String,
     /// Several of them in a sentence.
     pub many: String,
+    /// What others call it in a title.
+    pub also_called: Vec<String>,
     /// What is given as its size.
     pub extent: Extent,
     /// The trades that mend it, the best first.
@@ -92,6 +94,7 @@ impl ClassRules {
             title,
             many: format!("places with {name}"),
             one: name,
+            also_called: vec![],
             extent: Extent::Area,
             trades: vec![],
             item_types: vec![],
