@@ -152,10 +152,11 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
 fn serve<Q, A>(shared: &Shared<Q, A>, mut worker: impl FnMut(Q) -> A) {
     while let Some(Question { value, asked, reply }) = shared.next() {
         let queued = asked.elapsed();
-        match catch_unwind(AssertUnwindSafe(|| worker(value))) {
+        if let Ok(value) = catch_unwind(AssertUnwindSafe(|| worker(value))) {
             // Whoever asked may have given up.
-            Ok(value) => drop(reply.send(Answer { value, queued })),
-            Err(_) => tracing::error!("a session thread panicked on a picture; it goes on with the next"),
+            let _ = reply.send(Answer { value, queued });
+        } else {
+            tracing::error!("a session thread panicked on a picture; it goes on with the next");
         }
     }
 }

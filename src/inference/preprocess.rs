@@ -166,7 +166,7 @@ mod tests {
             let picture = picture(width, height);
             let view = views(&picture, &input(vec![1024])).remove(0);
             prop_assert_eq!((view.width, view.height), (width, height));
-            prop_assert!(view.padded_width % 32 == 0 && view.padded_height % 32 == 0);
+            prop_assert!(view.padded_width.is_multiple_of(32) && view.padded_height.is_multiple_of(32));
             prop_assert!(view.padded_width - width < 32 && view.padded_height - height < 32);
             let (columns, rows) = (view.padded_width as usize, view.padded_height as usize);
             prop_assert_eq!(view.tensor.len(), 3 * columns * rows);

@@ -102,7 +102,7 @@ fn holds_floats(kind: &str, outlet: &Outlet, expected: &[Option<usize>]) -> Resu
     for (axis, (&side, expected)) in shape.iter().zip(expected).enumerate() {
         let free = side < 0;
         match expected {
-            Some(expected) if !free && side != *expected as i64 => {
+            Some(expected) if !free && usize::try_from(side) != Ok(*expected) => {
                 return Err(format!(
                     "axis {axis} of {kind} '{name}' is {side}, not {expected}, as the manifest says"
                 ));

@@ -123,15 +123,15 @@ fn is_wgs84(datum: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn dms(d: (u32, u32), m: (u32, u32), s: (u32, u32)) -> Option<Vec<Ratio>> {
-        Some([d, m, s].map(|(n, d)| Ratio(n, d)).to_vec())
+    fn dms(d: (u32, u32), m: (u32, u32), s: (u32, u32)) -> Vec<Ratio> {
+        [d, m, s].map(|(n, d)| Ratio(n, d)).to_vec()
     }
 
     fn sydney() -> RawGps {
         RawGps {
-            latitude: dms((33, 1), (51, 1), (2412, 100)),
+            latitude: Some(dms((33, 1), (51, 1), (2412, 100))),
             latitude_ref: Some('S'),
-            longitude: dms((151, 1), (12, 1), (3420, 100)),
+            longitude: Some(dms((151, 1), (12, 1), (3420, 100))),
             longitude_ref: Some('E'),
             altitude: Some(Ratio(585, 10)),
             accuracy: Some(Ratio(475, 100)),
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn an_odd_position_is_unknown_and_says_why() {
-        let zero = dms((0, 1), (0, 1), (0, 1));
+        let zero = Some(dms((0, 1), (0, 1), (0, 1)));
         let table: [(&str, RawGps); 11] = [
             ("no GPS position", RawGps::default()),
             ("no GPS fix", RawGps { status: Some('V'), ..sydney() }),
@@ -159,10 +159,10 @@ mod tests {
             ("no longitude", RawGps { longitude: None, ..sydney() }),
             ("not marked N or S", RawGps { latitude_ref: None, ..sydney() }),
             ("marked 'Q'", RawGps { longitude_ref: Some('Q'), ..sydney() }),
-            ("no number", RawGps { latitude: dms((0, 0), (0, 0), (0, 0)), ..sydney() }),
-            ("no number", RawGps { latitude: dms((33, 1), (61, 1), (0, 1)), ..sydney() }),
+            ("no number", RawGps { latitude: Some(dms((0, 0), (0, 0), (0, 0))), ..sydney() }),
+            ("no number", RawGps { latitude: Some(dms((33, 1), (61, 1), (0, 1))), ..sydney() }),
             ("no number", RawGps { latitude: Some(vec![]), ..sydney() }),
-            ("out of range", RawGps { latitude: dms((91, 1), (0, 1), (0, 1)), ..sydney() }),
+            ("out of range", RawGps { latitude: Some(dms((91, 1), (0, 1), (0, 1))), ..sydney() }),
             ("0°, 0°", RawGps { latitude: zero.clone(), longitude: zero, ..sydney() }),
         ];
         for (words, raw) in table {

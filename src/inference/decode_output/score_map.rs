@@ -5,7 +5,8 @@
 //! - a class's photo score is the calibrated mean of its top cells, averaged over the views;
 //! - a reported class's regions come from the first view: cells at or above the class's cell
 //!   threshold, closed, 8-connected, small ones dropped, but never all of them;
-//! - a region's score is the calibrated mean of its own top cells, capped by the photo score.
+//! - a region's score is the calibrated mean of its own top cells, capped by the photo score;
+//!   regions below the class's threshold are dropped, except the best.
 
 use std::collections::HashSet;
 
@@ -71,9 +72,9 @@ pub struct ScoreMap {
     /// Cells down.
     pub rows: usize,
     /// Pixels of the view across one cell.
-    pub stride: f32,
-    /// Pixels of the view for one pixel of the upright photo, across and down.
-    pub scale: (f32, f32),
+    pub stride: u32,
+    /// The view's size without its padding; the photo's edges are its edges.
+    pub view: Size<Working>,
     /// Logits by class, then row, then column.
     logits: Vec<f32>,
 }
@@ -85,22 +86,26 @@ impl ScoreMap {
         &self.logits[index * cells..][..cells]
     }
 
-    /// The box of `cells` in upright photo pixels.
+    /// The box of `cells` in upright photo pixels, clipped to the photo.
     fn bounds(&self, cells: &[usize], photo: Size<Upright>) -> PixelBox<Upright> {
-        let corners = cells.iter().map(|&at| {
-            let (x, y) = ((at % self.columns) as f32, (at / self.columns) as f32);
-            let stride = self.stride;
-            PixelBox::<Working>::new(x * stride, y * stride, (x + 1.0) * stride, (y + 1.0) * stride)
-                .expect("cells are finite and in order")
-        });
-        let hull = corners.reduce(PixelBox::hull).expect("a region has cells");
-        let area: PixelBox<Upright> = hull.scaled(1.0 / self.scale.0, 1.0 / self.scale.1);
-        // A counted cell's centre lies on the photo, so its box always meets it.
-        area.intersection(photo.bounds()).unwrap_or(photo.bounds())
+        let columns = cells.iter().map(|&at| at % self.columns);
+        let rows = cells.iter().map(|&at| at / self.columns);
+        let (left, right) = span(columns, self.stride, self.view.width, photo.width);
+        let (top, bottom) = span(rows, self.stride, self.view.height, photo.height);
+        PixelBox::new(left, top, right, bottom).expect("spans are finite and in order")
     }
 }
 
-/// Cuts the outputs of all views of a photo of size `photo` to the cells that show it.
+/// From the first to behind the last of `cells` along one axis, in photo pixels.
+fn span(cells: impl Iterator<Item = usize>, stride: u32, view: u32, photo: u32) -> (f32, f32) {
+    let (first, last) = cells.fold((usize::MAX, 0), |(first, last), cell| (first.min(cell), last.max(cell)));
+    // In whole numbers as far as they go: 18 cells of a view are 1134 pixels and not 1133.9999.
+    let pixel = |cell: usize| cell as f64 * f64::from(stride) * f64::from(photo) / f64::from(view.max(1));
+    let end = pixel(last + 1).min(f64::from(photo));
+    (pixel(first).min(end) as f32, end as f32)
+}
+
+/// Cuts the outputs of all views to the cells that show the photo.
 ///
 /// # Errors
 /// When a tensor is not `[1, classes, rows, columns]` for its view.
@@ -108,18 +113,11 @@ pub(super) fn maps(
     layout: &ScoreMapLayout,
     outputs: &[(View, Tensor)],
     classes: usize,
-    photo: Size<Upright>,
 ) -> Result<Vec<ScoreMap>, String> {
-    outputs.iter().map(|(view, tensor)| map(layout, view, tensor, classes, photo)).collect()
+    outputs.iter().map(|(view, tensor)| map(layout, view, tensor, classes)).collect()
 }
 
-fn map(
-    layout: &ScoreMapLayout,
-    view: &View,
-    tensor: &Tensor,
-    classes: usize,
-    photo: Size<Upright>,
-) -> Result<ScoreMap, String> {
+fn map(layout: &ScoreMapLayout, view: &View, tensor: &Tensor, classes: usize) -> Result<ScoreMap, String> {
     let stride = layout.stride;
     let (all_columns, all_rows) =
         ((view.padded_width / stride) as usize, (view.padded_height / stride) as usize);
@@ -132,8 +130,7 @@ fn map(
     let (columns, rows) = (shown(view.width).clamp(1, all_columns), shown(view.height).clamp(1, all_rows));
     let row = |class: usize, y: usize| &tensor.values[(class * all_rows + y) * all_columns..][..columns];
     let logits = (0..classes).flat_map(|class| (0..rows).flat_map(move |y| row(class, y))).copied().collect();
-    let scale = (view.width as f32 / photo.width as f32, view.height as f32 / photo.height as f32);
-    Ok(ScoreMap { columns, rows, stride: stride as f32, scale, logits })
+    Ok(ScoreMap { columns, rows, stride, view: Size::new(view.width, view.height), logits })
 }
 
 /// Scores every class of `classes` and finds the regions of those that are reported.
@@ -152,7 +149,7 @@ pub(super) fn decode(
         seen.class_scores.push(ClassScore { class: name.clone(), score });
         let reported = !class.experimental || enabled.contains(&class.name);
         if let Some(first) = maps.first().filter(|_| reported && score.value() >= class.threshold) {
-            seen.detections.extend(regions(layout, first, index, class).into_iter().map(|cells| {
+            let detection = |cells: Vec<usize>| {
                 let mut own: Vec<f32> = cells.iter().map(|&at| first.class(index)[at]).collect();
                 Detection {
                     class: name.clone(),
@@ -160,11 +157,16 @@ pub(super) fn decode(
                     area: first.bounds(&cells, photo),
                     area_share: cells.len() as f32 / (first.columns * first.rows) as f32,
                 }
-            }));
+            };
+            let found: Vec<Detection> =
+                regions(layout, first, index, class).into_iter().map(detection).collect();
+            let best = found.iter().map(|detection| detection.score.value()).fold(0.0, f32::max);
+            let least = class.threshold.min(best);
+            seen.detections.extend(found.into_iter().filter(|detection| detection.score.value() >= least));
         }
     }
     // A stable sort: equal scores stay in the manifest's order, then in reading order.
-    seen.detections.sort_by(|a, b| b.score.cmp(&a.score));
+    seen.detections.sort_by_key(|detection| std::cmp::Reverse(detection.score));
     seen
 }
 
@@ -235,7 +237,7 @@ mod tests {
         let classes = [class("crack", false), class("rust", true)];
         let tensor = output(&view, 2, value);
         let enabled = enabled.iter().map(|name| (*name).to_owned()).collect();
-        let maps = maps(&layout(), &[(view, tensor)], 2, photo).expect("shaped");
+        let maps = maps(&layout(), &[(view, tensor)], 2).expect("shaped");
         decode(&layout(), &maps, &classes, &enabled, photo)
     }
 
@@ -278,10 +280,27 @@ mod tests {
     }
 
     #[test]
+    fn doubtful_regions_stand_back_behind_a_sure_one() {
+        // Two pairs of cells: one sure, the other calibrated to 0.52.
+        let pairs = |class, y, x| match (class, y, x) {
+            (0, 1, 1 | 2) => 12.0,
+            (0, 6, 5 | 6) => 0.1,
+            _ => -9.0,
+        };
+        let size = Size::new(128, 128);
+        assert_eq!(seen(view(128, 128), size, &[], pairs).detections.len(), 2);
+        let strict = Class { threshold: 0.6, ..class("crack", false) };
+        let tensor = output(&view(128, 128), 1, pairs);
+        let maps = maps(&layout(), &[(view(128, 128), tensor)], 1).expect("shaped");
+        let found = decode(&layout(), &maps, &[strict], &HashSet::new(), size);
+        assert_eq!(found.detections.len(), 1, "{found:?}");
+    }
+
+    #[test]
     fn a_wrong_shape_is_named() {
         let view = view(64, 64);
         let tensor = Tensor { shape: vec![1, 2, 3, 4], values: vec![0.0; 24] };
-        let error = maps(&layout(), &[(view, tensor)], 2, Size::new(64, 64)).expect_err("refused");
+        let error = maps(&layout(), &[(view, tensor)], 2).expect_err("refused");
         assert!(error.contains("[1, 2, 3, 4]") && error.contains("[1, 2, 4, 4]"), "{error}");
     }
 
