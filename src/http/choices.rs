@@ -2,6 +2,11 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
+
+/// Between the names of a location's path.
+pub(crate) const PATH_SEPARATOR: &str = " › ";
+
 /// One entry of one of Procore's lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
@@ -47,18 +52,46 @@ pub fn list(entries: impl IntoIterator<Item = (i64, String)>) -> Vec<Choice> {
 /// The entry that a person means by `typed`: the same words, whatever the case and the spaces; else the
 /// only entry that holds them.
 pub fn find<'a>(list: &'a [Choice], typed: &str) -> Option<&'a Choice> {
-    let typed = squeeze(typed).to_lowercase();
-    if typed.is_empty() {
+    let wanted = squeeze(typed).to_lowercase();
+    if wanted.is_empty() {
         return None;
     }
-    if let Some(exact) = list.iter().find(|choice| choice.label.to_lowercase() == typed) {
+    if let Some(exact) = list.iter().find(|choice| choice.label.to_lowercase() == wanted) {
         return Some(exact);
     }
-    let mut holding = list.iter().filter(|choice| choice.label.to_lowercase().contains(&typed));
+    let mut holding = holding(list, typed);
     match (holding.next(), holding.next()) {
         (Some(only), None) => Some(only),
         _ => None,
     }
+}
+
+/// The entries with every word of `typed`, in any case and order.
+pub fn holding<'a>(list: &'a [Choice], typed: &str) -> impl Iterator<Item = &'a Choice> {
+    let words: Vec<String> = typed.to_lowercase().split_whitespace().map(str::to_owned).collect();
+    list.iter().filter(move |choice| {
+        let label = choice.label.to_lowercase();
+        words.iter().all(|word| label.contains(word))
+    })
+}
+
+/// The entries of one of Procore's lists as it is kept: objects with an `id` and a `path` of names, or a
+/// name. Entries that are neither are left out.
+pub fn from_json(value: &Value) -> Vec<Choice> {
+    let entries = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    list(entries.iter().filter_map(|entry| Some((id(&entry["id"])?, label_of(entry)?))))
+}
+
+fn id(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}
+
+fn label_of(entry: &Value) -> Option<String> {
+    if let Some(path) = entry["path"].as_array() {
+        let names: Vec<&str> = path.iter().filter_map(Value::as_str).collect();
+        return Some(names.join(PATH_SEPARATOR));
+    }
+    ["name", "full_name", "login"].iter().find_map(|key| entry[*key].as_str()).map(str::to_owned)
 }
 
 /// The label of `id`, where the list has it.
@@ -97,8 +130,23 @@ mod tests {
         assert_eq!(found("floor 2  › unit 204"), Some(3));
         assert_eq!(found("204"), Some(3));
         assert_eq!(found("unit"), None, "two entries hold it");
+        assert_eq!(found("204 floor"), Some(3));
         assert_eq!(found("stairs"), None);
         assert_eq!(found("stairs (9)"), Some(9));
         assert_eq!(found("  "), None);
+    }
+
+    #[test]
+    fn kept_lists_are_read_leniently() {
+        let value = serde_json::json!([
+            { "id": 1, "path": ["Building A", "Floor 2"] },
+            { "id": "562950208716653", "name": "Painting" },
+            { "name": "no id" },
+            7,
+        ]);
+        let read = from_json(&value);
+        let read: Vec<(i64, &str)> = read.iter().map(|choice| (choice.id, choice.label.as_str())).collect();
+        assert_eq!(read, [(1, "Building A › Floor 2"), (562_950_208_716_653, "Painting")]);
+        assert!(from_json(&serde_json::json!({ "error": "x" })).is_empty());
     }
 }

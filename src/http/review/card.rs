@@ -10,8 +10,9 @@ use super::icons::{Icon, icon};
 use super::page::{self, TabCounts, Viewer};
 use super::{photo, words};
 use crate::domain::card::Card;
+use crate::domain::ids::PhotoId;
 use crate::domain::punch_item::{Priority, PunchItemDraft};
-use crate::domain::review::{FindingState, RejectReason};
+use crate::domain::review::{Delivery, FindingState, RejectReason};
 use crate::http::choices::{Choice, Choices};
 
 /// Lists longer than this are not put into the page; the script asks for the entries that match.
@@ -28,7 +29,7 @@ pub(super) struct CardPage<'a> {
     pub(super) counts: TabCounts,
     pub(super) viewer: &'a Viewer,
     /// The cards before and after this one in the list.
-    pub(super) neighbours: Neighbours<'a>,
+    pub(super) neighbours: &'a Neighbours,
     /// The card decided just before, for the way back.
     pub(super) undo: Option<&'a Card>,
     /// Why what was asked for did not happen.
@@ -37,11 +38,13 @@ pub(super) struct CardPage<'a> {
     pub(super) now: Timestamp,
 }
 
-/// The cards around one.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Neighbours<'a> {
-    pub(super) before: Option<&'a Card>,
-    pub(super) after: Option<&'a Card>,
+/// Where the cards around one are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Neighbours {
+    pub(super) before: Option<String>,
+    pub(super) after: Option<String>,
+    /// The next card's photo, to be fetched ahead.
+    pub(super) after_photo: Option<PhotoId>,
 }
 
 impl CardPage<'_> {
@@ -49,7 +52,7 @@ impl CardPage<'_> {
     pub(super) fn render(&self) -> Markup {
         let title = format!("{} – {}", words::class(&self.card.finding.class), words::place(&self.card.place));
         let body = html! {
-            div #view data-page="card" data-next-picture=[self.neighbours.after.map(|card| photo::picture_url(card.photo.id))] {
+            div #view data-page="card" data-next-picture=[self.neighbours.after_photo.map(photo::picture_url)] {
                 (page::card_bar(self.filter, self.counts, self.viewer))
                 main.card #main tabindex="-1" {
                     (photo::large(self.card))
@@ -75,6 +78,8 @@ impl CardPage<'_> {
         html! {
             form.decide #decide method="post" action=(self.action("accept")) data-swap autocomplete="off" {
                 input type="hidden" name="csrf" value=(self.viewer.csrf);
+                // Enter in a field must not decide anything: a form's first button is what Enter presses.
+                button type="submit" disabled hidden {}
                 (self.headline())
                 @if !self.complaints.is_empty() {
                     p.notice.problem role="alert" { (icon(Icon::Alert)) "Nothing was decided yet: see the marked fields." }
@@ -214,14 +219,14 @@ impl CardPage<'_> {
                 a.button.skip #skip href=(self.skip_url()) data-swap { (icon(Icon::Skip)) span { "Skip" } kbd { "S" } }
                 button.button.accept #accept type="submit" { (icon(Icon::Accept)) span { "Accept" } kbd { "A" } }
             }
-            @if let Some(before) = self.neighbours.before {
-                a #before hidden href=(self.filter.url(&card_path(before), &[])) data-swap { "Card before" }
+            @if let Some(before) = &self.neighbours.before {
+                a #before hidden href=(before) data-swap { "Card before" }
             }
         }
     }
 
     fn skip_url(&self) -> String {
-        self.neighbours.after.map_or_else(|| self.filter.list_url(), |card| self.filter.url(&card_path(card), &[]))
+        self.neighbours.after.clone().unwrap_or_else(|| self.filter.with_page(0).list_url())
     }
 
     fn settled(&self) -> Markup {
@@ -234,7 +239,7 @@ impl CardPage<'_> {
             @if !draft.description.is_empty() { p.text { (draft.description) } }
             (self.background())
             div.actions.two #actions {
-                @if self.card.decision.is_some() && self.card.state != FindingState::TakenOver {
+                @if self.can_be_undone() {
                     form method="post" action=(self.action("undo")) data-swap {
                         input type="hidden" name="csrf" value=(self.viewer.csrf);
                         button.button #undo-here type="submit" { (icon(Icon::Undo)) span { "Undo" } kbd { "U" } }
@@ -245,6 +250,11 @@ impl CardPage<'_> {
                 }
             }
         }
+    }
+
+    fn can_be_undone(&self) -> bool {
+        let decided = matches!(self.card.state, FindingState::Accepted | FindingState::Rejected);
+        decided && matches!(self.card.delivery, Delivery::Withheld | Delivery::Waiting)
     }
 
     fn facts(&self, draft: &PunchItemDraft) -> Markup {

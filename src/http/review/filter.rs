@@ -132,7 +132,8 @@ pub(super) fn project_name(project: ProjectKey) -> String {
     format!("{}-{}", project.company, project.project)
 }
 
-fn parse_project(text: &str) -> Option<ProjectKey> {
+/// A project from an address.
+pub(super) fn parse_project(text: &str) -> Option<ProjectKey> {
     let (company, project) = text.split_once('-')?;
     let company: CompanyId = company.parse().ok()?;
     let project: ProjectId = project.parse().ok()?;

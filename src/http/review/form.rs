@@ -6,6 +6,7 @@ use crate::domain::card::Card;
 use crate::domain::ids::{LocationId, TradeId, UserId};
 use crate::domain::punch_item::{Edits, Priority, PunchItemDraft};
 use crate::http::choices::{self, Choice, Choices};
+use crate::http::error::HttpError;
 
 use super::words;
 
@@ -73,6 +74,21 @@ impl Fields {
         };
         if reader.complaints.is_empty() { Ok(edits) } else { Err(reader.complaints) }
     }
+}
+
+/// Whether a script's edits are such as the form would take.
+///
+/// # Errors
+/// With the first thing that is wrong.
+pub(in crate::http) fn check_texts(edits: &Edits) -> Result<(), HttpError> {
+    let texts = [("title", &edits.title, TITLE_MAX), ("description", &edits.description, DESCRIPTION_MAX)];
+    for (name, text, most) in texts {
+        let length = text.as_ref().map(|text| text.trim().chars().count());
+        if length.is_some_and(|length| length == 0 || length > most) {
+            return Err(HttpError::Invalid(format!("The {name} must have 1 to {most} characters.")));
+        }
+    }
+    Ok(())
 }
 
 fn location_name(id: LocationId, card: &Card, choices: &Choices) -> String {

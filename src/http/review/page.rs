@@ -92,7 +92,6 @@ pub(super) fn card_bar(filter: &Filter, counts: TabCounts, viewer: &Viewer) -> M
                     Tab::DecidedToday => "decided today",
                     Tab::Problems => "with problems",
                 })
-                @if filter.is_narrowed() { " " span.hint { "in this filter" } }
             }
             (person(viewer))
         }
@@ -111,6 +110,7 @@ fn person(viewer: &Viewer) -> Markup {
                     input type="hidden" name="csrf" value=(viewer.csrf);
                     button.quiet type="submit" { "Sign out" }
                 }
+                button.quiet #keys-switch type="button" hidden {}
                 dl.keys {
                     @for (key, meaning) in KEYS {
                         dt { kbd { (key) } } dd { (meaning) }

@@ -8,6 +8,7 @@ use crate::domain::card::Card;
 use crate::domain::detection::DefectClass;
 use crate::domain::place::{Evidence, Place};
 use crate::domain::review::{Delivery, FindingState, Verdict};
+use crate::http::choices;
 
 /// How a status looks; always together with an icon and words, never colour alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +130,7 @@ pub(super) fn place(place: &Place) -> String {
 
 /// Names of a location from the root down.
 pub(super) fn path(names: &[String]) -> String {
-    names.join(" › ")
+    names.join(choices::PATH_SEPARATOR)
 }
 
 /// Why the place is believed.
