@@ -1,6 +1,7 @@
 //! The subcommands. Nothing here decides anything: each reads its arguments, builds what it needs and reports.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to the person who typed it")]
 
+mod browser;
 mod check_config;
 mod demo;
 mod doctor;

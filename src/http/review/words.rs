@@ -142,6 +142,7 @@ pub(super) fn evidence(place: &Place) -> String {
             None => "GPS only; choose a location".to_owned(),
         },
         Evidence::Unknown { because } => because.clone(),
+        chosen => chosen.words(),
     }
 }
 
