@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn tokens_are_renewed_before_they_expire() {
-        let lifetimes = Lifetimes { margin: Duration::from_secs(60), assumed: Duration::from_secs(900) };
+        let lifetimes = Lifetimes { margin: Duration::from_mins(1), assumed: Duration::from_mins(15) };
         let check = |told: Option<u64>, expected| {
             let usable = lifetimes.usable(told.map(Duration::from_secs));
             assert_eq!(usable.as_secs(), expected, "{told:?}");

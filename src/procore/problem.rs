@@ -108,7 +108,10 @@ mod tests {
             include_str!("../../fixtures/procore/errors/generic.json"),
             "You are not allowed; punch_items; 403",
         );
-        check(r#"{"errors": {"name": ["can't be blank"]}}"#, "name can't be blank");
+        check(
+            include_str!("../../fixtures/procore/errors/rails.json"),
+            "location_id is not in this project; name can't be blank",
+        );
         check(r#"{"errors": "The access token is invalid"}"#, "The access token is invalid");
         check(r#"{"error": {"code": "X1", "message": "No", "details": ["why"]}}"#, "No; why; X1");
         check(
@@ -118,7 +121,7 @@ mod tests {
         check(r#"{"message": "A", "error": "A"}"#, "A");
         check(
             include_str!("../../fixtures/procore/errors/v2.json"),
-            "Hook is not valid; namespace has bad characters; INVALID; namespace; BAD_REQUEST",
+            "Hook is not valid; namespace has bad characters; BAD_REQUEST",
         );
         check(
             include_str!("../../fixtures/procore/errors/edge.html"),
