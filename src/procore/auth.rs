@@ -157,6 +157,16 @@ mod tests {
     }
 
     #[test]
+    fn grants_are_read_leniently() {
+        let life = |body: &str| serde_json::from_str::<Granted>(body).map(|granted| granted.expires_in);
+        let full = include_str!("../../fixtures/procore/token.json");
+        assert_eq!(life(full).expect("a grant"), Some(5400));
+        assert_eq!(life(r#"{"access_token": "t", "expires_in": "90"}"#).expect("a grant"), Some(90));
+        assert_eq!(life(r#"{"access_token": "t", "expires_in": null}"#).expect("a grant"), None);
+        assert!(life(r#"{"expires_in": 5400}"#).is_err());
+    }
+
+    #[test]
     fn debug_output_hides_the_token() {
         let token = Token { value: "hush".into(), serial: 1, good_until: Instant::now() };
         let login = Url::parse("https://login.example.com").expect("valid");

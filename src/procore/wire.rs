@@ -107,15 +107,15 @@ pub(crate) fn transport(host: &str, error: &reqwest::Error) -> Error {
     }
 }
 
-/// The error and its causes, without the URL, which may carry a signature.
+/// The causes of an error, without the URL, which may carry a signature.
 fn chain(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() { "timed out".to_owned() } else { "failed".to_owned() };
+    let mut parts: Vec<String> = error.is_timeout().then(|| "timed out".to_owned()).into_iter().collect();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text = format!("{text}: {error}");
+        parts.push(error.to_string());
         cause = error.source();
     }
-    text
+    if parts.is_empty() { "the exchange failed".to_owned() } else { parts.join(": ") }
 }
 
 async fn read_body(mut response: Response, host: &str, max_bytes: usize) -> Result<Vec<u8>, Error> {
