@@ -209,6 +209,19 @@ impl Store {
         self.commit(transaction).await
     }
 
+    /// Since when a punch item for `finding` may exist in Procore without our knowing: a create was
+    /// begun and its answer never came. Look it up by its reference before deciding that there is
+    /// nothing to change or delete.
+    pub async fn create_in_doubt(&self, finding: FindingId) -> Result<Option<Timestamp>, Error> {
+        let begun_at: Option<i64> = sqlx::query_scalar(
+            "SELECT MIN(begun_at) FROM outbox WHERE finding = $1 AND kind = 'create' AND state = 'sending'",
+        )
+        .bind(finding.to_string())
+        .fetch_one(&self.0.readers)
+        .await?;
+        begun_at.map(instant).transpose()
+    }
+
     /// Records how the leased job on a finding's punch item ended, queues `jobs` and completes it,
     /// all or nothing. Works with or without a write begun before. While `jobs` go on with the same
     /// punch item, its delivery goes on waiting.
@@ -274,7 +287,8 @@ async fn insert(
     Ok(())
 }
 
-/// Writes the outcome on what the job had begun.
+/// Writes the outcome on what the job had begun. An outcome that says nothing about a punch item takes
+/// no doubt off a create.
 async fn settle(
     connection: &mut Connection,
     job: i64,
@@ -290,7 +304,8 @@ async fn settle(
     };
     sqlx::query(
         "UPDATE outbox SET state = $2, finished_at = $3, punch_item = $4, position = $5, answer = $6, reason = $7
-         WHERE job = $1 AND state = 'sending'",
+         WHERE job = $1 AND state = 'sending'
+           AND NOT (kind = 'create' AND $2 IN ('delivered', 'unsent') AND $4 IS NULL)",
     )
     .bind(job)
     .bind(state)
