@@ -239,11 +239,12 @@ impl Store {
         else {
             return Err(Error::Other(format!("a {} job writes no punch item", held.kind)));
         };
-        settle(&mut transaction, held.id, outcome, now).await?;
+        let reason = outcome.reason().map(|reason| self.reason(reason));
+        settle(&mut transaction, held.id, outcome, reason, now).await?;
         let more = jobs.iter().any(|job| {
             matches!(job, Job::Publish { finding: next } | Job::ApplyDecision { finding: next } if *next == finding)
         });
-        carry_over(&mut transaction, finding, &held.kind, more, outcome).await?;
+        carry_over(&mut transaction, finding, &held.kind, more, outcome, reason).await?;
         let (.., kind) = outcome.names();
         let entry = Entry::by_service(kind, Subject::Finding(finding), outcome.detail());
         audit::append(&mut transaction, entry, now).await?;
@@ -293,6 +294,7 @@ async fn settle(
     connection: &mut Connection,
     job: i64,
     outcome: &WriteOutcome,
+    reason: Option<&str>,
     now: Timestamp,
 ) -> Result<(), Error> {
     let (state, ..) = outcome.names();
@@ -313,7 +315,7 @@ async fn settle(
     .bind(punch_item)
     .bind(position)
     .bind(answer)
-    .bind(outcome.reason())
+    .bind(reason)
     .execute(connection)
     .await?;
     Ok(())
@@ -328,6 +330,7 @@ async fn carry_over(
     job_kind: &str,
     more: bool,
     outcome: &WriteOutcome,
+    reason: Option<&str>,
 ) -> Result<(), Error> {
     let (_, delivery, _) = outcome.names();
     let (punch_item, position) = match outcome {
@@ -355,7 +358,7 @@ async fn carry_over(
     .bind(punch_item)
     .bind(position)
     .bind(delivery)
-    .bind(outcome.reason())
+    .bind(reason)
     .bind(taken_over)
     .bind(job_kind)
     .bind(more)
