@@ -302,7 +302,9 @@ mod tests {
             .collect();
         assert_eq!(codes, [(5, "unsupported"), (6, "inference")]);
         let mut summary = Summary::default();
-        records.into_iter().for_each(|record| summary.add(record));
+        for record in records {
+            summary.add(record);
+        }
         assert_eq!((summary.findings(), summary.unreadable()), (9, 2));
         assert!(summary.table().contains("05.jpg: not looked at"), "{}", summary.table());
     }

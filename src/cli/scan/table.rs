@@ -48,7 +48,7 @@ impl Summary {
             self.findings_table().to_string()
         };
         for (file, message) in &self.failures {
-            text.push_str(&format!("\n{file}: not looked at: {message}"));
+            text.extend(["\n", file, ": not looked at: ", message]);
         }
         text
     }
