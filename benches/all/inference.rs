@@ -16,7 +16,7 @@ fn detector(sessions: usize) -> Arc<dyn Detector> {
         toml::from_str(inference::DEFAULT_CONFIG).expect("the shipped fragment parses");
     let shipped: Config = fragment["inference"].clone().try_into().expect("it is the section");
     let config = Config { sessions, ..shipped };
-    inference::ensure_runtime(&config, &|what| eprintln!("{what}")).expect("a runtime");
+    inference::ensure_runtime(&config, &|_| {}).expect("a runtime");
     inference::load(&config).expect("the model loads")
 }
 

@@ -1,5 +1,4 @@
-//! All benchmarks: `cargo bench`, or `cargo bench -- decode` for those of one stage.
-#![expect(clippy::print_stderr, reason = "a benchmark talks to whoever runs it")]
+//! `cargo bench`: seeded inputs, one module a stage.
 
 mod decode;
 mod inference;
