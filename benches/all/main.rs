@@ -1,6 +1,8 @@
 //! `cargo bench`: seeded inputs, one module a stage.
 
-mod dedupe;
+mod decode;
+mod inference;
+mod preprocess;
 
 fn main() {
     divan::main();
