@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::call::stamp;
-use super::punch_items::{Attachment, PunchItem};
+use super::punch_fields::{Attachment, PunchItem};
 use super::state::{Shared, User, World};
 use crate::domain::ids::UserId;
 
@@ -135,7 +135,7 @@ fn row_person(user: &User) -> Value {
 }
 
 fn comments(world: &World, item: &PunchItem) -> Vec<Value> {
-    let row = |comment: &super::punch_items::Comment| {
+    let row = |comment: &super::punch_fields::Comment| {
         json!({
             "id": comment.id,
             "body": comment.body,

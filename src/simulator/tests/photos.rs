@@ -146,6 +146,24 @@ async fn uploads_come_in_one_piece_or_in_segments() {
 }
 
 #[tokio::test]
+async fn photos_are_changed_and_deleted_over_the_api() {
+    let site = Site::start(options()).await;
+    let path = format!("rest/v1.0/images/{}?project_id=6778", site.photo("1.jpg").await);
+    let (status, made) =
+        site.post("rest/v1.0/projects/6778/locations", json!({ "location": { "node_name": "Annex" } })).await;
+    assert_eq!(status, 201);
+    let change =
+        json!({ "image": { "description": "east wall", "location_id": made["id"], "trade_ids": [999] } });
+    let (status, image) = site.patch(&path, change).await;
+    assert_eq!((status, &image["location"]["name"]), (200, &json!("Annex")));
+    assert_eq!(image["trades"][0]["name"], "09 - Drywall");
+    assert_eq!(site.patch(&path, json!({ "image": { "location_id": 1 } })).await.0, 422);
+    assert_eq!(site.delete(&path).await.0, 200);
+    assert_eq!(site.get(&path).await.0, 404);
+    site.keeps_the_contract();
+}
+
+#[tokio::test]
 async fn links_can_be_revoked_under_the_hand() {
     let site = Site::start(options()).await;
     let id = site.photo("1.jpg").await;

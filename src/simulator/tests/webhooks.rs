@@ -144,6 +144,43 @@ async fn each_family_tells_a_photo_its_own_way() {
 }
 
 #[tokio::test]
+async fn company_hooks_hear_of_the_company_and_both_forms_take_bulk() {
+    let site = Site::start(options()).await;
+    let receiver = Receiver::start(&[]).await;
+    const HOOKS: &str = "rest/v2.0/companies/8/webhooks/hooks";
+    let body =
+        json!({ "payload_version": "v2.0", "namespace": "punchlens", "destination_url": receiver.url });
+    let (status, hook) = site.post(HOOKS, body).await;
+    assert_eq!(status, 201);
+    let one = format!("{HOOKS}/{}", hook["data"]["id"].as_str().expect("an id"));
+    let bulk = json!([{ "resource_name": "Trades", "event_type": "create" }, { "resource_name": "Projects", "event_type": "update" }]);
+    let (status, made) = site.post(&format!("{one}/triggers/bulk"), bulk).await;
+    assert_eq!(status, 201);
+    let ids = json!([made["data"][1]["id"]]);
+    let bulk = site.request(Method::DELETE, &format!("{one}/triggers/bulk")).json(&ids);
+    assert_eq!(site.send(bulk).await, (200, json!({ "data": { "succeeded": ids } })));
+    let trade = site.simulator.add_trade("09 - Plaster");
+    site.photo("1.jpg").await;
+    site.simulator.quiet().await;
+    let events = receiver.events();
+    let [event] = events.as_slice() else { panic!("one event, not {events:?}") };
+    assert_eq!((&event["resource_id"], &event["project_id"]), (&json!(trade), &Value::Null));
+    assert_eq!(site.patch(&one, json!({ "status": "disabled" })).await.1["data"]["status"], "disabled");
+
+    let hook = json!({ "api_version": "v2", "destination_url": receiver.url });
+    let (_, hook) =
+        site.post("rest/v1.0/webhooks/hooks", json!({ "project_id": PROJECT, "hook": hook })).await;
+    let one = format!("rest/v1.0/webhooks/hooks/{}", hook["id"]);
+    let trigger = |name: &str| json!({ "resource_name": name, "event_type": "update" });
+    let bulk = json!({ "project_id": PROJECT, "api_version": "v2", "triggers": [trigger("Images"), trigger("Trades")] });
+    let (status, made) = site.post(&format!("{one}/triggers/bulk"), bulk).await;
+    assert_eq!((status, made["failed"].as_array().map(Vec::len)), (207, Some(1)));
+    let change = json!({ "project_id": PROJECT, "hook": { "namespace": "punchlens-2" } });
+    assert_eq!(site.patch(&one, change).await.1["namespace"], "punchlens-2");
+    site.keeps_the_contract();
+}
+
+#[tokio::test]
 async fn one_failure_holds_everything_up_and_backs_off() {
     let site = Site::start(options()).await;
     let receiver = Receiver::start(&[500, 400]).await;
