@@ -308,7 +308,7 @@ mod tests {
                 header("procore-company-id", "8"),
                 header("content-type", "application/json"),
             ],
-            body_bytes: if body.is_null() { 0 } else { 1 },
+            body_bytes: usize::from(!body.is_null()),
             body,
             status: 200,
             answer: None,

@@ -294,5 +294,6 @@ fn comment(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
 fn mail(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
     tracing::error!(path = call.path, "the simulator was asked to e-mail people about punch items");
     sim.change(|world| world.mailings.push(call.path.clone()));
+    sim.options.access.punch_list.at_least_standard("Punch List")?;
     Ok(Reply::ok(json!({})))
 }

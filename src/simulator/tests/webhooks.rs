@@ -92,22 +92,22 @@ async fn hooks_are_made_listed_changed_and_removed_in_both_forms() {
     assert_eq!(site.delete(&format!("{V2}/{id}")).await.0, 204);
     assert_eq!(site.get(&format!("{V2}/{id}")).await.0, 404);
 
-    const V1: &str = "rest/v1.0/webhooks/hooks";
+    let v1 = "rest/v1.0/webhooks/hooks";
     let hook = json!({ "api_version": "v2", "namespace": "punchlens", "destination_url": "https://edge.example.com/",
         "destination_headers": { "Authorization": SECRET } });
-    let (status, hook) = site.post(V1, json!({ "project_id": PROJECT, "hook": hook })).await;
+    let (status, hook) = site.post(v1, json!({ "project_id": PROJECT, "hook": hook })).await;
     assert_eq!((status, &hook["destination_headers"]["Authorization"]), (201, &json!("...bcdef")));
     let trigger = json!({ "project_id": PROJECT, "api_version": "v2", "trigger": { "resource_name": "Images", "event_type": "create" } });
-    let (status, trigger) = site.post(&format!("{V1}/{}/triggers", hook["id"]), trigger).await;
+    let (status, trigger) = site.post(&format!("{v1}/{}/triggers", hook["id"]), trigger).await;
     assert_eq!((status, &trigger["event_type"]), (201, &json!("CREATE")));
-    assert_eq!(site.get(&format!("{V1}?project_id=6778")).await.1[0]["id"], hook["id"]);
+    assert_eq!(site.get(&format!("{v1}?project_id=6778")).await.1[0]["id"], hook["id"]);
     assert_eq!(
-        site.get(&format!("{V1}/{}/triggers?project_id=6778", hook["id"])).await.1[0]["id"],
+        site.get(&format!("{v1}/{}/triggers?project_id=6778", hook["id"])).await.1[0]["id"],
         trigger["id"]
     );
     assert_eq!(site.get("rest/v1.0/webhooks/resources?project_id=6778").await.0, 200);
     assert_eq!(site.get("rest/v1.0/webhooks/resources/api_versions?project_id=6778").await.0, 200);
-    assert_eq!(site.delete(&format!("{V1}/{}?project_id=6778", hook["id"])).await.0, 200);
+    assert_eq!(site.delete(&format!("{v1}/{}?project_id=6778", hook["id"])).await.0, 200);
     let resources = "webhooks/resources?payload_version=v4.0&per_page=100";
     let (_, project) = site.get(&format!("rest/v2.0/companies/8/projects/6778/{resources}")).await;
     let (_, company) = site.get(&format!("rest/v2.0/companies/8/{resources}")).await;
@@ -147,12 +147,12 @@ async fn each_family_tells_a_photo_its_own_way() {
 async fn company_hooks_hear_of_the_company_and_both_forms_take_bulk() {
     let site = Site::start(options()).await;
     let receiver = Receiver::start(&[]).await;
-    const HOOKS: &str = "rest/v2.0/companies/8/webhooks/hooks";
+    let hooks = "rest/v2.0/companies/8/webhooks/hooks";
     let body =
         json!({ "payload_version": "v2.0", "namespace": "punchlens", "destination_url": receiver.url });
-    let (status, hook) = site.post(HOOKS, body).await;
+    let (status, hook) = site.post(hooks, body).await;
     assert_eq!(status, 201);
-    let one = format!("{HOOKS}/{}", hook["data"]["id"].as_str().expect("an id"));
+    let one = format!("{hooks}/{}", hook["data"]["id"].as_str().expect("an id"));
     let bulk = json!([{ "resource_name": "Trades", "event_type": "create" }, { "resource_name": "Projects", "event_type": "update" }]);
     let (status, made) = site.post(&format!("{one}/triggers/bulk"), bulk).await;
     assert_eq!(status, 201);
@@ -218,7 +218,7 @@ async fn after_twelve_hours_the_queue_is_flushed() {
     site.simulator
         .until(|simulator| simulator.deliveries().iter().any(|delivery| !delivery.attempts.is_empty()))
         .await;
-    site.simulator.advance(Duration::from_secs(12 * 3600));
+    site.simulator.advance(Duration::from_hours(12));
     site.simulator.quiet().await;
     assert_eq!(states(&site), [DeliveryState::Discarded; 3]);
     let mut site = site;
