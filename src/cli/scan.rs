@@ -7,6 +7,8 @@
 mod annotated;
 mod files;
 mod look;
+#[cfg(test)]
+mod parity;
 mod record;
 mod table;
 
