@@ -2,8 +2,8 @@
 //! `fixtures/golden/make.py`.
 //!
 //! Stated tolerance: photo scores within 0.02; the same number of regions of each class; every
-//! region overlaps its counterpart with IoU of at least 0.8 and its score is within 0.05. The two
-//! differ in the JPEG decoder and in the last bit of resizing.
+//! region overlaps its counterpart by at least 0.8 of their union and its score is within 0.05. The
+//! two differ in the JPEG decoder and in the last bit of resizing.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
