@@ -1,6 +1,8 @@
 //! Punchlens: from a photo in Procore to a draft punch item that a superintendent decides about.
 
+pub mod app;
 pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod fixtures;
 pub mod http;
@@ -10,3 +12,4 @@ pub mod pipeline;
 pub mod procore;
 pub mod simulator;
 pub mod store;
+pub mod telemetry;

@@ -1,2 +1,5 @@
-//! bin
-fn main() {}
+//! The binary: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    punchlens::cli::main()
+}

@@ -1,3 +1,117 @@
-//! The subcommands.
+//! The subcommands. Nothing here decides anything: each reads its arguments, builds what it needs and reports.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to the person who typed it")]
 
-pub mod scan;
+mod browser;
+mod check_config;
+mod demo;
+mod doctor;
+mod hooks;
+mod jobs;
+mod models;
+mod runtime;
+mod scan;
+mod serve;
+mod simulate;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Loaded};
+
+/// From photos in Procore to draft punch items that a superintendent decides about.
+#[derive(Debug, Parser)]
+#[command(name = "punchlens", version, max_term_width = 100)]
+struct Cli {
+    /// The config file. Without it: $PUNCHLENS_CONFIG, else ./punchlens.toml if there is one, else the defaults.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the whole way on this machine: simulator, service, photos, drafts, review page.
+    Demo(demo::Args),
+    /// Look at photos on disk and print what is found; needs no network.
+    Scan(scan::Args),
+    /// Run the service: webhook receiver, workers, review page.
+    Serve(serve::Args),
+    /// Check everything that the service needs and say how to mend what is wrong.
+    Doctor,
+    /// List the models that can be loaded, with their licence status.
+    Models,
+    /// Print the effective config and where each value came from, secrets redacted.
+    CheckConfig(check_config::Args),
+    /// Show or mend the queue.
+    Jobs(jobs::Args),
+    /// Make, list, rotate or remove the webhooks in Procore.
+    Hooks(hooks::Args),
+    /// Find or fetch ONNX Runtime.
+    Runtime(runtime::Args),
+    /// Run the Procore simulator as a process of its own.
+    Simulate(simulate::Args),
+}
+
+/// Reads the command line, runs the command and turns its outcome into an exit code.
+///
+/// 0 is success, 1 a finding with `--fail-on-findings` or a failed check, 2 a wrong command line, 3 photos that
+/// could not be read, 4 anything that kept the command from running.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("punchlens: {error:#}");
+            ExitCode::from(4)
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::CheckConfig(args) => return check_config::run(&args, cli.config.as_deref()),
+        _ => {}
+    }
+    let loaded = config::load(cli.config.as_deref())?;
+    crate::telemetry::start(&loaded.config.telemetry)?;
+    match cli.command {
+        Command::Demo(args) => block_on(demo::run(args, loaded)),
+        Command::Scan(args) => scan::run(&args, &loaded.config.photo, &loaded.config.inference),
+        Command::Serve(args) => block_on(serve::run(args, loaded)),
+        Command::Doctor => block_on(doctor::run(loaded)),
+        Command::Models => models::run(&loaded.config),
+        Command::Jobs(args) => block_on(jobs::run(args, loaded)),
+        Command::Hooks(args) => block_on(hooks::run(args, loaded)),
+        Command::Runtime(args) => runtime::run(&args, &loaded.config),
+        Command::Simulate(args) => block_on(async { Ok(simulate::run(&args, &mut std::io::stdout()).await.map(|()| ExitCode::SUCCESS)?) }),
+        Command::CheckConfig(_) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+/// Resolves when the process is asked to stop: Ctrl-C or, on Unix, SIGTERM.
+async fn stop_asked() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+            interrupt.await.ok();
+            return;
+        };
+        tokio::select! {
+            _ = interrupt => {}
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    interrupt.await.ok();
+}
+
+/// What most commands start from.
+type Settings = Loaded;

@@ -30,17 +30,17 @@ pub enum Job {
         /// Which photo.
         image: ImageId,
     },
-    /// Make a finding's punch item in Procore, or adopt the one that is already there.
+    /// Bring a finding's punch item in line because the finding is new: make it, or adopt it.
     Publish {
         /// Which finding.
         finding: FindingId,
     },
-    /// Carry a reviewer's decision over to Procore.
+    /// Bring it in line because a reviewer decided.
     ApplyDecision {
         /// Which finding.
         finding: FindingId,
     },
-    /// Read what Procore says about a punch item that somebody changed there.
+    /// Bring it in line because somebody changed it in Procore.
     SyncPunchItem {
         /// Which finding.
         finding: FindingId,

@@ -6,15 +6,23 @@
 
 pub mod capture;
 pub mod card;
+pub mod dedupe;
+pub mod delivery;
 pub mod detection;
 pub mod event;
 pub mod finding;
+pub mod gate;
 pub mod geometry;
 pub mod ids;
 pub mod job;
+pub mod likeness;
+pub mod merge;
 pub mod picture;
 pub mod place;
 pub mod punch_item;
 pub mod retry;
 pub mod review;
 pub mod score;
+pub mod site;
+pub mod tagging;
+pub mod wording;

@@ -71,6 +71,9 @@ pub struct PunchItemDraft {
     pub due: Option<Date>,
     /// Who manages it; without one, Procore's page makes the creator the manager.
     pub manager: Option<UserId>,
+    /// Who gives the final approval, `final_approver_id` on the wire.
+    #[serde(default)]
+    pub approver: Option<UserId>,
     /// Photos from the Photos tool, attached by id and never uploaded again.
     pub images: Vec<ImageId>,
 }

@@ -1,1 +1,66 @@
-//! The web surface: webhook receiver, review page, health and metrics.
+//! The web surface: webhook receiver, review page, API, health and metrics.
+
+mod api;
+mod assets;
+pub mod choices;
+mod config;
+mod error;
+mod guard;
+mod headers;
+mod key;
+mod limiter;
+mod live;
+mod ops;
+mod review;
+#[cfg(test)]
+mod sample;
+mod server;
+mod session;
+mod state;
+#[cfg(test)]
+mod tests;
+mod webhooks;
+
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+
+pub use crate::http::config::{BadZone, DEFAULTS, HttpConfig, ReviewConfig};
+pub use crate::http::key::{KeyError, ReviewKey};
+pub use crate::http::ops::{Check, CheckState, Health};
+pub use crate::http::server::serve;
+pub use crate::http::state::{Parts, State};
+pub use crate::http::webhooks::Webhook;
+
+/// Every route of the service.
+pub fn router(state: State) -> Router {
+    let forms = DefaultBodyLimit::max(state.http().form_max_bytes);
+    let webhooks = DefaultBodyLimit::max(state.http().webhook_max_bytes);
+    Router::new()
+        .route("/procore/events", post(webhooks::receive).layer(webhooks))
+        .route("/livez", get(ops::live))
+        .route("/readyz", get(ops::ready))
+        .route("/metrics", get(ops::metrics))
+        .route("/", get(review::home))
+        .route("/review", get(review::list))
+        .route("/review/sign-in", get(review::sign_in_page).post(review::sign_in))
+        .route("/review/sign-out", post(review::sign_out))
+        .route("/review/events", get(live::events))
+        .route("/review/assets/{name}", get(assets::serve))
+        .route("/review/photos/{photo}/picture", get(review::picture))
+        .route("/review/choices/{project}/{list}", get(review::choices))
+        .route("/review/findings/{finding}", get(review::card))
+        .route("/review/findings/{finding}/accept", post(review::accept))
+        .route("/review/findings/{finding}/reject", post(review::reject))
+        .route("/review/findings/{finding}/undo", post(review::undo))
+        .route("/api/v1/counts", get(api::counts))
+        .route("/api/v1/findings", get(api::findings))
+        .route("/api/v1/findings/{finding}", get(api::finding))
+        .route("/api/v1/findings/{finding}/decision", post(api::decide).delete(api::undo))
+        .route("/api/v1/photos/{photo}/picture", get(api::picture))
+        .fallback(review::nowhere)
+        .layer(forms)
+        .layer(middleware::from_fn_with_state(state.clone(), headers::limit_time))
+        .layer(middleware::from_fn(headers::secure))
+        .with_state(state)
+}

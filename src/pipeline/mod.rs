@@ -1,1 +1,155 @@
-//! The work: from a stored event to a draft in Procore.
+//! The work: from a stored event to a draft in Procore. The only module that knows all four edges.
+//!
+//! `route` reads a stored webhook and queues what it calls for; `analyze` looks at one photo; `deliver` brings
+//! one finding's punch item in line with what was found and decided; `sweep` finds what webhooks lost.
+//! Every step is safe to run twice and settles its job in the same transaction as its result.
+
+pub mod analyze;
+mod cards;
+pub mod deliver;
+mod failure;
+pub mod look;
+pub mod reference;
+pub mod route;
+pub mod sweep;
+pub mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+pub use failure::Failure;
+pub use reference::Reference;
+
+use crate::domain::ids::ProjectKey;
+use crate::domain::retry::Backoff;
+use crate::domain::site::Site;
+use crate::domain::tagging::Tagging;
+use crate::inference::Detector;
+use crate::photo::Limits;
+use crate::procore::Client;
+use crate::procore::config::PermittedProject;
+use crate::store::Store;
+use crate::telemetry::metrics::Metrics;
+
+/// Bounds and choices of the pipeline, from the section `[pipeline]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Jobs worked on at once.
+    pub workers: usize,
+    /// Length of a lease, seconds.
+    pub lease_s: u64,
+    /// How often the queue is looked at when nothing wakes the workers, milliseconds.
+    pub poll_ms: u64,
+    /// How long running jobs may take to finish after a stop was asked for, seconds.
+    pub shutdown_grace_s: u64,
+    /// First wait after a failure, seconds.
+    pub backoff_base_s: u64,
+    /// Longest wait after a failure, seconds.
+    pub backoff_cap_s: u64,
+    /// Bytes of photos held in memory at once.
+    pub in_flight_bytes: u64,
+    /// Age at which Procore's lists are read again, seconds.
+    pub reference_max_age_s: u64,
+    /// Time within which a photo must be through, seconds.
+    pub photo_timeout_s: u64,
+    /// Long side of the picture kept for review, pixels.
+    pub review_long_side: u32,
+    /// JPEG quality of the picture kept for review, 1..=100.
+    pub review_quality: u8,
+    /// Interval of the sweep, seconds; 0 turns it off.
+    pub sweep_every_s: u64,
+    /// How far a sweep looks back behind the last one, seconds.
+    pub sweep_overlap_s: u64,
+    /// What an accepted draft becomes.
+    pub on_accept: OnAccept,
+}
+
+/// What an accepted draft becomes in Procore's workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnAccept {
+    /// It is sent on.
+    Initiated,
+    /// It stays a draft for a person in Procore to send on.
+    Draft,
+}
+
+/// The four edges, the rules and the clock, for every step.
+pub struct Context {
+    /// Bounds and choices.
+    pub config: Config,
+    /// The durable store.
+    pub store: Store,
+    /// The Procore client.
+    pub procore: Client,
+    /// The model behind its one seam.
+    pub detector: Arc<dyn Detector>,
+    /// Limits of decoding.
+    pub limits: Limits,
+    /// Class to trade, priority and wording.
+    pub tagging: Tagging,
+    /// The site file, where there is one.
+    pub site: Option<Site>,
+    /// What Prometheus may ask for.
+    pub metrics: Metrics,
+    /// Bytes of photos that may still be taken into memory.
+    pub in_flight: Semaphore,
+    /// The clock.
+    pub clock: fn() -> Timestamp,
+}
+
+impl Context {
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    fn backoff(&self) -> Backoff {
+        Backoff {
+            base: Duration::from_secs(self.config.backoff_base_s),
+            cap: Duration::from_secs(self.config.backoff_cap_s),
+        }
+    }
+
+    /// The settings of a permitted project.
+    ///
+    /// # Errors
+    /// When it is not on the allow-list: nothing of it may be called.
+    fn permitted(&self, project: ProjectKey) -> Result<PermittedProject, Failure> {
+        let projects = &self.procore.config().projects;
+        projects.iter().find(|permitted| permitted.key() == project).copied().ok_or_else(|| {
+            Failure::give_up(format!("project {project} is not permitted; add it under [[procore.projects]]"))
+        })
+    }
+
+    /// Waits until `bytes` more bytes of photos fit into memory; they are free again when the permit is dropped.
+    async fn room(&self, bytes: u64) -> Result<SemaphorePermit<'_>, Failure> {
+        let units = bytes.div_ceil(IN_FLIGHT_UNIT).clamp(1, self.config.in_flight_bytes.div_ceil(IN_FLIGHT_UNIT));
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        self.in_flight.acquire_many(units).await.map_err(|_| Failure::retry("the service is stopping"))
+    }
+}
+
+/// Bytes that one permit of [`Context::in_flight`] stands for.
+const IN_FLIGHT_UNIT: u64 = 65_536;
+
+/// The permits for `[pipeline] in_flight_bytes`.
+pub fn in_flight(config: &Config) -> Semaphore {
+    let permits = config.in_flight_bytes.div_ceil(IN_FLIGHT_UNIT).max(1);
+    Semaphore::new(usize::try_from(permits).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS))
+}
+
+/// The rules that are read from files of the integrator's own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaggingConfig {
+    /// TOML files laid over the compiled-in rules, in order.
+    pub rules_files: Vec<String>,
+    /// The site file (`GeoJSON`); empty when there is none.
+    pub site_file: String,
+}

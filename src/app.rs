@@ -1,0 +1,278 @@
+//! The composition root: config to a running service.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::domain::detection::DefectClass;
+use crate::domain::job::Job;
+use crate::domain::site::Site;
+use crate::domain::tagging::Tagging;
+use crate::http::{self, Check, CheckState, Health, ReviewKey};
+use crate::inference::{self, Detector, ModelInfo};
+use crate::pipeline::{self, Context, worker};
+use crate::procore::hooks::{Synced, Wanted};
+use crate::procore::webhook::{self, WebhookSecrets};
+use crate::procore::{self, Client};
+use crate::store::{QueueStats, Store};
+use crate::telemetry::metrics::Metrics;
+
+/// How often the queue's gauges are set.
+const GAUGES_EVERY: Duration = Duration::from_secs(5);
+
+/// Everything wired, not yet listening.
+pub struct App {
+    context: Arc<Context>,
+    config: Config,
+    secrets: WebhookSecrets,
+    key: ReviewKey,
+    queue: Arc<RwLock<Option<QueueStats>>>,
+}
+
+impl App {
+    /// Builds the service around the configured model.
+    ///
+    /// # Errors
+    /// When the store, the model, a rule file or a secret cannot be loaded; each message says what to do.
+    pub async fn build(config: &Config) -> anyhow::Result<Self> {
+        let inference = config.inference.clone();
+        let detector = tokio::task::spawn_blocking(move || inference::load(&inference)).await??;
+        Self::assemble(config, detector).await
+    }
+
+    /// Builds the service around a given detector.
+    ///
+    /// # Errors
+    /// As [`App::build`].
+    pub async fn assemble(config: &Config, detector: Arc<dyn Detector>) -> anyhow::Result<Self> {
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let store = Store::open(&config.store, Timestamp::now()).await?;
+        let secrets = WebhookSecrets::read(&config.webhook, credentials.as_deref())?;
+        let key = ReviewKey::load_or_create(&key_file(config)?)?;
+        let metrics = Metrics::new(&detector.model().label(), detector.model().provider.got.name());
+        let context = Context {
+            config: config.pipeline.clone(),
+            procore: Client::new(&config.procore, credentials.as_deref())?,
+            tagging: tagging(&config.tagging.rules_files, detector.model())?,
+            site: site(&config.tagging.site_file)?,
+            store,
+            detector,
+            limits: config.photo.clone(),
+            metrics,
+            in_flight: pipeline::in_flight(&config.pipeline),
+            clock: Timestamp::now,
+        };
+        let (context, config) = (Arc::new(context), config.clone());
+        Ok(Self { context, config, secrets, key, queue: Arc::default() })
+    }
+
+    /// The durable store, for reports.
+    pub fn store(&self) -> &Store {
+        &self.context.store
+    }
+
+    /// Which model runs, on what.
+    pub fn model(&self) -> &ModelInfo {
+        self.context.detector.model()
+    }
+
+    /// The address of the review page with its key, for the person at this machine.
+    pub fn review_link(&self, own_url: &str) -> String {
+        format!("{own_url}/review?key={}", self.key.reveal())
+    }
+
+    /// Makes or mends the hook of every permitted project.
+    ///
+    /// # Errors
+    /// When there is no public address, no secret, or Procore refuses.
+    pub async fn sync_hooks(&self) -> anyhow::Result<Vec<Synced>> {
+        let destination = &self.config.webhook.public_url;
+        ensure!(!destination.is_empty(), "webhook.public_url is empty: Procore cannot reach this box");
+        let authorization = self.authorization()?;
+        let mut synced = Vec::new();
+        for project in self.context.procore.config().permitted() {
+            let wanted = Wanted {
+                namespace: &self.config.webhook.namespace,
+                destination_url: destination,
+                authorization,
+            };
+            synced.push(self.context.procore.sync_hook(project, wanted).await?);
+        }
+        Ok(synced)
+    }
+
+    fn authorization(&self) -> anyhow::Result<&SecretString> {
+        self.secrets.current().context("webhook.authorization is not set: nothing would tell a delivery from a forgery")
+    }
+
+    /// Serves on `listener` and works until `stop` is cancelled; then finishes or returns what it holds.
+    ///
+    /// # Errors
+    /// When the store cannot be reached at the start.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+        let owner = owner();
+        self.context.store.reclaim_own(&owner, Timestamp::now()).await?;
+        let router = http::router(self.state(&stop)?);
+        let server = http::serve(listener, router, &self.config.http, stop.clone());
+        let workers = worker::run(Arc::clone(&self.context), owner, stop.clone());
+        let sweeps = self.sweep(&stop);
+        let gauges = self.watch_queue(&stop);
+        tokio::join!(server, workers, sweeps, gauges);
+        self.context.store.close().await;
+        Ok(())
+    }
+
+    fn state(&self, stop: &CancellationToken) -> anyhow::Result<http::State> {
+        let (secrets, metrics, clock) = (self.secrets.clone(), self.context.metrics.clone(), self.context.clock);
+        let (model, queue) = (self.model().clone(), Arc::clone(&self.queue));
+        Ok(http::State::new(http::Parts {
+            store: self.context.store.clone(),
+            webhook: http::Webhook {
+                accept: Arc::new(move |authorization, signature, body| secrets.accept(authorization, signature, body)),
+                dedupe_key: |body| webhook::parse(body).dedupe_key,
+                signature_header: self.config.webhook.hmac_header.parse().context("webhook.hmac_header")?,
+            },
+            health: Arc::new(move || health(&model, queue.read().ok().and_then(|stats| stats.clone()).as_ref())),
+            metrics: Arc::new(move || metrics.text()),
+            clock: Arc::new(clock),
+            projects: self.context.procore.config().permitted(),
+            classes: self.model().classes.iter().map(|class| DefectClass::new(&class.name)).collect(),
+            http: self.config.http.clone(),
+            review: self.config.review.clone(),
+            zone: self.config.review.zone()?,
+            key: self.key.clone(),
+            stopping: stop.clone(),
+        }))
+    }
+
+    /// Queues a sweep of every permitted project, at once and then at the configured interval.
+    async fn sweep(&self, stop: &CancellationToken) {
+        let every = Duration::from_secs(self.config.pipeline.sweep_every_s);
+        if every.is_zero() {
+            return;
+        }
+        let permitted = self.context.procore.config().permitted();
+        let jobs: Vec<Job> = permitted.into_iter().map(|project| Job::Sweep { project }).collect();
+        while !stop.is_cancelled() {
+            let now = self.context.now();
+            if let Err(error) = self.context.store.enqueue(&jobs, now, now).await {
+                tracing::error!(%error, "the sweep could not be queued");
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(every) => {}
+            }
+        }
+    }
+
+    async fn watch_queue(&self, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            match self.context.store.queue_stats(self.context.now()).await {
+                Ok(stats) => {
+                    let states = [
+                        ("ready", stats.ready),
+                        ("delayed", stats.delayed),
+                        ("running", stats.running),
+                        ("parked", stats.parked),
+                        ("dead", stats.dead),
+                    ];
+                    self.context.metrics.queue(&states, stats.oldest_ready);
+                    if let Ok(mut last) = self.queue.write() {
+                        *last = Some(stats);
+                    }
+                }
+                Err(error) => tracing::error!(%error, "the queue cannot be counted"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(GAUGES_EVERY) => {}
+            }
+        }
+    }
+}
+
+/// Name of this box in leases; the same after a restart, so that what it held is taken back at once.
+fn owner() -> String {
+    std::fs::read_to_string("/etc/hostname").map_or_else(|_| "box".to_owned(), |name| name.trim().to_owned())
+}
+
+fn key_file(config: &Config) -> Result<PathBuf, crate::store::Error> {
+    let named = &config.review.key_file;
+    if !named.as_os_str().is_empty() {
+        return Ok(named.clone());
+    }
+    Ok(config.store.file()?.with_file_name("review.key"))
+}
+
+fn tagging(files: &[String], model: &ModelInfo) -> anyhow::Result<Tagging> {
+    let mut tagging = Tagging::default_rules();
+    for file in files {
+        let text = std::fs::read_to_string(file).with_context(|| format!("tagging.rules_files: {file}"))?;
+        tagging = tagging.with_override(file, &text)?;
+    }
+    let classes: Vec<&str> = model.classes.iter().map(|class| class.name.as_str()).collect();
+    let missing = tagging.missing_classes(&classes);
+    ensure!(
+        missing.is_empty(),
+        "no tagging rule covers {}: add a [class.{}] section to a file named in tagging.rules_files",
+        missing.join(", "),
+        missing[0]
+    );
+    Ok(tagging)
+}
+
+fn site(file: &str) -> anyhow::Result<Option<Site>> {
+    if file.is_empty() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(Path::new(file)).with_context(|| format!("tagging.site_file: {file}"))?;
+    Ok(Some(Site::parse(&text).with_context(|| format!("tagging.site_file: {file}"))?))
+}
+
+fn health(model: &ModelInfo, queue: Option<&QueueStats>) -> Health {
+    let provider = &model.provider;
+    let mut checks = vec![
+        Check::ok("model", format!("{}, warmed up", model.label())).with_facts(json!({
+            "name": model.name,
+            "version": model.version,
+            "sha256": model.sha256,
+            "runtime": model.runtime,
+            "sessions": model.sessions,
+            "provider_asked": provider.asked.name(),
+            "provider_got": provider.got.name(),
+            "provider_why": provider.why,
+        })),
+    ];
+    if let Some(queue) = queue {
+        let waiting = queue.parked + queue.dead;
+        let facts = json!({ "ready": queue.ready, "running": queue.running, "parked": queue.parked, "dead": queue.dead });
+        let check = if waiting == 0 {
+            Check::ok("queue", "no job waits for a person")
+        } else {
+            Check::ok("queue", format!("{waiting} jobs wait for a person: see punchlens jobs"))
+                .with_status(CheckState::Degraded)
+        };
+        checks.push(check.with_facts(facts));
+    }
+    Health { checks }
+}
+
+/// Reads Procore's answer to "who am I" for the first permitted project, for `doctor`.
+///
+/// # Errors
+/// When Procore does not answer or refuses.
+pub async fn whoami(client: &Client) -> Result<String, procore::Error> {
+    let Some(project) = client.config().permitted().first().copied() else {
+        return Ok("no project is permitted".to_owned());
+    };
+    let me = client.me(project.company).await?;
+    Ok(me.name.unwrap_or_else(|| me.id.to_string()))
+}

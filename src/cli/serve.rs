@@ -1,0 +1,52 @@
+//! `punchlens serve`: the service.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::Settings;
+use crate::app::App;
+
+/// Arguments of `serve`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Make or mend the webhooks in Procore before serving.
+    #[arg(long)]
+    sync_hooks: bool,
+}
+
+pub(super) async fn run(args: Args, settings: Settings) -> anyhow::Result<ExitCode> {
+    let config = &settings.config;
+    let app = App::build(config).await?;
+    let address = config.http.listen;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; set http.listen to a free address"))?;
+    let address = listener.local_addr()?;
+    let model = app.model();
+    tracing::info!(
+        model = model.label(),
+        provider.asked = model.provider.asked.name(),
+        provider.got = model.provider.got.name(),
+        provider.why = model.provider.why,
+        licence = model.licence.statement,
+        "ready on http://{address}"
+    );
+    println!("Review page: {}", app.review_link(&format!("http://{address}")));
+    if args.sync_hooks {
+        for synced in app.sync_hooks().await? {
+            tracing::info!(hook.id = synced.hook.id, created = synced.created, "webhook in place");
+        }
+    }
+    let stop = CancellationToken::new();
+    let stopper = stop.clone();
+    tokio::spawn(async move {
+        super::stop_asked().await;
+        tracing::info!("stopping: finishing or returning what is held");
+        stopper.cancel();
+    });
+    app.serve(listener, stop).await?;
+    Ok(ExitCode::SUCCESS)
+}

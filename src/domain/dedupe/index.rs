@@ -1,0 +1,113 @@
+//! Finds the sightings that a new one can be the same as without looking at all of them.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use crate::domain::dedupe::{Match, Sighting, match_finding};
+use crate::domain::detection::DefectClass;
+use crate::domain::ids::{FindingId, LocationId};
+use crate::domain::tagging::OnceRules;
+
+/// The known sightings of one project.
+///
+/// Four ways lead to all that can match: the finding's id; class and location; class and time, in
+/// slots as long as a burst; and, for copies, bands of the photo print: prints that differ in at
+/// most k of 64 bits agree in at least one of k + 1 bands. A look-up therefore costs as much as
+/// there are findings of one class at one location, in three slots and in the k + 1 bands: with n
+/// sightings spread over the site O(n ÷ locations + (k + 1) · n ÷ 2^(64 ÷ (k + 1))), and O(n) at
+/// worst, when all have one class, place and print. Inserting is O(k).
+#[derive(Debug, Clone)]
+pub struct Index {
+    rules: OnceRules,
+    sightings: Vec<Sighting>,
+    by_finding: HashMap<FindingId, Vec<u32>>,
+    by_place: HashMap<(DefectClass, LocationId), Vec<u32>>,
+    by_time: HashMap<(DefectClass, i64), Vec<u32>>,
+    by_band: HashMap<(u32, u64), Vec<u32>>,
+}
+
+impl Index {
+    /// An empty index for `rules`.
+    pub fn new(rules: &OnceRules) -> Self {
+        Self {
+            rules: *rules,
+            sightings: Vec::new(),
+            by_finding: HashMap::new(),
+            by_place: HashMap::new(),
+            by_time: HashMap::new(),
+            by_band: HashMap::new(),
+        }
+    }
+
+    /// How many sightings are known.
+    pub const fn len(&self) -> usize {
+        self.sightings.len()
+    }
+
+    /// Whether none is.
+    pub const fn is_empty(&self) -> bool {
+        self.sightings.is_empty()
+    }
+
+    /// Adds a sighting. The same one twice does no harm.
+    ///
+    /// # Panics
+    /// Beyond 2³² sightings, which no memory holds.
+    pub fn insert(&mut self, sighting: Sighting) {
+        let number = u32::try_from(self.sightings.len()).expect("2³² sightings fit no memory");
+        self.by_finding.entry(sighting.finding).or_default().push(number);
+        if let Some(location) = sighting.location.as_ref().map(|location| location.id) {
+            self.by_place.entry((sighting.class.clone(), location)).or_default().push(number);
+        }
+        if let Some(taken_at) = sighting.taken_at {
+            self.by_time.entry((sighting.class.clone(), self.slot(taken_at))).or_default().push(number);
+        }
+        if sighting.photo.structure() >= self.rules.structure_min {
+            for band in self.bands(sighting.photo.bits()) {
+                self.by_band.entry(band).or_default().push(number);
+            }
+        }
+        self.sightings.push(sighting);
+    }
+
+    /// What `new` is to the known sightings: as [`match_finding`] over all of them.
+    pub fn find(&self, new: &Sighting) -> Match {
+        let mut numbers: Vec<u32> = self.by_finding.get(&new.finding).cloned().unwrap_or_default();
+        if let Some(location) = new.location.as_ref().map(|location| location.id) {
+            numbers.extend(self.by_place.get(&(new.class.clone(), location)).into_iter().flatten());
+        }
+        if let Some(slot) = new.taken_at.map(|taken_at| self.slot(taken_at)) {
+            for slot in slot - 1..=slot + 1 {
+                numbers.extend(self.by_time.get(&(new.class.clone(), slot)).into_iter().flatten());
+            }
+        }
+        if new.photo.structure() >= self.rules.structure_min {
+            let near =
+                self.bands(new.photo.bits()).flat_map(|band| self.by_band.get(&band).into_iter().flatten());
+            let most = self.rules.copy_bits;
+            numbers.extend(near.filter(|number| self.known(**number).photo.bits_apart(&new.photo) <= most));
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        match_finding(new, numbers.iter().map(|number| self.known(*number)), &self.rules)
+    }
+
+    fn known(&self, number: u32) -> &Sighting {
+        &self.sightings[number as usize]
+    }
+
+    fn slot(&self, taken_at: Timestamp) -> i64 {
+        taken_at.as_second().div_euclid(self.rules.burst_s + 1)
+    }
+
+    /// The bits in k + 1 stretches of nearly equal length, numbered.
+    fn bands(&self, bits: u64) -> impl Iterator<Item = (u32, u64)> + use<> {
+        let count = self.rules.copy_bits + 1;
+        (0..count).map(move |band| {
+            let (from, to) = (band * 64 / count, (band + 1) * 64 / count);
+            let stretch = (bits >> from) & (u64::MAX >> (64 - (to - from)));
+            (band, stretch)
+        })
+    }
+}

@@ -1,0 +1,171 @@
+//! Punch items that are open in Procore already, and which of them a new finding repeats.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::domain::ids::{LocationId, PunchItemId, TradeId};
+use crate::domain::tagging::Tagged;
+
+/// An open punch item, whoever made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenItem {
+    /// Procore's id.
+    pub id: PunchItemId,
+    /// The title.
+    pub title: String,
+    /// Where.
+    pub location: Option<LocationId>,
+    /// Whose work.
+    pub trade: Option<TradeId>,
+    /// The free text by which we know our own.
+    pub reference: Option<String>,
+}
+
+/// The open items of one project, by location and trade: a look-up costs as much as there are open
+/// items of one trade at one location.
+#[derive(Debug, Clone, Default)]
+pub struct OpenItems {
+    by_place: HashMap<(LocationId, TradeId), Vec<Entry>>,
+    by_reference: HashMap<String, PunchItemId>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    id: PunchItemId,
+    stems: Vec<u64>,
+}
+
+impl OpenItems {
+    /// All of `items`, in any order.
+    pub fn new(items: impl IntoIterator<Item = OpenItem>) -> Self {
+        let mut all = Self::default();
+        for item in items {
+            if let Some((location, trade)) = item.location.zip(item.trade) {
+                let entry = Entry { id: item.id, stems: stems(&item.title) };
+                all.by_place.entry((location, trade)).or_default().push(entry);
+            }
+            if let Some(reference) = item.reference.filter(|reference| !reference.trim().is_empty()) {
+                let slot = all.by_reference.entry(reference).or_insert(item.id);
+                *slot = (*slot).min(item.id);
+            }
+        }
+        all
+    }
+}
+
+/// The open item that `tagged` would repeat: the one made from this very finding, else the oldest
+/// at the same location and of the same trade whose title names the same thing. Without a location
+/// or a trade nothing is held to be the same.
+pub fn match_open_item(tagged: &Tagged, open: &OpenItems) -> Option<PunchItemId> {
+    if let Some(id) = open.by_reference.get(&tagged.draft.reference) {
+        return Some(*id);
+    }
+    let entries = open.by_place.get(&(tagged.draft.location?, tagged.draft.trade?))?;
+    let names: Vec<Vec<u64>> = tagged.names.iter().map(|name| stems(name)).collect();
+    let like = |entry: &&Entry| names.iter().any(|name| holds(&entry.stems, name));
+    entries.iter().filter(like).map(|entry| entry.id).min()
+}
+
+/// Whether every stem of `name` is in `title`; both are sorted.
+fn holds(title: &[u64], name: &[u64]) -> bool {
+    !name.is_empty() && name.iter().all(|stem| title.binary_search(stem).is_ok())
+}
+
+/// The words of a title without their endings, hashed and sorted: `Cracked walls` and `crack in the
+/// wall` share `crack` and `wall`.
+fn stems(title: &str) -> Vec<u64> {
+    let lower = title.to_lowercase();
+    let words = lower.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+    let mut stems: Vec<u64> = words.map(|word| hash(stem(word))).collect();
+    stems.sort_unstable();
+    stems.dedup();
+    stems
+}
+
+/// Cuts the commonest English endings; short words stay whole.
+fn stem(word: &str) -> &str {
+    const ENDINGS: [&str; 6] = ["ings", "ing", "ed", "es", "s", "y"];
+    const LEAST: usize = 4;
+    let cut = |ending: &&'static str| word.strip_suffix(*ending).filter(|stem| stem.len() >= LEAST);
+    ENDINGS.iter().find_map(cut).unwrap_or(word)
+}
+
+fn hash(stem: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    stem.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::punch_item::{Priority, PunchItemDraft};
+
+    fn tagged(location: Option<i64>, trade: Option<i64>) -> Tagged {
+        let draft = PunchItemDraft {
+            title: "Peeling paint – Unit 204".into(),
+            description: String::new(),
+            reference: "PL-ABC".into(),
+            location: location.map(LocationId::new),
+            trade: trade.map(TradeId::new),
+            item_type: None,
+            priority: Priority::Medium,
+            due: None,
+            manager: None,
+            approver: None,
+            images: vec![],
+        };
+        let names = vec!["Peeling paint".into(), "flaking paint".into()];
+        Tagged { draft, names, trade_name: None, rules: vec![] }
+    }
+
+    fn item(id: i64, title: &str, location: i64, trade: i64) -> OpenItem {
+        OpenItem {
+            id: PunchItemId::new(id),
+            title: title.into(),
+            location: Some(LocationId::new(location)),
+            trade: Some(TradeId::new(trade)),
+            reference: None,
+        }
+    }
+
+    #[test]
+    fn the_same_thing_at_the_same_place_and_trade_is_known() {
+        let cases = [
+            ("Peeling paint – Unit 204", 1, 2, true),
+            ("Paint is peeling off by the window", 1, 2, true),
+            ("paint flaking", 1, 2, true),
+            ("Repaint wall", 1, 2, false),
+            ("Paint wall", 1, 2, false),
+            ("Peeling paint", 9, 2, false),
+            ("Peeling paint", 1, 9, false),
+        ];
+        for (title, location, trade, known) in cases {
+            let open = OpenItems::new([item(7, title, location, trade)]);
+            let found = match_open_item(&tagged(Some(1), Some(2)), &open);
+            assert_eq!(found.is_some(), known, "{title}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_counts_whatever_the_order() {
+        let items =
+            [item(9, "peeling paint", 1, 2), item(7, "paint peels", 1, 2), item(8, "peeling paint", 1, 2)];
+        let forward = OpenItems::new(items.clone());
+        let backward = OpenItems::new(items.into_iter().rev());
+        for open in [forward, backward] {
+            assert_eq!(match_open_item(&tagged(Some(1), Some(2)), &open), Some(PunchItemId::new(7)));
+        }
+    }
+
+    #[test]
+    fn without_place_or_trade_only_its_own_item_is_known() {
+        let own =
+            OpenItem { reference: Some("PL-ABC".into()), location: None, trade: None, ..item(5, "x", 1, 2) };
+        let open = OpenItems::new([item(7, "peeling paint", 1, 2), own]);
+        assert_eq!(match_open_item(&tagged(None, None), &open), Some(PunchItemId::new(5)));
+        let open = OpenItems::new([item(7, "peeling paint", 1, 2)]);
+        assert_eq!(match_open_item(&tagged(None, Some(2)), &open), None);
+        assert_eq!(match_open_item(&tagged(Some(1), None), &open), None);
+    }
+}

@@ -1,0 +1,304 @@
+//! What is to be done in Procore about one finding: one pure plan for every situation.
+//!
+//! A single job brings Procore in line with what was found and decided, however often it runs.
+//! Somebody else's change in Procore always wins.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{LocationId, PunchItemId, TradeId, UserId};
+use super::punch_item::{Edits, Priority, PunchItemDraft};
+use super::review::{FindingState, Verdict};
+
+/// How far the service may go in a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProjectMode {
+    /// Findings are recorded; nothing is ever written to Procore.
+    Shadow,
+    /// Nothing is written until a person accepts.
+    ReviewFirst,
+    /// Findings become drafts at once.
+    Draft,
+}
+
+/// The workflow status in which a punch item is ours to change.
+pub const DRAFT: &str = "draft";
+
+/// The workflow status of an item that has been sent on.
+pub const INITIATED: &str = "initiated";
+
+/// A punch item as Procore has it now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteItem {
+    /// Its id.
+    pub id: PunchItemId,
+    /// The number that people see.
+    pub position: Option<i64>,
+    /// Procore's `workflow_status`.
+    pub workflow_status: String,
+    /// Whether it lies in the recycle bin.
+    pub deleted: bool,
+    /// The title.
+    pub title: String,
+    /// The description.
+    pub description: String,
+    /// The priority.
+    pub priority: Option<Priority>,
+    /// The location.
+    pub location: Option<LocationId>,
+    /// The trade.
+    pub trade: Option<TradeId>,
+    /// The manager.
+    pub manager: Option<UserId>,
+}
+
+impl RemoteItem {
+    /// An item that is not there any more.
+    pub fn gone(id: PunchItemId) -> Self {
+        Self {
+            id,
+            position: None,
+            workflow_status: DRAFT.to_owned(),
+            deleted: true,
+            title: String::new(),
+            description: String::new(),
+            priority: None,
+            location: None,
+            trade: None,
+            manager: None,
+        }
+    }
+}
+
+/// What is known before acting.
+#[derive(Debug, Clone)]
+pub struct Situation<'a> {
+    /// How far the service may go here.
+    pub mode: ProjectMode,
+    /// Where the finding stands.
+    pub state: FindingState,
+    /// What the reviewer said, if anything yet.
+    pub verdict: Option<&'a Verdict>,
+    /// What was suggested and, if an item exists, sent.
+    pub suggested: &'a PunchItemDraft,
+    /// Whether an accepted item leaves the draft state.
+    pub send_on_accept: bool,
+    /// The item in Procore: `None` when there never was one.
+    pub remote: Option<&'a RemoteItem>,
+}
+
+/// Fields of a punch item that change; absent ones stay.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ItemChange {
+    /// The edits to send.
+    pub edits: Edits,
+    /// The workflow status to move to.
+    pub workflow_status: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// Nothing is to be written, now or yet.
+    Withhold,
+    /// Procore is as decided.
+    Settled,
+    /// Make this draft, then look again.
+    Create(Box<PunchItemDraft>),
+    /// Change the item.
+    Change(PunchItemId, Box<ItemChange>),
+    /// Move the item to the recycle bin.
+    Delete(PunchItemId),
+    /// A person acted in Procore first; their word stands, and this says what they did.
+    Yield(String),
+}
+
+/// Decides what brings Procore in line.
+pub fn plan(situation: &Situation<'_>) -> Plan {
+    if situation.mode == ProjectMode::Shadow {
+        return Plan::Withhold;
+    }
+    match (situation.state, situation.verdict) {
+        (FindingState::Accepted, Some(Verdict::Accept { edits })) => accept(situation, edits),
+        (FindingState::Rejected, _) => reject(situation.remote),
+        (FindingState::Proposed, _) => propose(situation),
+        (FindingState::TakenOver | FindingState::Accepted, _) => Plan::Settled,
+    }
+}
+
+fn propose(situation: &Situation<'_>) -> Plan {
+    match (situation.mode, situation.remote) {
+        (_, Some(remote)) => moved_on(remote).map_or(Plan::Settled, Plan::Yield),
+        (ProjectMode::Draft, None) => Plan::Create(Box::new(situation.suggested.clone())),
+        (ProjectMode::ReviewFirst | ProjectMode::Shadow, None) => Plan::Withhold,
+    }
+}
+
+fn accept(situation: &Situation<'_>, edits: &Edits) -> Plan {
+    let Some(remote) = situation.remote else {
+        return Plan::Create(Box::new(edits.apply(situation.suggested)));
+    };
+    let wanted = situation.send_on_accept.then(|| INITIATED.to_owned());
+    if !remote.deleted && wanted.as_deref() == Some(remote.workflow_status.as_str()) {
+        return Plan::Settled;
+    }
+    if let Some(how) = moved_on(remote) {
+        return Plan::Yield(how);
+    }
+    let change =
+        ItemChange { edits: open_edits(edits, situation.suggested, remote), workflow_status: wanted };
+    if change == ItemChange::default() { Plan::Settled } else { Plan::Change(remote.id, Box::new(change)) }
+}
+
+fn reject(remote: Option<&RemoteItem>) -> Plan {
+    match remote {
+        None => Plan::Settled,
+        Some(remote) if remote.deleted => Plan::Settled,
+        Some(remote) => moved_on(remote).map_or(Plan::Delete(remote.id), Plan::Yield),
+    }
+}
+
+/// How somebody else disposed of the item, if they did.
+fn moved_on(remote: &RemoteItem) -> Option<String> {
+    if remote.deleted {
+        Some("the item was deleted in Procore".to_owned())
+    } else if remote.workflow_status == DRAFT {
+        None
+    } else {
+        Some(format!("the item was moved to '{}' in Procore", remote.workflow_status))
+    }
+}
+
+/// The edits that still apply: those that differ from the item as it is, in fields that nobody
+/// touched in Procore since the draft was made.
+fn open_edits(edits: &Edits, sent: &PunchItemDraft, remote: &RemoteItem) -> Edits {
+    Edits {
+        title: open(edits.title.as_ref(), &sent.title, &remote.title),
+        description: open(edits.description.as_ref(), &sent.description, &remote.description),
+        location: open(
+            edits.location.as_ref().map(Some).as_ref(),
+            &sent.location.as_ref(),
+            &remote.location.as_ref(),
+        )
+        .flatten()
+        .copied(),
+        trade: open(edits.trade.as_ref().map(Some).as_ref(), &sent.trade.as_ref(), &remote.trade.as_ref())
+            .flatten()
+            .copied(),
+        priority: open(edits.priority.map(Some).as_ref(), &Some(sent.priority), &remote.priority).flatten(),
+        due: edits.due,
+        manager: edits.manager.filter(|manager| remote.manager != Some(*manager)),
+    }
+}
+
+fn open<T: Clone + PartialEq>(edit: Option<&T>, sent: &T, remote: &T) -> Option<T> {
+    edit.filter(|edit| sent == remote && *edit != remote).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::review::RejectReason;
+
+    fn draft() -> PunchItemDraft {
+        PunchItemDraft {
+            title: "Crack – Unit 204".into(),
+            description: "A crack.".into(),
+            reference: "PL-ABC".into(),
+            location: Some(LocationId::new(15504)),
+            trade: Some(TradeId::new(999)),
+            item_type: None,
+            priority: Priority::Medium,
+            due: None,
+            manager: None,
+            approver: None,
+            images: vec![],
+        }
+    }
+
+    fn remote() -> RemoteItem {
+        let draft = draft();
+        RemoteItem {
+            id: PunchItemId::new(7),
+            position: Some(412),
+            workflow_status: DRAFT.into(),
+            deleted: false,
+            title: draft.title,
+            description: draft.description,
+            priority: Some(draft.priority),
+            location: draft.location,
+            trade: draft.trade,
+            manager: None,
+        }
+    }
+
+    fn planned(mode: ProjectMode, verdict: Option<&Verdict>, remote: Option<&RemoteItem>) -> Plan {
+        let state = match verdict {
+            None => FindingState::Proposed,
+            Some(Verdict::Accept { .. }) => FindingState::Accepted,
+            Some(Verdict::Reject { .. }) => FindingState::Rejected,
+        };
+        plan(&Situation { mode, state, verdict, suggested: &draft(), send_on_accept: true, remote })
+    }
+
+    fn accept(edits: Edits) -> Verdict {
+        Verdict::Accept { edits }
+    }
+
+    const REJECT: Verdict = Verdict::Reject { reason: RejectReason::TooEarly };
+
+    #[test]
+    fn each_mode_goes_as_far_as_it_may() {
+        let accepted = accept(Edits::default());
+        let create = Plan::Create(Box::new(draft()));
+        let cases = [
+            (ProjectMode::Shadow, None, Plan::Withhold),
+            (ProjectMode::Shadow, Some(&accepted), Plan::Withhold),
+            (ProjectMode::ReviewFirst, None, Plan::Withhold),
+            (ProjectMode::ReviewFirst, Some(&accepted), create.clone()),
+            (ProjectMode::ReviewFirst, Some(&REJECT), Plan::Settled),
+            (ProjectMode::Draft, None, create),
+            (ProjectMode::Draft, Some(&REJECT), Plan::Settled),
+        ];
+        for (mode, verdict, expected) in cases {
+            assert_eq!(planned(mode, verdict, None), expected, "{mode:?} {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn accepting_sends_edits_and_moves_the_draft_on() {
+        let verdict = accept(Edits { priority: Some(Priority::High), ..Edits::default() });
+        let Plan::Change(id, change) = planned(ProjectMode::Draft, Some(&verdict), Some(&remote())) else {
+            panic!("a change")
+        };
+        assert_eq!(id, PunchItemId::new(7));
+        assert_eq!(change.edits, Edits { priority: Some(Priority::High), ..Edits::default() });
+        assert_eq!(change.workflow_status.as_deref(), Some(INITIATED));
+    }
+
+    #[test]
+    fn running_again_after_success_changes_nothing() {
+        let sent = RemoteItem { workflow_status: INITIATED.into(), ..remote() };
+        let gone = RemoteItem { deleted: true, ..remote() };
+        assert_eq!(planned(ProjectMode::Draft, Some(&accept(Edits::default())), Some(&sent)), Plan::Settled);
+        assert_eq!(planned(ProjectMode::Draft, Some(&REJECT), Some(&gone)), Plan::Settled);
+        assert_eq!(planned(ProjectMode::Draft, None, Some(&remote())), Plan::Settled);
+    }
+
+    #[test]
+    fn somebody_elses_change_wins() {
+        let moved = RemoteItem { workflow_status: "work_required".into(), ..remote() };
+        let gone = RemoteItem { deleted: true, ..remote() };
+        let accepted = accept(Edits::default());
+        for (verdict, remote) in [(&accepted, &moved), (&REJECT, &moved), (&accepted, &gone)] {
+            assert!(matches!(planned(ProjectMode::Draft, Some(verdict), Some(remote)), Plan::Yield(_)));
+        }
+        assert!(matches!(planned(ProjectMode::Draft, None, Some(&gone)), Plan::Yield(_)));
+        let retitled = RemoteItem { title: "Hairline crack".into(), ..remote() };
+        let verdict = accept(Edits { title: Some("Crack by the door".into()), ..Edits::default() });
+        let Plan::Change(_, change) = planned(ProjectMode::Draft, Some(&verdict), Some(&retitled)) else {
+            panic!("a change")
+        };
+        assert!(change.edits.is_empty(), "a title edited in Procore is kept");
+    }
+}

@@ -1,0 +1,152 @@
+//! What a reviewer can choose from: Procore's own lists, and nothing else.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+/// Between the names of a location's path.
+pub(crate) const PATH_SEPARATOR: &str = " › ";
+
+/// One entry of one of Procore's lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// Procore's id.
+    pub id: i64,
+    /// What people read and type; no two entries of a list have the same.
+    pub label: String,
+}
+
+/// The lists of one project.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choices {
+    /// The project's name, where Procore told it.
+    pub project_name: Option<String>,
+    /// The location tree, one entry a node.
+    pub locations: Vec<Choice>,
+    /// The company's trades.
+    pub trades: Vec<Choice>,
+    /// People who may manage a punch item.
+    pub managers: Vec<Choice>,
+}
+
+/// A list in reading order whose labels are all different: twins carry their id.
+pub fn list(entries: impl IntoIterator<Item = (i64, String)>) -> Vec<Choice> {
+    let mut list: Vec<Choice> = entries
+        .into_iter()
+        .map(|(id, label)| Choice { id, label: squeeze(&label) })
+        .filter(|choice| !choice.label.is_empty())
+        .collect();
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for choice in &list {
+        *seen.entry(choice.label.to_lowercase()).or_default() += 1;
+    }
+    for choice in &mut list {
+        if seen.get(&choice.label.to_lowercase()).is_some_and(|count| *count > 1) {
+            choice.label = format!("{} ({})", choice.label, choice.id);
+        }
+    }
+    list.sort_by(|a, b| a.label.to_lowercase().cmp(&b.label.to_lowercase()).then(a.id.cmp(&b.id)));
+    list
+}
+
+/// The entry that a person means by `typed`: the same words, whatever the case and the spaces; else the
+/// only entry that holds them.
+pub fn find<'a>(list: &'a [Choice], typed: &str) -> Option<&'a Choice> {
+    let wanted = squeeze(typed).to_lowercase();
+    if wanted.is_empty() {
+        return None;
+    }
+    if let Some(exact) = list.iter().find(|choice| choice.label.to_lowercase() == wanted) {
+        return Some(exact);
+    }
+    let mut holding = holding(list, typed);
+    match (holding.next(), holding.next()) {
+        (Some(only), None) => Some(only),
+        _ => None,
+    }
+}
+
+/// The entries with every word of `typed`, in any case and order.
+pub fn holding<'a>(list: &'a [Choice], typed: &str) -> impl Iterator<Item = &'a Choice> {
+    let words: Vec<String> = typed.to_lowercase().split_whitespace().map(str::to_owned).collect();
+    list.iter().filter(move |choice| {
+        let label = choice.label.to_lowercase();
+        words.iter().all(|word| label.contains(word))
+    })
+}
+
+/// The entries of one of Procore's lists as it is kept: objects with an `id` and a `path` of names, or a
+/// name. Entries that are neither are left out.
+pub fn from_json(value: &Value) -> Vec<Choice> {
+    let entries = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    list(entries.iter().filter_map(|entry| Some((id(&entry["id"])?, label_of(entry)?))))
+}
+
+fn id(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}
+
+fn label_of(entry: &Value) -> Option<String> {
+    if let Some(path) = entry["path"].as_array() {
+        let names: Vec<&str> = path.iter().filter_map(Value::as_str).collect();
+        return Some(names.join(PATH_SEPARATOR));
+    }
+    ["name", "full_name", "login"].iter().find_map(|key| entry[*key].as_str()).map(str::to_owned)
+}
+
+/// The label of `id`, where the list has it.
+pub fn label(list: &[Choice], id: i64) -> Option<&str> {
+    list.iter().find(|choice| choice.id == id).map(|choice| choice.label.as_str())
+}
+
+fn squeeze(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rooms() -> Vec<Choice> {
+        list([
+            (3, "Floor 2 › Unit 204".to_owned()),
+            (1, "Floor 1 › Unit 104".to_owned()),
+            (2, "Stairs".to_owned()),
+            (9, "stairs ".to_owned()),
+            (4, " ".to_owned()),
+        ])
+    }
+
+    #[test]
+    fn lists_are_sorted_and_twins_told_apart() {
+        let labels: Vec<String> = rooms().into_iter().map(|choice| choice.label).collect();
+        assert_eq!(labels, ["Floor 1 › Unit 104", "Floor 2 › Unit 204", "Stairs (2)", "stairs (9)"]);
+    }
+
+    #[test]
+    fn typing_finds_one_entry_or_none() {
+        let rooms = rooms();
+        let found = |typed: &str| find(&rooms, typed).map(|choice| choice.id);
+        assert_eq!(found("floor 2  › unit 204"), Some(3));
+        assert_eq!(found("204"), Some(3));
+        assert_eq!(found("unit"), None, "two entries hold it");
+        assert_eq!(found("204 floor"), Some(3));
+        assert_eq!(found("stairs"), None);
+        assert_eq!(found("stairs (9)"), Some(9));
+        assert_eq!(found("  "), None);
+    }
+
+    #[test]
+    fn kept_lists_are_read_leniently() {
+        let value = serde_json::json!([
+            { "id": 1, "path": ["Building A", "Floor 2"] },
+            { "id": "562950208716653", "name": "Painting" },
+            { "name": "no id" },
+            7,
+        ]);
+        let read = from_json(&value);
+        let read: Vec<(i64, &str)> = read.iter().map(|choice| (choice.id, choice.label.as_str())).collect();
+        assert_eq!(read, [(1, "Building A › Floor 2"), (562_950_208_716_653, "Painting")]);
+        assert!(from_json(&serde_json::json!({ "error": "x" })).is_empty());
+    }
+}

@@ -1,0 +1,132 @@
+//! The `[http]` and `[review]` sections.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+
+/// Every key of both sections with its default and reason.
+pub const DEFAULTS: &str = include_str!("default.toml");
+
+/// Where the service listens, and what one client may ask of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpConfig {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// Connections at once from one address.
+    pub max_connections_per_address: usize,
+    /// Milliseconds that a client may take to send a header, or be silent between requests.
+    pub header_timeout_ms: u64,
+    /// The most bytes of a request's header; at least 8192.
+    pub header_max_bytes: usize,
+    /// Milliseconds that a request may take as a whole.
+    pub request_timeout_ms: u64,
+    /// The most bytes of a webhook's body.
+    pub webhook_max_bytes: usize,
+    /// The most bytes of a form or an API request.
+    pub form_max_bytes: usize,
+    /// Milliseconds that open requests may go on while stopping.
+    pub drain_timeout_ms: u64,
+}
+
+impl HttpConfig {
+    pub(crate) const fn header_timeout(&self) -> Duration {
+        Duration::from_millis(self.header_timeout_ms)
+    }
+
+    pub(crate) const fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout_ms)
+    }
+
+    pub(crate) const fn drain_timeout(&self) -> Duration {
+        Duration::from_millis(self.drain_timeout_ms)
+    }
+}
+
+/// Who may review, and how the page behaves.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewConfig {
+    /// The file that holds the key; empty means `review.key` beside the database.
+    pub key_file: PathBuf,
+    /// Hours that a session lasts.
+    pub session_hours: u32,
+    /// Whether the session's cookie is for https alone.
+    pub secure_cookies: bool,
+    /// The name of reviewers who gave none.
+    pub default_reviewer: String,
+    /// An IANA time zone; empty means the system's.
+    pub time_zone: String,
+    /// Findings on one page of a list.
+    pub page_size: u32,
+    /// Wrong keys from one address before it has to wait.
+    pub sign_in_failures_max: u32,
+    /// Seconds that it has to wait.
+    pub sign_in_window_s: u32,
+    /// Milliseconds between two live updates, at least.
+    pub live_gap_ms: u64,
+    /// Seconds that one live connection is kept.
+    pub live_max_s: u64,
+}
+
+impl ReviewConfig {
+    /// The zone that `time_zone` names.
+    ///
+    /// # Errors
+    /// When there is no such zone; the message names the key.
+    pub fn zone(&self) -> Result<TimeZone, BadZone> {
+        if self.time_zone.is_empty() {
+            return Ok(TimeZone::system());
+        }
+        TimeZone::get(&self.time_zone).map_err(|_| BadZone(self.time_zone.clone()))
+    }
+
+    pub(crate) const fn live_gap(&self) -> Duration {
+        Duration::from_millis(self.live_gap_ms)
+    }
+
+    pub(crate) const fn live_max(&self) -> Duration {
+        Duration::from_secs(self.live_max_s)
+    }
+}
+
+/// A zone that does not exist here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("review.time_zone: there is no time zone '{0}'; use an IANA name such as Europe/Berlin, or leave it empty")]
+pub struct BadZone(String);
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Both sections as they are by default.
+    pub(crate) fn defaults() -> (HttpConfig, ReviewConfig) {
+        #[derive(Deserialize)]
+        struct File {
+            http: HttpConfig,
+            review: ReviewConfig,
+        }
+        let file: File = toml::from_str(DEFAULTS).expect("the defaults are complete");
+        (file.http, file.review)
+    }
+
+    #[test]
+    fn the_defaults_are_complete_and_local() {
+        let (http, review) = defaults();
+        assert!(http.listen.ip().is_loopback());
+        assert!(http.header_max_bytes >= 8192, "hyper refuses less");
+        assert!(review.zone().is_ok());
+    }
+
+    #[test]
+    fn a_wrong_zone_is_named() {
+        let (_, review) = defaults();
+        let error = ReviewConfig { time_zone: "Mars/Base".into(), ..review }.zone().expect_err("no such zone");
+        assert!(error.to_string().contains("Mars/Base"), "{error}");
+    }
+}

@@ -1,0 +1,331 @@
+//! The review page: lists, cards and decisions as pages and plain forms.
+
+mod card;
+mod desk;
+mod filter;
+mod form;
+mod icons;
+mod list;
+mod page;
+mod photo;
+mod sign_in;
+mod words;
+
+use axum::extract::rejection::FormRejection;
+use axum::extract::{self, Path, Query};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::{Form, Json};
+use maud::Markup;
+use serde::Deserialize;
+
+use crate::domain::card::Card;
+use crate::domain::ids::{FindingId, PhotoId};
+use crate::domain::review::{Decision, RejectReason, Verdict};
+use crate::http::State;
+use crate::http::choices;
+use crate::http::error::HttpError;
+use crate::http::guard::{self, Peer, Reviewer};
+
+use desk::Desk;
+use filter::{Filter, FilterQuery, Tab};
+use form::{Complaint, Fields};
+
+pub(super) use form::check_texts;
+pub(super) use sign_in::{sign_in, sign_in_first, sign_in_page, sign_out};
+
+/// Entries sent for what somebody typed into a long list.
+const MATCHES_MAX: usize = 50;
+
+/// An error as a page.
+#[derive(Debug)]
+pub(super) struct PageError(HttpError);
+
+impl<E: Into<HttpError>> From<E> for PageError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let title = match &self.0 {
+            HttpError::NotFound(_) => "Not here",
+            HttpError::Conflict(_) => "Decided already",
+            HttpError::Unavailable | HttpError::Internal => "That did not work",
+            _ => "Not accepted",
+        };
+        let page = page::message(title, &self.0.to_string(), Some(("To the list", "/review")));
+        self.0.with_retry_after(html(self.0.status(), &page))
+    }
+}
+
+type Page = Result<Response, PageError>;
+
+fn html(status: StatusCode, page: &Markup) -> Response {
+    (status, Html(page.0.clone())).into_response()
+}
+
+/// What an address says beside the filter.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Address {
+    #[serde(flatten)]
+    filter: FilterQuery,
+    /// The finding decided just before.
+    done: String,
+    /// The key, in the link that is printed at start.
+    key: String,
+    /// The reviewer's name, in such a link.
+    name: String,
+}
+
+pub(super) async fn home() -> Redirect {
+    Redirect::to("/review")
+}
+
+/// Anything that is no route.
+pub(super) async fn nowhere() -> PageError {
+    PageError(HttpError::NotFound("page"))
+}
+
+pub(super) async fn list(
+    extract::State(state): extract::State<State>,
+    Peer(peer): Peer,
+    Query(address): Query<Address>,
+    headers: HeaderMap,
+    reviewer: Result<Reviewer, Response>,
+) -> Page {
+    if !address.key.is_empty() {
+        return Ok(sign_in::by_link(&state, peer, &headers, &address.key, &address.name));
+    }
+    let session = match reviewer {
+        Ok(Reviewer(session)) => session,
+        Err(response) => return Ok(response),
+    };
+    let desk = Desk::new(&state, &session, address.filter.into());
+    let (cards, more) = desk.cards().await?;
+    let counts = desk.counts().await?;
+    let projects = desk.projects().await?;
+    let undo = desk.undoable(&address.done).await?;
+    let page = list::ListPage {
+        cards: &cards,
+        more,
+        filter: &desk.filter,
+        counts,
+        viewer: &desk.viewer,
+        projects: &projects,
+        classes: state.classes(),
+        undo: undo.as_ref(),
+        zone: state.zone(),
+        now: state.now(),
+    };
+    Ok(html(StatusCode::OK, &page.render()))
+}
+
+pub(super) async fn card(
+    extract::State(state): extract::State<State>,
+    Reviewer(session): Reviewer,
+    Path(id): Path<String>,
+    Query(address): Query<Address>,
+) -> Page {
+    let desk = Desk::new(&state, &session, address.filter.into());
+    let card = desk.card(&id).await?;
+    let undo = desk.undoable(&address.done).await?;
+    Shown { undo: undo.as_ref(), ..Shown::new(&card) }.render(&desk, StatusCode::OK).await
+}
+
+/// A card as it is to be shown now.
+struct Shown<'a> {
+    card: &'a Card,
+    fields: Option<&'a Fields>,
+    complaints: &'a [Complaint],
+    undo: Option<&'a Card>,
+    notice: Option<&'a str>,
+}
+
+impl<'a> Shown<'a> {
+    const fn new(card: &'a Card) -> Self {
+        Self { card, fields: None, complaints: &[], undo: None, notice: None }
+    }
+
+    async fn render(self, desk: &Desk<'_>, status: StatusCode) -> Page {
+        let choices = desk.choices(self.card.project).await?;
+        let suggested = Fields::of(&self.card.draft, self.card, &choices);
+        let page = card::CardPage {
+            card: self.card,
+            fields: self.fields.unwrap_or(&suggested),
+            complaints: self.complaints,
+            choices: &choices,
+            filter: &desk.filter,
+            counts: desk.counts().await?,
+            viewer: &desk.viewer,
+            neighbours: &desk.neighbours(self.card.finding.id).await?,
+            undo: self.undo,
+            notice: self.notice,
+            zone: desk.state.zone(),
+            now: desk.state.now(),
+        };
+        Ok(html(status, &page.render()))
+    }
+}
+
+/// What every form carries, and the card's fields where it has them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CardForm {
+    csrf: String,
+    reason: String,
+    #[serde(flatten)]
+    fields: Fields,
+}
+
+/// A form about one finding, checked.
+struct Posted<'a> {
+    desk: Desk<'a>,
+    id: FindingId,
+    reviewer: String,
+    form: CardForm,
+}
+
+impl<'a> Posted<'a> {
+    fn check(
+        state: &'a State,
+        reviewer: &'a Reviewer,
+        id: &str,
+        address: Address,
+        headers: &HeaderMap,
+        form: Result<Form<CardForm>, FormRejection>,
+    ) -> Result<Self, PageError> {
+        let Form(form) =
+            form.map_err(|rejection| HttpError::unreadable(rejection.status(), &rejection.body_text()))?;
+        let session = &reviewer.0;
+        guard::check_form(headers, session, &form.csrf, state)?;
+        let desk = Desk::new(state, session, address.filter.into());
+        Ok(Self { desk, id: desk::parse_id(id)?, reviewer: session.reviewer.clone(), form })
+    }
+
+    /// Records the verdict and leads to the next card; a conflict shows the card as it is now.
+    async fn decide(self, verdict: Verdict) -> Page {
+        let neighbours = self.desk.neighbours(self.id).await?;
+        let state = self.desk.state;
+        let decision = Decision { verdict, reviewer: self.reviewer, at: state.now() };
+        match state.store().decide(self.id, &decision).await {
+            Ok(_) => {
+                tracing::info!(finding.id = %self.id, "a finding was decided");
+                Ok(Redirect::to(&self.desk.after_decision(self.id, &neighbours)).into_response())
+            }
+            Err(error) => self.desk.conflict(self.id, error.into()).await,
+        }
+    }
+}
+
+impl Desk<'_> {
+    /// The card as it is now with why the decision was not taken; other errors stay errors.
+    async fn conflict(&self, id: FindingId, error: HttpError) -> Page {
+        let HttpError::Conflict(why) = &error else { return Err(PageError(error)) };
+        let card = self.card(&id.to_string()).await?;
+        Shown { notice: Some(why), ..Shown::new(&card) }.render(self, StatusCode::CONFLICT).await
+    }
+}
+
+pub(super) async fn accept(
+    extract::State(state): extract::State<State>,
+    reviewer: Reviewer,
+    Path(id): Path<String>,
+    Query(address): Query<Address>,
+    headers: HeaderMap,
+    form: Result<Form<CardForm>, FormRejection>,
+) -> Page {
+    let posted = Posted::check(&state, &reviewer, &id, address, &headers, form)?;
+    let card = posted.desk.card(&id).await?;
+    let choices = posted.desk.choices(card.project).await?;
+    match posted.form.fields.edits(&card, &choices) {
+        Ok(edits) => posted.decide(Verdict::Accept { edits }).await,
+        Err(complaints) => {
+            let fields = Some(&posted.form.fields);
+            let shown = Shown { fields, complaints: &complaints, ..Shown::new(&card) };
+            shown.render(&posted.desk, StatusCode::UNPROCESSABLE_ENTITY).await
+        }
+    }
+}
+
+pub(super) async fn reject(
+    extract::State(state): extract::State<State>,
+    reviewer: Reviewer,
+    Path(id): Path<String>,
+    Query(address): Query<Address>,
+    headers: HeaderMap,
+    form: Result<Form<CardForm>, FormRejection>,
+) -> Page {
+    let posted = Posted::check(&state, &reviewer, &id, address, &headers, form)?;
+    let reason = RejectReason::ALL.into_iter().find(|reason| reason.name() == posted.form.reason);
+    let reason = reason.ok_or_else(|| HttpError::Invalid("Choose one of the reasons.".into()))?;
+    posted.decide(Verdict::Reject { reason }).await
+}
+
+pub(super) async fn undo(
+    extract::State(state): extract::State<State>,
+    reviewer: Reviewer,
+    Path(id): Path<String>,
+    Query(address): Query<Address>,
+    headers: HeaderMap,
+    form: Result<Form<CardForm>, FormRejection>,
+) -> Page {
+    let posted = Posted::check(&state, &reviewer, &id, address, &headers, form)?;
+    match state.store().undo(posted.id, &posted.reviewer, state.now()).await {
+        Ok(card) => {
+            let back = posted.desk.filter.with_tab(Tab::ToReview);
+            Ok(Redirect::to(&back.url(&card::card_path(&card), &[])).into_response())
+        }
+        Err(error) => posted.desk.conflict(posted.id, error.into()).await,
+    }
+}
+
+pub(super) async fn picture(
+    extract::State(state): extract::State<State>,
+    _: Reviewer,
+    Path(photo): Path<String>,
+) -> Page {
+    Ok(stored_picture(&state, &photo).await?)
+}
+
+/// The reduced picture of a photo, for people and scripts alike.
+pub(super) async fn stored_picture(state: &State, photo: &str) -> Result<Response, HttpError> {
+    let photo: PhotoId = photo.parse().map_err(|_| HttpError::NotFound("photo"))?;
+    let picture = state.store().picture(photo).await?.ok_or(HttpError::NotFound("photo"))?;
+    let media_type = match picture.media_type.as_str() {
+        "image/jpeg" => "image/jpeg",
+        "image/png" => "image/png",
+        "image/webp" => "image/webp",
+        other => {
+            tracing::error!(photo.id = %photo, media_type = other, "a stored picture is of a type that is not served");
+            return Err(HttpError::Internal);
+        }
+    };
+    let headers =
+        [(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, "private, max-age=86400, immutable")];
+    Ok((headers, picture.bytes).into_response())
+}
+
+/// The entries of a long list that hold what somebody typed.
+pub(super) async fn choices(
+    extract::State(state): extract::State<State>,
+    Reviewer(session): Reviewer,
+    Path((project, list)): Path<(String, String)>,
+    Query(typed): Query<Address>,
+) -> Page {
+    let desk = Desk::new(&state, &session, Filter::default());
+    let project = filter::parse_project(&project).ok_or(HttpError::NotFound("project"))?;
+    let lists = desk.choices(project).await?;
+    let list = match list.as_str() {
+        "location" => &lists.locations,
+        "trade" => &lists.trades,
+        "manager" => &lists.managers,
+        _ => return Err(PageError(HttpError::NotFound("list"))),
+    };
+    let typed = Filter::from(typed.filter).search;
+    let labels: Vec<&str> =
+        choices::holding(list, &typed).take(MATCHES_MAX).map(|choice| choice.label.as_str()).collect();
+    Ok(Json(labels).into_response())
+}

@@ -1,0 +1,355 @@
+//! The card: one finding with all that is needed to decide about it.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use maud::{Markup, html};
+
+use super::filter::Filter;
+use super::form::{Complaint, Fields};
+use super::icons::{Icon, icon};
+use super::page::{self, TabCounts, Viewer};
+use super::{photo, words};
+use crate::domain::card::Card;
+use crate::domain::ids::PhotoId;
+use crate::domain::punch_item::{Priority, PunchItemDraft};
+use crate::domain::review::{Delivery, FindingState, RejectReason};
+use crate::http::choices::{Choice, Choices};
+
+/// Lists longer than this are not put into the page; the script asks for the entries that match.
+const CHOICES_INLINE: usize = 150;
+
+/// What a card's page is made of.
+#[derive(Debug)]
+pub(super) struct CardPage<'a> {
+    pub(super) card: &'a Card,
+    pub(super) fields: &'a Fields,
+    pub(super) complaints: &'a [Complaint],
+    pub(super) choices: &'a Choices,
+    pub(super) filter: &'a Filter,
+    pub(super) counts: TabCounts,
+    pub(super) viewer: &'a Viewer,
+    /// The cards before and after this one in the list.
+    pub(super) neighbours: &'a Neighbours,
+    /// The card decided just before, for the way back.
+    pub(super) undo: Option<&'a Card>,
+    /// Why what was asked for did not happen.
+    pub(super) notice: Option<&'a str>,
+    pub(super) zone: &'a TimeZone,
+    pub(super) now: Timestamp,
+}
+
+/// Where the cards around one are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Neighbours {
+    pub(super) before: Option<String>,
+    pub(super) after: Option<String>,
+    /// The next card's photo, to be fetched ahead.
+    pub(super) after_photo: Option<PhotoId>,
+}
+
+impl CardPage<'_> {
+    /// The whole document.
+    pub(super) fn render(&self) -> Markup {
+        let title = format!("{} – {}", words::class(&self.card.finding.class), words::place(&self.card.place));
+        let body = html! {
+            div #view data-page="card" data-next-picture=[self.neighbours.after_photo.map(photo::picture_url)] {
+                (page::card_bar(self.filter, self.counts, self.viewer))
+                main.card #main tabindex="-1" {
+                    (photo::large(self.card))
+                    section.panel aria-label="Suggestion" {
+                        @if self.open() { (self.form()) } @else { (self.settled()) }
+                    }
+                }
+                (self.toast())
+            }
+        };
+        page::document(&title, &body)
+    }
+
+    fn open(&self) -> bool {
+        self.card.state == FindingState::Proposed
+    }
+
+    fn action(&self, verb: &str) -> String {
+        self.filter.url(&format!("/review/findings/{}/{verb}", self.card.finding.id), &[])
+    }
+
+    fn form(&self) -> Markup {
+        html! {
+            form.decide #decide method="post" action=(self.action("accept")) data-swap autocomplete="off" {
+                input type="hidden" name="csrf" value=(self.viewer.csrf);
+                // Enter in a field must not decide anything: a form's first button is what Enter presses.
+                button type="submit" disabled hidden {}
+                (self.headline())
+                @if !self.complaints.is_empty() {
+                    p.notice.problem role="alert" { (icon(Icon::Alert)) "Nothing was decided yet: see the marked fields." }
+                }
+                (self.title_field())
+                div.fields {
+                    (self.choice_field(&LOCATION, &self.fields.location, &self.choices.locations))
+                    (self.choice_field(&TRADE, &self.fields.trade, &self.choices.trades))
+                    (self.due_field())
+                    (self.priority_field())
+                    @if !self.choices.managers.is_empty() || !self.fields.manager.is_empty() {
+                        (self.choice_field(&MANAGER, &self.fields.manager, &self.choices.managers))
+                    }
+                }
+                (self.description_field())
+                (self.background())
+                (self.actions())
+            }
+        }
+    }
+
+    fn headline(&self) -> Markup {
+        let status = words::status(self.card);
+        let score = self.card.finding.score;
+        html! {
+            div.headline {
+                h1 { (words::class(&self.card.finding.class)) }
+                p.score {
+                    meter min="0" max="100" value=(format!("{:.0}", score.value() * 100.0)) aria-hidden="true" {}
+                    strong { (score.words()) }
+                    span.hint { "score " (score) " · " (words::share(self.card.finding.area_share)) }
+                }
+            }
+            div.state #state data-live {
+                p.status.(status.tone.class()) { (icon(status_icon(status.tone))) (status.short) }
+                @if let Some(more) = &status.more { p.notice.(status.tone.class()) { (more) } }
+                @if let Some(notice) = self.notice { p.notice.problem role="alert" { (icon(Icon::Alert)) (notice) } }
+            }
+        }
+    }
+
+    fn title_field(&self) -> Markup {
+        html! {
+            div.field.title {
+                label for="title" { "Title" }
+                textarea #title name="title" rows="1" maxlength="255" required enterkeyhint="done"
+                    aria-invalid=[self.invalid("title")] { (self.fields.title) }
+                (self.complaint("title"))
+            }
+        }
+    }
+
+    fn choice_field(&self, kind: &ChoiceField, value: &str, list: &[Choice]) -> Markup {
+        let inline = list.len() <= CHOICES_INLINE;
+        let list_id = format!("{}-list", kind.name);
+        let source = (!inline).then(|| {
+            format!("/review/choices/{}/{}", super::filter::project_name(self.card.project), kind.name)
+        });
+        html! {
+            div.field.(kind.name) {
+                label for=(kind.name) {
+                    (icon(kind.icon)) (kind.label)
+                    @if kind.name == LOCATION.name { span.hint { (words::evidence(&self.card.place)) } }
+                }
+                input #(kind.name) type="text" name=(kind.name) value=(value) list=(list_id) placeholder=(kind.empty)
+                    data-choices=[source] autocapitalize="off" spellcheck="false" enterkeyhint="done"
+                    aria-invalid=[self.invalid(kind.name)];
+                datalist #(list_id) { @if inline { @for choice in list { option value=(choice.label) {} } } }
+                (self.complaint(kind.name))
+            }
+        }
+    }
+
+    fn priority_field(&self) -> Markup {
+        html! {
+            div.field.priority role="radiogroup" aria-labelledby="priority-label" {
+                span.label #priority-label { (icon(Icon::Flag)) "Priority" }
+                div.segments {
+                    @for priority in Priority::ALL {
+                        label {
+                            input type="radio" name="priority" value=(priority) checked[self.fields.priority == priority.name()];
+                            span { (priority_label(priority)) }
+                        }
+                    }
+                }
+                (self.complaint("priority"))
+            }
+        }
+    }
+
+    fn due_field(&self) -> Markup {
+        html! {
+            div.field.due {
+                label for="due" { (icon(Icon::Calendar)) "Due" }
+                input #due type="date" name="due" value=(self.fields.due) aria-invalid=[self.invalid("due")];
+                (self.complaint("due"))
+            }
+        }
+    }
+
+    fn description_field(&self) -> Markup {
+        html! {
+            div.field.description {
+                label for="description" { (icon(Icon::Text)) "Description" }
+                textarea #description name="description" rows="2" maxlength="10000" aria-invalid=[self.invalid("description")] { (self.fields.description) }
+                (self.complaint("description"))
+            }
+        }
+    }
+
+    fn invalid(&self, field: &str) -> Option<&'static str> {
+        self.complaints.iter().any(|complaint| complaint.field == field).then_some("true")
+    }
+
+    fn complaint(&self, field: &str) -> Markup {
+        html! {
+            @for complaint in self.complaints.iter().filter(|complaint| complaint.field == field) {
+                p.complaint role="alert" { (icon(Icon::Alert)) (complaint.text) }
+            }
+        }
+    }
+
+    fn actions(&self) -> Markup {
+        html! {
+            div.actions #actions {
+                details.reject #reject {
+                    summary.button { (icon(Icon::Reject)) span { "Reject" } kbd { "R" } }
+                    div.reasons role="group" aria-label="Why not?" {
+                        p { "Why not?" }
+                        @for (index, reason) in RejectReason::ALL.into_iter().enumerate() {
+                            button.reason type="submit" formaction=(self.action("reject")) formnovalidate name="reason" value=(reason.name()) {
+                                span { (reason.label()) } kbd { (index + 1) }
+                            }
+                        }
+                    }
+                }
+                a.button.skip #skip href=(self.skip_url()) data-swap { (icon(Icon::Skip)) span { "Skip" } kbd { "S" } }
+                button.button.accept #accept type="submit" { (icon(Icon::Accept)) span { "Accept" } kbd { "A" } }
+            }
+            @if let Some(before) = &self.neighbours.before {
+                a #before hidden href=(before) data-swap { "Card before" }
+            }
+        }
+    }
+
+    fn skip_url(&self) -> String {
+        self.neighbours.after.clone().unwrap_or_else(|| self.filter.with_page(0).list_url())
+    }
+
+    fn settled(&self) -> Markup {
+        let draft = self.card.decided_draft();
+        html! {
+            (self.headline())
+            @if let Some(decided) = words::decided(self.card, self.zone, self.now) { p.decided { (icon(Icon::Person)) (decided) } }
+            h2.title { (draft.title) }
+            (self.facts(&draft))
+            @if !draft.description.is_empty() { p.text { (draft.description) } }
+            (self.background())
+            div.actions.two #actions {
+                @if self.can_be_undone() {
+                    form method="post" action=(self.action("undo")) data-swap {
+                        input type="hidden" name="csrf" value=(self.viewer.csrf);
+                        button.button #undo-here type="submit" { (icon(Icon::Undo)) span { "Undo" } kbd { "U" } }
+                    }
+                }
+                a.button.primary #skip href=(self.skip_url()) data-swap {
+                    span { @if self.neighbours.after.is_some() { "Next card" } @else { "Back to the list" } } (icon(Icon::Forward))
+                }
+            }
+        }
+    }
+
+    fn can_be_undone(&self) -> bool {
+        let decided = matches!(self.card.state, FindingState::Accepted | FindingState::Rejected);
+        decided && matches!(self.card.delivery, Delivery::Withheld | Delivery::Waiting)
+    }
+
+    fn facts(&self, draft: &PunchItemDraft) -> Markup {
+        let fields = Fields::of(draft, self.card, self.choices);
+        let rows = [
+            ("Location", fields.location),
+            ("Trade", fields.trade),
+            ("Priority", priority_label(draft.priority).to_owned()),
+            ("Due", fields.due),
+            ("Manager", fields.manager),
+        ];
+        html! {
+            dl.facts {
+                @for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
+                    dt { (name) } dd { (value) }
+                }
+            }
+        }
+    }
+
+    fn background(&self) -> Markup {
+        let card = self.card;
+        html! {
+            details.why {
+                summary { "Why, and what is sent" }
+                @if !card.rules.is_empty() { ul { @for rule in &card.rules { li { (rule) } } } }
+                dl.facts {
+                    dt { "Photo" } dd { (card.photo.filename) }
+                    @if let Some(taken) = card.photo.taken_at { dt { "Taken" } dd { (words::taken(taken)) } }
+                    @if let Some(uploader) = &card.photo.uploader { dt { "Uploaded by" } dd { (uploader) } }
+                    dt { "Found" } dd { (words::moment(card.found_at, self.zone, self.now)) }
+                    dt { "Project" } dd { (self.choices.project_name.clone().unwrap_or_else(|| card.project.to_string())) }
+                    dt { "Reference" } dd { code { (card.draft.reference) } }
+                    dt { "Sent" } dd { "the fields above, this reference, and the photo already in Procore (image " (card.photo.image) ")" }
+                    dt { "Model" } dd { (card.model) }
+                    dt { "Photo hash" } dd { code { (card.photo.content) } }
+                }
+            }
+        }
+    }
+
+    fn toast(&self) -> Markup {
+        html! { @if let Some(card) = self.undo { (toast(card, self.filter, self.viewer)) } }
+    }
+}
+
+/// Tells of the decision just made and offers the way back.
+pub(super) fn toast(card: &Card, filter: &Filter, viewer: &Viewer) -> Markup {
+    let (word, sign) = match card.state {
+        FindingState::Accepted => ("Accepted", Icon::Accept),
+        FindingState::Rejected => ("Rejected", Icon::Reject),
+        FindingState::Proposed | FindingState::TakenOver => return html! {},
+    };
+    html! {
+        form.toast #toast method="post" action=(filter.url(&format!("{}/undo", card_path(card)), &[])) data-swap {
+            input type="hidden" name="csrf" value=(viewer.csrf);
+            (icon(sign))
+            p data-announce { strong { (word) } " " span { (card.decided_draft().title) } }
+            button #undo type="submit" { (icon(Icon::Undo)) "Undo" kbd { "U" } }
+        }
+    }
+}
+
+/// The card's own address.
+pub(super) fn card_path(card: &Card) -> String {
+    format!("/review/findings/{}", card.finding.id)
+}
+
+struct ChoiceField {
+    name: &'static str,
+    label: &'static str,
+    empty: &'static str,
+    icon: Icon,
+}
+
+const LOCATION: ChoiceField =
+    ChoiceField { name: "location", label: "Location", empty: "Choose a location", icon: Icon::Place };
+const TRADE: ChoiceField = ChoiceField { name: "trade", label: "Trade", empty: "Choose a trade", icon: Icon::Trade };
+const MANAGER: ChoiceField =
+    ChoiceField { name: "manager", label: "Manager", empty: "As Procore chooses", icon: Icon::Person };
+
+pub(super) const fn priority_label(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Low => "Low",
+        Priority::Medium => "Medium",
+        Priority::High => "High",
+    }
+}
+
+pub(super) const fn status_icon(tone: words::Tone) -> Icon {
+    match tone {
+        words::Tone::Open => Icon::Tag,
+        words::Tone::Waiting => Icon::Clock,
+        words::Tone::Done => Icon::Accept,
+        words::Tone::Out => Icon::Reject,
+        words::Tone::Problem => Icon::Alert,
+    }
+}

@@ -1,0 +1,147 @@
+//! The frame of every page: head, bar, announcements.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::filter::{Filter, Tab};
+use super::icons::{Icon, icon, mark};
+use crate::http::assets;
+
+/// What the frame shows of the person who looks.
+#[derive(Debug, Clone)]
+pub(super) struct Viewer {
+    /// The reviewer's name.
+    pub(super) name: String,
+    /// The session's token for forms.
+    pub(super) csrf: String,
+}
+
+/// How many findings each tab holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct TabCounts {
+    pub(super) to_review: u64,
+    pub(super) waiting: u64,
+    pub(super) decided_today: u64,
+    pub(super) problems: u64,
+}
+
+impl TabCounts {
+    pub(super) const fn of(self, tab: Tab) -> u64 {
+        match tab {
+            Tab::ToReview => self.to_review,
+            Tab::Waiting => self.waiting,
+            Tab::DecidedToday => self.decided_today,
+            Tab::Problems => self.problems,
+        }
+    }
+}
+
+/// A whole document around `body`.
+pub(super) fn document(title: &str, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                title { (title) " · Punchlens" }
+                meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover";
+                meta name="color-scheme" content="light dark";
+                meta name="theme-color" content="#ffffff" media="(prefers-color-scheme: light)";
+                meta name="theme-color" content="#101418" media="(prefers-color-scheme: dark)";
+                link rel="stylesheet" href=(assets::STYLE.url());
+                link rel="icon" type="image/svg+xml" href=(assets::ICON_SVG.url());
+                link rel="apple-touch-icon" href=(assets::ICON_192.url());
+                link rel="manifest" href=(assets::MANIFEST.url()) crossorigin="use-credentials";
+                script src=(assets::SCRIPT.url()) defer {}
+            }
+            body {
+                a.jump href="#main" { "Skip to content" }
+                (body)
+                div.announcer #announcer role="status" aria-live="polite" {}
+            }
+        }
+    }
+}
+
+/// The bar above a list: brand, tabs with counts, the person.
+pub(super) fn list_bar(filter: &Filter, counts: TabCounts, viewer: &Viewer) -> Markup {
+    html! {
+        header.bar {
+            a.brand href="/review" aria-label="Punchlens, to the list" { (mark()) span { "Punchlens" } }
+            nav.tabs aria-label="Lists" #counts data-live {
+                @for tab in Tab::ALL {
+                    a href=(filter.with_tab(tab).list_url()) data-swap aria-current=[(tab == filter.tab).then_some("page")] {
+                        span { (tab.label()) } " " span.count.alarm[tab == Tab::Problems && counts.problems > 0] { (counts.of(tab)) }
+                    }
+                }
+            }
+            (person(viewer))
+        }
+    }
+}
+
+/// The bar above a card: back to the list, how much is left, the person.
+pub(super) fn card_bar(filter: &Filter, counts: TabCounts, viewer: &Viewer) -> Markup {
+    html! {
+        header.bar.slim {
+            a.back href=(filter.list_url()) data-swap aria-label="Back to the list" { (icon(Icon::Back)) (mark()) }
+            p.left #counts data-live {
+                strong { (counts.of(filter.tab)) } " "
+                (match filter.tab {
+                    Tab::ToReview => "left to review",
+                    Tab::Waiting => "waiting for Procore",
+                    Tab::DecidedToday => "decided today",
+                    Tab::Problems => "with problems",
+                })
+            }
+            (person(viewer))
+        }
+    }
+}
+
+fn person(viewer: &Viewer) -> Markup {
+    html! {
+        details.menu {
+            summary aria-label=(format!("Signed in as {}: menu", viewer.name)) {
+                (icon(Icon::Person)) span.name { (viewer.name) }
+            }
+            div.sheet {
+                p { "Signed in as " strong { (viewer.name) } }
+                form method="post" action="/review/sign-out" {
+                    input type="hidden" name="csrf" value=(viewer.csrf);
+                    button.quiet type="submit" { "Sign out" }
+                }
+                button.quiet #keys-switch type="button" hidden {}
+                dl.keys {
+                    @for (key, meaning) in KEYS {
+                        dt { kbd { (key) } } dd { (meaning) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+const KEYS: [(&str, &str); 9] = [
+    ("A", "accept"),
+    ("R", "reject, then 1 to 5 for the reason"),
+    ("S", "skip"),
+    ("U", "undo the last decision"),
+    ("E", "edit"),
+    ("← →", "the card before, the card after"),
+    ("Z", "zoom to the defect and back"),
+    ("O", "outlines off and on"),
+    ("Esc", "close, or leave a field"),
+];
+
+/// A page that says one thing: an error, or that there is nothing.
+pub(super) fn message(title: &str, text: &str, action: Option<(&str, &str)>) -> Markup {
+    let body = html! {
+        main.message #main tabindex="-1" {
+            (mark())
+            h1 { (title) }
+            p { (text) }
+            @if let Some((label, url)) = action { p { a.button.primary href=(url) { (label) } } }
+        }
+    };
+    document(title, &html! { div #view { (body) } })
+}

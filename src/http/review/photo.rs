@@ -1,0 +1,162 @@
+//! The photo with its regions outlined, drawn by the server: boxes need no script.
+
+use std::fmt::Write as _;
+
+use maud::{Markup, html};
+
+use super::icons::{Icon, icon};
+use super::words;
+use crate::domain::card::Card;
+use crate::domain::geometry::{PixelBox, Size, Upright};
+use crate::domain::ids::PhotoId;
+
+/// Close-ups shown under the photo; more would push the decision off a phone's screen.
+const CLOSE_UPS: usize = 3;
+
+/// Where the reduced picture of `photo` is served.
+pub(super) fn picture_url(photo: PhotoId) -> String {
+    format!("/review/photos/{photo}/picture")
+}
+
+/// The large photo with every region of the finding.
+pub(super) fn large(card: &Card) -> Markup {
+    let boxes: Vec<_> = card.finding.regions.iter().map(|region| region.area).collect();
+    html! {
+        figure.shot {
+            a.photo #photo href=(picture_url(card.photo.id)) data-zoom=(view_box(zoomed(card.finding.hull, card.photo.size))) {
+                span.frame {
+                    img src=(picture_url(card.photo.id)) alt=(describe(card)) fetchpriority="high" draggable="false";
+                    (outlines(&boxes, card.photo.size, Some(card.photo.size)))
+                }
+            }
+            div.closeups {
+                @for (index, region) in card.finding.regions.iter().take(CLOSE_UPS).enumerate() {
+                    a href=(picture_url(card.photo.id)) data-zoom=(view_box(zoomed(region.area, card.photo.size)))
+                        aria-label=(format!("Zoom to region {}, {}", index + 1, region.score.words())) {
+                        (crop(card, region.area))
+                        span { (icon(Icon::Zoom)) (region.score) }
+                    }
+                }
+                @if card.finding.regions.len() > CLOSE_UPS {
+                    span.more { "+" (card.finding.regions.len() - CLOSE_UPS) " more" }
+                }
+            }
+        }
+    }
+}
+
+/// A small square view of the finding for a list. Only the browser's scaling makes it small: the
+/// picture is the one that the card shows next.
+pub(super) fn thumbnail(card: &Card) -> Markup {
+    html! {
+        span.thumb {
+            img src=(picture_url(card.photo.id)) alt="" loading="lazy" decoding="async" width="96" height="96";
+            (outlines(&[card.finding.hull], card.photo.size, None))
+        }
+    }
+}
+
+/// `sized` gives the drawing the photo's own measures, so that the page is laid out before the picture comes.
+fn outlines(boxes: &[PixelBox<Upright>], size: Size<Upright>, sized: Option<Size<Upright>>) -> Markup {
+    html! {
+        svg.outlines viewBox=(view_box(size.bounds())) width=[sized.map(|size| size.width)] height=[sized.map(|size| size.height)] preserveAspectRatio="xMidYMid slice" aria-hidden="true" focusable="false" {
+            @for area in boxes {
+                @let path = corners(grown(*area, size, 0.006), size);
+                path.halo d=(path) {}
+                path.line d=(path) {}
+            }
+        }
+    }
+}
+
+fn crop(card: &Card, area: PixelBox<Upright>) -> Markup {
+    let size = card.photo.size;
+    html! {
+        svg.crop viewBox=(view_box(zoomed(area, size))) preserveAspectRatio="xMidYMid slice" aria-hidden="true" focusable="false" {
+            image href=(picture_url(card.photo.id)) width=(size.width) height=(size.height) {}
+        }
+    }
+}
+
+fn describe(card: &Card) -> String {
+    let class = words::class(&card.finding.class);
+    let regions = words::count(card.finding.regions.len() as u64, "outlined region", "outlined regions");
+    format!("{class} in photo {}, {regions}, {}", card.photo.filename, words::place(&card.place))
+}
+
+/// The four corners of a viewfinder: they point at the defect and leave its edges visible.
+fn corners(area: PixelBox<Upright>, size: Size<Upright>) -> String {
+    let [x0, y0, x1, y1] = area.corners();
+    let arm = (area.width().min(area.height()) * 0.3).min(size.long_side() as f32 * 0.05);
+    let mut path = String::new();
+    let _infallible = write!(
+        path,
+        "M{x0:.0} {:.0}V{y0:.0}H{:.0}M{:.0} {y0:.0}H{x1:.0}V{:.0}M{x1:.0} {:.0}V{y1:.0}H{:.0}M{:.0} {y1:.0}H{x0:.0}V{:.0}",
+        y0 + arm,
+        x0 + arm,
+        x1 - arm,
+        y0 + arm,
+        y1 - arm,
+        x1 - arm,
+        x0 + arm,
+        y1 - arm
+    );
+    path
+}
+
+/// `area` with air around it, inside the photo, and never so small that only pixels are seen.
+fn zoomed(area: PixelBox<Upright>, size: Size<Upright>) -> PixelBox<Upright> {
+    let least = size.long_side() as f32 * 0.12;
+    let missing = (least - area.width().min(area.height())).max(0.0) / 2.0;
+    grown(area, size, 0.02 + missing / size.long_side().max(1) as f32)
+}
+
+/// `area` grown on every side by `share` of the photo's longer side, inside the photo.
+fn grown(area: PixelBox<Upright>, size: Size<Upright>, share: f32) -> PixelBox<Upright> {
+    let [x0, y0, x1, y1] = area.corners();
+    let by = size.long_side() as f32 * share;
+    PixelBox::new(x0 - by, y0 - by, x1 + by, y1 + by)
+        .ok()
+        .and_then(|area| area.intersection(size.bounds()))
+        .unwrap_or_else(|| size.bounds())
+}
+
+fn view_box(area: PixelBox<Upright>) -> String {
+    let [x0, y0, ..] = area.corners();
+    format!("{x0:.0} {y0:.0} {:.0} {:.0}", area.width(), area.height())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn area(corners: [f32; 4]) -> PixelBox<Upright> {
+        corners.try_into().expect("a box")
+    }
+
+    #[test]
+    fn outlines_are_in_photo_pixels() {
+        let size = Size::new(4000, 3000);
+        let drawn = outlines(&[area([1000.0, 500.0, 1400.0, 900.0])], size, None).into_string();
+        assert!(drawn.contains("viewBox=\"0 0 4000 3000\""), "{drawn}");
+        // Grown by 24 pixels; arms of 134.
+        assert!(drawn.contains("M976 610V476H1110"), "{drawn}");
+        assert!(!drawn.contains("style="), "the content security policy refuses style attributes");
+    }
+
+    #[test]
+    fn zooming_stays_inside_and_keeps_context() {
+        let size = Size::new(4000, 3000);
+        let tiny = zoomed(area([10.0, 10.0, 12.0, 12.0]), size);
+        let [x0, y0, ..] = tiny.corners();
+        assert!(x0 >= 0.0 && y0 >= 0.0 && tiny.width() > 200.0, "{tiny:?}");
+        let everything = zoomed(size.bounds(), size);
+        assert_eq!(everything, size.bounds());
+    }
+
+    #[test]
+    fn a_box_outside_the_photo_shows_the_whole_photo() {
+        let size = Size::new(100, 100);
+        assert_eq!(grown(area([500.0, 500.0, 600.0, 600.0]), size, 0.01), size.bounds());
+    }
+}

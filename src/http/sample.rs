@@ -1,0 +1,91 @@
+//! Cards for tests.
+
+use crate::domain::card::{Card, CardPhoto};
+use crate::domain::detection::DefectClass;
+use crate::domain::finding::{Finding, Region};
+use crate::domain::geometry::{PixelBox, Size};
+use crate::domain::ids::{
+    CompanyId, FindingId, ImageId, LocationId, PhotoId, ProjectId, ProjectKey, Sha256Digest, TradeId,
+};
+use crate::domain::place::{Evidence, Location, Place};
+use crate::domain::punch_item::{Priority, PunchItemDraft};
+use crate::domain::review::{Delivery, FindingState};
+use crate::domain::score::Score;
+use crate::http::choices::{self, Choices};
+
+pub(super) const PROJECT: ProjectKey = ProjectKey { company: CompanyId::new(8), project: ProjectId::new(6778) };
+
+/// A crack in unit 204, waiting for a person.
+pub(super) fn card(number: i64) -> Card {
+    let content = Sha256Digest::of(&number.to_be_bytes());
+    let finding = finding(&content);
+    let image = ImageId::new(number);
+    Card {
+        project: PROJECT,
+        photo: CardPhoto {
+            id: PhotoId::of(PROJECT, image),
+            image,
+            filename: format!("IMG_{number:04}.jpg"),
+            size: Size::new(4032, 3024),
+            taken_at: Some(jiff::civil::date(2026, 3, 5).at(9, 14, 0, 0)),
+            uploader: Some("Ana Ruiz".into()),
+            content,
+        },
+        place: Place {
+            location: Some(Location {
+                id: LocationId::new(204),
+                path: vec!["Building A".into(), "Floor 2".into(), "Unit 204".into()],
+            }),
+            evidence: Evidence::PhotoLocation,
+        },
+        draft: PunchItemDraft {
+            title: "Crack in plaster – Unit 204".into(),
+            description: "A crack runs across the wall.\nRake out, fill and repaint.".into(),
+            reference: finding.id.reference(),
+            location: Some(LocationId::new(204)),
+            trade: Some(TradeId::new(9)),
+            item_type: None,
+            priority: Priority::Medium,
+            due: None,
+            manager: None,
+            images: vec![image],
+        },
+        finding,
+        trade_name: Some("Plastering".into()),
+        rules: vec!["Cracks go to Plastering at medium priority.".into()],
+        model: "finish-defects 0.1.0 (sha256 1f3d…)".into(),
+        state: FindingState::Proposed,
+        decision: None,
+        delivery: Delivery::Withheld,
+        punch_item: None,
+        position: None,
+        problem: None,
+        found_at: "2026-03-05T09:15:00Z".parse().expect("a time"),
+    }
+}
+
+fn finding(content: &Sha256Digest) -> Finding {
+    let area = PixelBox::new(1200.0, 500.0, 2600.0, 1900.0).expect("a box");
+    let score = Score::new(0.87).expect("a score");
+    Finding {
+        id: FindingId::of(PROJECT, content, "crack"),
+        class: DefectClass::new("crack"),
+        score,
+        regions: vec![Region { score, area, area_share: 0.031 }],
+        hull: area,
+        area_share: 0.031,
+    }
+}
+
+/// Two rooms and two trades.
+pub(super) fn choices() -> Choices {
+    Choices {
+        project_name: Some("Harbour House".into()),
+        locations: choices::list([
+            (204, "Building A › Floor 2 › Unit 204".to_owned()),
+            (205, "Building A › Floor 2 › Unit 205".to_owned()),
+        ]),
+        trades: choices::list([(9, "Plastering".to_owned()), (10, "Painting".to_owned())]),
+        managers: Vec::new(),
+    }
+}

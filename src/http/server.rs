@@ -1,0 +1,206 @@
+//! Serves the router: bounded connections, bounded headers, slow clients cut off, a graceful end.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower_service::Service as _;
+
+use crate::http::config::HttpConfig;
+
+/// Wait after a failed accept: out of file descriptors, most likely, and some will be freed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts connections until `stopping` is cancelled, then lets open requests end within the drain
+/// time, and returns.
+pub async fn serve(listener: TcpListener, router: Router, config: &HttpConfig, stopping: CancellationToken) {
+    let server = Server {
+        router,
+        http: protocol(config),
+        slots: Arc::new(Semaphore::new(config.max_connections)),
+        addresses: Addresses { most: config.max_connections_per_address, open: Arc::default() },
+        graceful: GracefulShutdown::new(),
+    };
+    tokio::select! {
+        () = server.accept_all(&listener) => {}
+        () = stopping.cancelled() => {}
+    }
+    drop(listener);
+    if tokio::time::timeout(config.drain_timeout(), server.graceful.shutdown()).await.is_err() {
+        tracing::warn!("open requests were cut off: they took longer than the drain time");
+    }
+}
+
+fn protocol(config: &HttpConfig) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(config.header_timeout())
+        .max_buf_size(config.header_max_bytes)
+        .half_close(false);
+    http
+}
+
+struct Server {
+    router: Router,
+    http: http1::Builder,
+    slots: Arc<Semaphore>,
+    addresses: Addresses,
+    graceful: GracefulShutdown,
+}
+
+impl Server {
+    async fn accept_all(&self, listener: &TcpListener) {
+        // A slot is taken before accepting: what finds none waits in the system's backlog.
+        while let Ok(slot) = self.slots.clone().acquire_owned().await {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let Some(place) = self.addresses.enter(peer.ip()) else {
+                        tracing::debug!(%peer, "one address has too many connections");
+                        continue;
+                    };
+                    self.spawn(stream, peer, (slot, place));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn spawn(&self, stream: TcpStream, peer: SocketAddr, held: impl Send + 'static) {
+        // Small answers to decisions must not wait for the next segment.
+        let _kept_as_is = stream.set_nodelay(true);
+        let router = self.router.clone();
+        let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(peer);
+            router.clone().call(request)
+        });
+        let connection = self.http.serve_connection(TokioIo::new(stream), service);
+        let connection = self.graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, %peer, "a connection ended early");
+            }
+            drop(held);
+        });
+    }
+}
+
+/// Open connections by address.
+#[derive(Debug, Clone)]
+struct Addresses {
+    most: usize,
+    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// One counted connection; dropping it takes it off the count.
+#[derive(Debug)]
+struct Place {
+    addresses: Addresses,
+    address: IpAddr,
+}
+
+impl Addresses {
+    fn enter(&self, address: IpAddr) -> Option<Place> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(address).or_default();
+        if *count >= self.most {
+            return None;
+        }
+        *count += 1;
+        Some(Place { addresses: self.clone(), address })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.addresses.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::http::config::tests::defaults;
+
+    async fn started(config: HttpConfig) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = listener.local_addr().expect("has an address");
+        let router = Router::new().route("/", get(|| async { "hello" }));
+        let stopping = CancellationToken::new();
+        let token = stopping.clone();
+        let server = tokio::spawn(async move { serve(listener, router, &config, token).await });
+        (address, stopping, server)
+    }
+
+    /// What comes back until the server closes the connection.
+    async fn answer(address: SocketAddr, request: &[u8]) -> String {
+        let mut stream = TcpStream::connect(address).await.expect("connects");
+        // The server may close before everything is written.
+        let _closed = stream.write_all(request).await;
+        let mut answer = Vec::new();
+        let _reset = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    #[tokio::test]
+    async fn it_answers_and_ends() {
+        let (address, stopping, server) = started(defaults().0).await;
+        let request = b"GET / HTTP/1.1\r\nHost: box\r\nConnection: close\r\n\r\n";
+        assert!(answer(address, request).await.ends_with("hello"));
+        stopping.cancel();
+        server.await.expect("returns");
+        assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    }
+
+    #[tokio::test]
+    async fn a_header_beyond_the_limit_is_refused() {
+        let (address, stopping, server) = started(defaults().0).await;
+        let long = format!("GET / HTTP/1.1\r\nHost: box\r\nX-Long: {}\r\n\r\n", "x".repeat(20_000));
+        let answered = answer(address, long.as_bytes()).await;
+        assert!(answered.is_empty() || answered.starts_with("HTTP/1.1 431"), "{answered}");
+        stopping.cancel();
+        server.await.expect("returns");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_sends_half_a_header_is_cut_off() {
+        let (address, stopping, server) =
+            started(HttpConfig { header_timeout_ms: 20, ..defaults().0 }).await;
+        // Returning at all is the proof: the server closed first.
+        assert_eq!(answer(address, b"GET / HTTP/1.1\r\nHos").await.matches("200 OK").count(), 0);
+        stopping.cancel();
+        server.await.expect("returns");
+    }
+
+    #[test]
+    fn one_address_cannot_take_every_place() {
+        let addresses = Addresses { most: 2, open: Arc::default() };
+        let (one, other) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        let (first, _second) = (addresses.enter(one).expect("free"), addresses.enter(one).expect("free"));
+        assert!(addresses.enter(one).is_none());
+        assert!(addresses.enter(other).is_some());
+        drop(first);
+        assert!(addresses.enter(one).is_some());
+        assert_eq!(addresses.open.lock().expect("no panic").len(), 1, "what is left is forgotten");
+    }
+}

@@ -1,0 +1,120 @@
+//! What every handler can reach.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::detection::DefectClass;
+use crate::domain::ids::ProjectKey;
+use crate::http::config::{HttpConfig, ReviewConfig};
+use crate::http::key::ReviewKey;
+use crate::http::limiter::Limiter;
+use crate::http::ops::Health;
+use crate::http::webhooks::Webhook;
+use crate::store::Store;
+
+/// What the service hands to its web surface.
+pub struct Parts {
+    /// The durable store.
+    pub store: Store,
+    /// Who may deliver events.
+    pub webhook: Webhook,
+    /// How everything but the store is.
+    pub health: Arc<dyn Fn() -> Health + Send + Sync>,
+    /// The metrics as text.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// The time.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// The projects that can be filtered by.
+    pub projects: Vec<ProjectKey>,
+    /// The model's classes, to filter by.
+    pub classes: Vec<DefectClass>,
+    /// The `[http]` section.
+    pub http: HttpConfig,
+    /// The `[review]` section.
+    pub review: ReviewConfig,
+    /// The zone of "today"; see [`ReviewConfig::zone`].
+    pub zone: TimeZone,
+    /// The key of the review page and the API.
+    pub key: ReviewKey,
+    /// Ends live connections when the service stops.
+    pub stopping: CancellationToken,
+}
+
+/// What every handler can reach. Clones share it.
+#[derive(Clone)]
+pub struct State(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    limiter: Limiter,
+}
+
+impl State {
+    /// Takes the parts over.
+    pub fn new(parts: Parts) -> Self {
+        let limiter = Limiter::new(parts.review.sign_in_failures_max, parts.review.sign_in_window_s);
+        Self(Arc::new(Inner { parts, limiter }))
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.parts.store
+    }
+
+    pub(crate) fn webhook(&self) -> &Webhook {
+        &self.0.parts.webhook
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        (self.0.parts.health)()
+    }
+
+    pub(crate) fn metrics_text(&self) -> String {
+        (self.0.parts.metrics)()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.0.parts.clock)()
+    }
+
+    pub(crate) fn projects(&self) -> &[ProjectKey] {
+        &self.0.parts.projects
+    }
+
+    pub(crate) fn classes(&self) -> &[DefectClass] {
+        &self.0.parts.classes
+    }
+
+    pub(crate) fn http(&self) -> &HttpConfig {
+        &self.0.parts.http
+    }
+
+    pub(crate) fn review(&self) -> &ReviewConfig {
+        &self.0.parts.review
+    }
+
+    pub(crate) fn zone(&self) -> &TimeZone {
+        &self.0.parts.zone
+    }
+
+    pub(crate) fn key(&self) -> &ReviewKey {
+        &self.0.parts.key
+    }
+
+    pub(crate) fn limiter(&self) -> &Limiter {
+        &self.0.limiter
+    }
+
+    pub(crate) fn stopping(&self) -> &CancellationToken {
+        &self.0.parts.stopping
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,95 @@
+//! Webhooks, and what machines ask.
+
+use super::*;
+use crate::domain::job::InboxId;
+
+const EVENT: &str = r#"{"id":1,"resource_name":"Images","resource_id":41,"event_type":"create"}"#;
+
+fn deliver<'a>(site: &'a Site, body: &str) -> Ask<'a> {
+    site.post("/procore/events").body(body)
+}
+
+fn signed<'a>(site: &'a Site, body: &str) -> Ask<'a> {
+    deliver(site, body).with("authorization", String::from_utf8_lossy(SECRET))
+}
+
+async fn stored(site: &Site) -> u64 {
+    let stats = site.store.queue_stats(now()).await.expect("reads");
+    stats.ready + stats.delayed
+}
+
+#[tokio::test]
+async fn a_genuine_delivery_is_on_the_disk_before_it_is_acknowledged() {
+    let site = Site::new().await;
+    let answer = signed(&site, EVENT).send().await;
+    assert_eq!((answer.status, answer.body.as_str()), (StatusCode::NO_CONTENT, ""));
+    let row = site.store.delivery(InboxId(1)).await.expect("is there");
+    assert_eq!(row.body, EVENT.as_bytes());
+    assert_eq!(stored(&site).await, 1, "its routing is queued");
+}
+
+#[tokio::test]
+async fn without_the_secret_nothing_is_stored_and_nothing_told() {
+    let site = Site::new().await;
+    for value in [None, Some(""), Some("Bearer hook-secre"), Some("bearer hook-secret")] {
+        let ask = deliver(&site, EVENT);
+        let ask = if let Some(value) = value { ask.with("authorization", value) } else { ask };
+        let answer = ask.send().await;
+        assert_eq!((answer.status, answer.body.as_str()), (StatusCode::UNAUTHORIZED, ""), "{value:?}");
+    }
+    assert!(site.store.delivery(InboxId(1)).await.is_err());
+    assert_eq!(stored(&site).await, 0);
+}
+
+#[tokio::test]
+async fn authenticated_junk_is_kept_and_acknowledged() {
+    let site = Site::new().await;
+    for body in ["", "no json", "[]", "{\"a\":", "\u{fffd}"] {
+        assert_eq!(signed(&site, body).send().await.status, StatusCode::NO_CONTENT, "{body:?}");
+    }
+    assert_eq!(stored(&site).await, 5);
+}
+
+#[tokio::test]
+async fn a_repeated_delivery_is_acknowledged_and_kept_once() {
+    let site = Site::new().await;
+    for _ in 0..3 {
+        assert_eq!(signed(&site, EVENT).send().await.status, StatusCode::NO_CONTENT);
+    }
+    assert_eq!(stored(&site).await, 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_is_not_acknowledged() {
+    let site = Site::new().await;
+    site.store.close().await;
+    let answer = signed(&site, EVENT).send().await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.header(header::RETRY_AFTER), "5");
+    assert!(answer.body.is_empty());
+}
+
+#[tokio::test]
+async fn an_oversized_delivery_is_refused() {
+    let site = Site::with(|http, _| http.webhook_max_bytes = 100).await;
+    let answer = signed(&site, &"x".repeat(101)).send().await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(signed(&site, &"x".repeat(100)).send().await.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn ready_says_which_part_fails() {
+    let site = Site::new().await;
+    let answer = site.get("/readyz").send().await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let checks = answer.json();
+    assert_eq!(checks["ready"], true);
+    assert_eq!(checks["checks"][0]["name"], "store");
+    assert_eq!(checks["checks"][1]["name"], "model");
+    site.store.close().await;
+    let answer = site.get("/readyz").send().await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.json()["checks"][0]["status"], "failing");
+    assert_eq!(site.get("/livez").send().await.status, StatusCode::OK);
+    assert_eq!(site.get("/metrics").send().await.body, "# EOF\n");
+}

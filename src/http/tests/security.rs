@@ -1,0 +1,192 @@
+//! What must not be possible.
+
+use super::*;
+use crate::domain::ids::{PhotoId, Sha256Digest};
+use crate::domain::review::FindingState;
+
+#[tokio::test]
+async fn without_a_session_there_is_only_the_sign_in_form() {
+    let site = Site::new().await;
+    let id = site.found(1, |_| ()).await;
+    let photo = site.card(id).await.photo.id;
+    let paths = [
+        "/review".to_owned(),
+        "/review/events".to_owned(),
+        "/review/choices/8-6778/trade".to_owned(),
+        format!("/review/findings/{id}"),
+        format!("/review/photos/{photo}/picture"),
+    ];
+    for path in paths {
+        let answer = site.get(&path).send().await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
+        assert!(!answer.body.contains("Plastering") && answer.body.contains("name=\"key\""), "{path}");
+    }
+    let answer = site.post(format!("/review/findings/{id}/accept")).form(&[("csrf", "x")]).send().await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert!(answer.body.contains("Nothing was decided"), "{}", answer.body);
+    assert!(answer.body.contains(&format!("value=\"/review/findings/{id}\"")), "signing in leads back");
+    assert_eq!(site.card(id).await.state, FindingState::Proposed);
+}
+
+#[tokio::test]
+async fn forged_forms_decide_nothing() {
+    let site = Site::new().await;
+    let (cookie, other) = (site.sign_in("Ana").await, site.sign_in("Eve").await);
+    let id = site.found(1, |_| ()).await;
+    let path = format!("/review/findings/{id}/reject");
+    let page = |cookie: String| site.get(format!("/review/findings/{id}")).with("cookie", cookie).send();
+    let good = token(&page(cookie.clone()).await.body);
+    let foreign = token(&page(other).await.body);
+    let reason = ("reason", "duplicate");
+    let forged = [
+        site.post(&path).form(&[reason]),
+        site.post(&path).form(&[reason, ("csrf", &foreign)]),
+        site.post(&path).form(&[reason, ("csrf", &good)]).with("origin", "http://evil.example"),
+        site.post(&path).form(&[reason, ("csrf", &good)]).with("sec-fetch-site", "cross-site"),
+    ];
+    for ask in forged {
+        assert_eq!(ask.with("cookie", &cookie).send().await.status, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(site.card(id).await.state, FindingState::Proposed);
+    let ask = site.post(&path).form(&[reason, ("csrf", &good)]).with("origin", "http://box");
+    assert_eq!(ask.with("cookie", &cookie).send().await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn script_in_any_field_is_only_text() {
+    let site = Site::new().await;
+    let cookie = site.sign_in("<script>alert(1)</script>").await;
+    let evil = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'";
+    let id = site
+        .found(1, |card| {
+            card.draft.title = evil.into();
+            card.draft.description = format!("</textarea>{evil}");
+            card.draft.reference = evil.into();
+            card.photo.filename = evil.into();
+            card.photo.uploader = Some(evil.into());
+            card.trade_name = Some(evil.into());
+            card.model = evil.into();
+            card.rules = vec![evil.into()];
+            if let Some(location) = &mut card.place.location {
+                location.path = vec![evil.into()];
+            }
+            card.finding.class = crate::domain::detection::DefectClass::new(evil);
+        })
+        .await;
+    let trades = serde_json::json!([{ "id": 1, "name": evil }]);
+    site.store.cache(PROJECT, "trades", &trades, now()).await.expect("keeps");
+    let encoded: String = url::form_urlencoded::byte_serialize(evil.as_bytes()).collect();
+    for path in [format!("/review/findings/{id}"), "/review".to_owned(), format!("/review?q={encoded}&class={encoded}")] {
+        let page = site.get(&path).with("cookie", &cookie).send().await.body;
+        assert!(!page.contains("<script>alert") && !page.contains("<img src=x"), "{path}: {page}");
+        assert!(!page.contains("style=\"") && !page.contains(" onclick="), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_policy() {
+    let site = Site::new().await;
+    let cookie = site.sign_in("Ana").await;
+    for path in ["/review", "/review/sign-in", "/nowhere", "/livez", "/api/v1/findings"] {
+        let answer = site.get(path).with("cookie", &cookie).send().await;
+        let policy = answer.header(header::CONTENT_SECURITY_POLICY);
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(answer.header(header::X_CONTENT_TYPE_OPTIONS), "nosniff");
+        assert_eq!(answer.header(header::CACHE_CONTROL), "no-store", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn pictures_are_private_and_only_of_photos() {
+    let site = Site::new().await;
+    let cookie = site.sign_in("Ana").await;
+    let id = site.found(1, |_| ()).await;
+    let photo = site.card(id).await.photo.id;
+    let answer = site.get(format!("/review/photos/{photo}/picture")).with("cookie", &cookie).send().await;
+    assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "a picture"));
+    assert_eq!(answer.header(header::CONTENT_TYPE), "image/jpeg");
+    assert!(answer.header(header::CACHE_CONTROL).starts_with("private"));
+    let other = PhotoId::of(PROJECT, ImageId::new(99));
+    let tricks = [other.to_string(), "..%2f..%2fetc%2fpasswd".into(), "%00".into(), "x".repeat(5000)];
+    for trick in tricks {
+        let answer = site.get(format!("/review/photos/{trick}/picture")).with("cookie", &cookie).send().await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{trick}");
+    }
+    for path in ["/review/assets/..%2fmod.rs", "/review/assets/%2e%2e/mod.rs", "/review/findings/../../x"] {
+        assert_eq!(site.get(path).with("cookie", &cookie).send().await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_printed_link_signs_in_and_hides_the_key() {
+    let site = Site::with(|_, review| review.secure_cookies = true).await;
+    let link = format!("/review?key={}", site.key.reveal());
+    let answer = site.get(&link).send().await;
+    assert_eq!((answer.status, answer.location()), (StatusCode::SEE_OTHER, "/review"));
+    let cookie = answer.header(header::SET_COOKIE);
+    for flag in ["HttpOnly", "SameSite=Strict", "Secure", "Path=/"] {
+        assert!(cookie.contains(flag), "{cookie}");
+    }
+    assert!(!cookie.contains(site.key.reveal()));
+    // From another site's page a strict cookie would not survive the redirect.
+    let answer = site.get(&link).with("sec-fetch-site", "cross-site").send().await;
+    assert_eq!((answer.status, answer.header(header::REFRESH)), (StatusCode::OK, "0; url=/review"));
+    assert!(!answer.body.contains(site.key.reveal()));
+}
+
+#[tokio::test]
+async fn guessing_the_key_is_slowed_down() {
+    let site = Site::with(|_, review| review.sign_in_failures_max = 3).await;
+    for _ in 0..3 {
+        let form = [("name", "Eve"), ("key", "wrong")];
+        assert_eq!(site.post("/review/sign-in").form(&form).send().await.status, StatusCode::UNAUTHORIZED);
+    }
+    let form = [("name", "Ana"), ("key", site.key.reveal())];
+    let answer = site.post("/review/sign-in").form(&form).send().await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(answer.header(header::RETRY_AFTER), "300");
+    let bearer = format!("Bearer {}", site.key.reveal());
+    let answer = site.get("/api/v1/counts").with("authorization", bearer).send().await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn signing_in_never_leads_to_another_site() {
+    let site = Site::new().await;
+    for next in ["//evil.example", "https://evil.example/", "/review\\..\\", "javascript:alert(1)"] {
+        let form = [("name", "Ana"), ("key", site.key.reveal()), ("next", next)];
+        assert_eq!(site.post("/review/sign-in").form(&form).send().await.location(), "/review", "{next}");
+    }
+}
+
+#[tokio::test]
+async fn oversized_forms_are_refused() {
+    let site = Site::with(|http, _| http.form_max_bytes = 1000).await;
+    let cookie = site.sign_in("Ana").await;
+    let id = site.found(1, |_| ()).await;
+    let long = "x".repeat(2000);
+    let ask = site.post(format!("/review/findings/{id}/accept")).form(&[("title", &long)]);
+    assert_eq!(ask.with("cookie", &cookie).send().await.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_session_in_the_browser() {
+    let site = Site::new().await;
+    let cookie = site.sign_in("Ana").await;
+    let page = site.get("/review").with("cookie", &cookie).send().await;
+    let token = token(&page.body);
+    let answer = site.post("/review/sign-out").with("cookie", &cookie).form(&[("csrf", &token)]).send().await;
+    assert!(answer.header(header::SET_COOKIE).contains("Max-Age=0"));
+}
+
+#[tokio::test]
+async fn assets_are_addressed_by_their_content() {
+    let site = Site::new().await;
+    let page = site.get("/review/sign-in").send().await.body;
+    let (_, rest) = page.split_once("href=\"/review/assets/style.css?v=").expect("a style");
+    let version = rest.split('"').next().expect("a version");
+    let style = site.get(format!("/review/assets/style.css?v={version}")).send().await;
+    assert!(Sha256Digest::of(style.body.as_bytes()).to_string().starts_with(version));
+    assert!(style.header(header::CACHE_CONTROL).contains("immutable"));
+    assert!(!style.body.contains("http://") && !style.body.contains("https://"), "nothing from elsewhere");
+}

@@ -1,0 +1,169 @@
+//! Bring one finding's punch item in Procore in line with what was found and decided, once.
+//!
+//! Procore's create call is not idempotent, so the intent is written first. Whenever an earlier attempt may
+//! have got through, the item is looked up by its reference and adopted before anything is made again.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{Context, Failure, OnAccept};
+use crate::domain::card::Card;
+use crate::domain::delivery::{DRAFT, ItemChange, Plan, RemoteItem, Situation, plan};
+use crate::domain::ids::{FindingId, PunchItemId};
+use crate::domain::job::Job;
+use crate::domain::punch_item::PunchItemDraft;
+use crate::domain::retry::Disposition;
+use crate::domain::review::FindingState;
+use crate::procore;
+use crate::procore::config::PermittedProject;
+use crate::store::{Lease, WriteIntent, WriteKind, WriteOutcome, WriteState};
+
+/// Takes the one step that the plan calls for; where a further one is due, it is queued with the result.
+///
+/// # Errors
+/// When Procore or the store does not answer; a refusal is recorded on the finding instead.
+pub async fn run(context: &Context, lease: &Lease, finding: FindingId) -> Result<(), Failure> {
+    let Some(card) = context.store.card(finding).await? else {
+        return Err(Failure::give_up(format!("finding {finding} is not in the store")));
+    };
+    let permitted = context.permitted(card.project)?;
+    let (outcome, next) = match reconcile(context, lease, &card, permitted).await {
+        Ok(step) => step,
+        Err(Failure::Step { disposition: Disposition::Park { reason } | Disposition::GiveUp { reason }, .. }) => {
+            tracing::warn!(finding.id = %finding, reason, "Procore refused the punch item");
+            (WriteOutcome::Refused { reason }, None)
+        }
+        Err(other) => return Err(other),
+    };
+    let jobs: Vec<Job> = next.into_iter().collect();
+    Ok(context.store.finish_write(lease, &outcome, &jobs, context.now()).await?)
+}
+
+type Step = (WriteOutcome, Option<Job>);
+
+async fn reconcile(context: &Context, lease: &Lease, card: &Card, permitted: PermittedProject) -> Result<Step, Failure> {
+    let remote = existing(context, card).await?;
+    let step = plan(&Situation {
+        mode: permitted.mode,
+        state: card.state,
+        verdict: card.decision.as_ref().map(|decision| &decision.verdict),
+        suggested: &card.draft,
+        send_on_accept: context.config.on_accept == OnAccept::Initiated,
+        remote: remote.as_ref(),
+    });
+    tracing::debug!(finding.id = %card.finding.id, plan = ?step, "planned");
+    Ok(match step {
+        Plan::Withhold => (WriteOutcome::Withheld, None),
+        Plan::Settled => (remote.map_or_else(never_made, |item| in_procore(&item)), None),
+        Plan::Yield(reason) => (WriteOutcome::TakenOver { reason }, None),
+        Plan::Create(draft) => {
+            let made = create(context, lease, card, &draft).await?;
+            // An accepted draft that has yet to be sent on is the next run's plan.
+            let more = card.state == FindingState::Accepted;
+            (in_procore(&made), more.then_some(Job::ApplyDecision { finding: card.finding.id }))
+        }
+        Plan::Change(item, change) => (in_procore(&change_item(context, lease, card, remote.as_ref(), item, &change).await?), None),
+        Plan::Delete(item) => {
+            begin(context, lease, card, WriteKind::Delete, &item).await?;
+            context.procore.delete_punch_item(card.project, item).await?;
+            (WriteOutcome::Delivered { punch_item: Some(item), position: None, answer: json!("deleted") }, None)
+        }
+    })
+}
+
+fn in_procore(item: &RemoteItem) -> WriteOutcome {
+    WriteOutcome::Delivered { punch_item: Some(item.id), position: item.position, answer: json!(item) }
+}
+
+/// Rejected before anything was made: there is nothing to undo in Procore.
+fn never_made() -> WriteOutcome {
+    WriteOutcome::Delivered { punch_item: None, position: None, answer: json!("never made") }
+}
+
+/// The finding's item as Procore has it now; one that is not there any more counts as deleted. While a create
+/// is in doubt it is looked for, so that what was made without our hearing of it is not left behind.
+async fn existing(context: &Context, card: &Card) -> Result<Option<RemoteItem>, Failure> {
+    let Some(item) = card.punch_item else {
+        return match context.store.create_in_doubt(card.finding.id).await? {
+            Some(since) => adopt(context, card, since).await,
+            None => Ok(None),
+        };
+    };
+    match context.procore.punch_item(card.project, item).await {
+        Err(procore::Error::NotFound { .. }) => Ok(Some(RemoteItem::gone(item))),
+        other => Ok(Some(other?.to_remote())),
+    }
+}
+
+async fn create(context: &Context, lease: &Lease, card: &Card, draft: &PunchItemDraft) -> Result<RemoteItem, Failure> {
+    let made = match begin(context, lease, card, WriteKind::Create, draft).await? {
+        // What is in doubt was looked for before the plan was made.
+        WriteState::Fresh | WriteState::InDoubt { .. } => None,
+        WriteState::Done { punch_item: Some(item), .. } => {
+            Some(context.procore.punch_item(card.project, item).await?.to_remote())
+        }
+        WriteState::Done { punch_item: None, .. } => None,
+    };
+    let made = match made {
+        Some(made) => made,
+        None => {
+            let answer = context.procore.create_punch_item(card.project, draft).await;
+            sent(context, lease, answer).await?.to_remote()
+        }
+    };
+    if made.workflow_status == DRAFT || card.state == FindingState::Accepted {
+        return Ok(made);
+    }
+    Err(Failure::park(format!(
+        "Procore made punch item {} as '{}' instead of a draft: take the project out of the config and ask Procore",
+        made.id, made.workflow_status
+    )))
+}
+
+/// Looks for an item that an earlier attempt may have made without our hearing of it.
+async fn adopt(context: &Context, card: &Card, since: Timestamp) -> Result<Option<RemoteItem>, Failure> {
+    let reference = &card.draft.reference;
+    let found = context.procore.find_punch_item(card.project, reference, since, context.now()).await?;
+    let found = found.map(|item| item.to_remote());
+    if let Some(item) = &found {
+        tracing::info!(finding.id = %card.finding.id, punch_item.id = %item.id, "adopted after a lost answer");
+    }
+    Ok(found)
+}
+
+async fn change_item(
+    context: &Context,
+    lease: &Lease,
+    card: &Card,
+    remote: Option<&RemoteItem>,
+    item: PunchItemId,
+    change: &ItemChange,
+) -> Result<RemoteItem, Failure> {
+    begin(context, lease, card, WriteKind::Update, change).await?;
+    // Changing twice to the same is harmless, so doubt needs no look-up here.
+    let title = remote.map_or(card.draft.title.as_str(), |remote| remote.title.as_str());
+    let answer = context.procore.update_punch_item(card.project, item, title, change).await;
+    Ok(sent(context, lease, answer).await?.to_remote())
+}
+
+async fn begin(
+    context: &Context,
+    lease: &Lease,
+    card: &Card,
+    kind: WriteKind,
+    request: &impl serde::Serialize,
+) -> Result<WriteState, Failure> {
+    let request = serde_json::to_value(request).map_err(|error| Failure::give_up(error.to_string()))?;
+    let intent = WriteIntent { finding: card.finding.id, kind, reference: card.draft.reference.clone(), request };
+    Ok(context.store.begin_write(lease, &intent, context.now()).await?)
+}
+
+/// Takes the doubt off a write that certainly never reached Procore, so that no look-up is spent on it.
+async fn sent<T>(context: &Context, lease: &Lease, answer: Result<T, procore::Error>) -> Result<T, Failure> {
+    if let Err(error) = &answer
+        && !error.outcome_in_doubt()
+    {
+        context.store.unsent_write(lease).await?;
+    }
+    Ok(answer?)
+}

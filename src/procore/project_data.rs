@@ -1,0 +1,257 @@
+//! Reference data of companies and projects: places, trades, types, people, permissions.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use crate::domain::ids::{CompanyId, LocationId, ProjectKey, PunchItemTypeId, TradeId};
+use crate::domain::place::Location;
+use crate::procore::call::Call;
+use crate::procore::client::Client;
+use crate::procore::error::Error;
+use crate::procore::images::Person;
+use crate::procore::lenient;
+
+/// Deepest location tree that is followed upwards; also the end of a circle.
+const DEEPEST: usize = 32;
+
+/// A trade of a company.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Trade {
+    /// Its id.
+    #[serde(deserialize_with = "lenient::id")]
+    pub id: TradeId,
+    /// Its name.
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub name: String,
+    /// Whether it may be given to new items.
+    #[serde(default, deserialize_with = "lenient::flag")]
+    pub active: bool,
+}
+
+/// A type of punch item.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct PunchItemType {
+    /// Its id.
+    #[serde(deserialize_with = "lenient::id")]
+    pub id: PunchItemTypeId,
+    /// Its name.
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub name: String,
+}
+
+/// A company that has installed the app.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Company {
+    /// Its id.
+    #[serde(deserialize_with = "lenient::id")]
+    pub id: CompanyId,
+    /// Its name.
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub name: String,
+    /// Whether it is a customer now.
+    #[serde(default, deserialize_with = "lenient::flag")]
+    pub is_active: bool,
+}
+
+/// What the service account may do with one tool of a project.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ToolPermission {
+    /// The tool's stable name, e.g. `punch_list`.
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub name: String,
+    /// The name that people see.
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub friendly_name: String,
+    /// Whether the tool is open to this account at all.
+    #[serde(default, deserialize_with = "lenient::flag")]
+    pub available_for_user: bool,
+    /// Whether it may make new records.
+    #[serde(default, deserialize_with = "lenient::flag")]
+    pub can_create: bool,
+    /// Its level.
+    #[serde(default, deserialize_with = "lenient::opt_object")]
+    pub user_access_level: Option<AccessLevel>,
+}
+
+/// A level of access to a tool.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct AccessLevel {
+    /// `none`, `read_only`, `standard` or `admin`, in Procore's spelling.
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub name: String,
+}
+
+#[derive(Deserialize)]
+struct Permissions {
+    tools: Vec<ToolPermission>,
+}
+
+/// A location as Procore lists it.
+#[derive(Deserialize)]
+struct Node {
+    #[serde(deserialize_with = "lenient::id")]
+    id: LocationId,
+    #[serde(default, deserialize_with = "lenient::opt_id")]
+    parent_id: Option<LocationId>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    name: String,
+    #[serde(default, rename = "node_name", deserialize_with = "lenient::opt_text")]
+    own_name: Option<String>,
+}
+
+/// Paths of location nodes: from the parents where all are there, else from the joined name. The
+/// parents go first because a node's own name may hold a `>`.
+fn with_paths(nodes: &[Node]) -> Vec<Location> {
+    let by_id: HashMap<LocationId, &Node> = nodes.iter().map(|node| (node.id, node)).collect();
+    let path = |node: &Node| by_parents(node, &by_id).unwrap_or_else(|| split_path(&node.name));
+    nodes.iter().map(|node| Location { id: node.id, path: path(node) }).collect()
+}
+
+fn by_parents(node: &Node, by_id: &HashMap<LocationId, &Node>) -> Option<Vec<String>> {
+    let mut names = vec![node.own_name.clone()?];
+    let mut above = node.parent_id;
+    while let Some(id) = above {
+        let parent = by_id.get(&id).filter(|_| names.len() < DEEPEST)?;
+        names.push(parent.own_name.clone()?);
+        above = parent.parent_id;
+    }
+    names.reverse();
+    Some(names)
+}
+
+/// The parts of Procore's joined name of a location, e.g. `Building A>Floor 2>Unit 204`.
+pub fn split_path(name: &str) -> Vec<String> {
+    name.split('>').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+impl Client {
+    /// The project's location tree.
+    ///
+    /// # Errors
+    /// When any page cannot be had.
+    pub async fn locations(&self, project: ProjectKey) -> Result<Vec<Location>, Error> {
+        self.permit(project)?;
+        let path = format!("/rest/v1.0/projects/{}/locations", project.project);
+        let nodes: Vec<Node> = self.list("locations", Call::get(project.company, path)).await?;
+        Ok(with_paths(&nodes))
+    }
+
+    /// The company's trades, inactive ones included.
+    ///
+    /// # Errors
+    /// When any page cannot be had.
+    pub async fn trades(&self, company: CompanyId) -> Result<Vec<Trade>, Error> {
+        self.permit_company(company)?;
+        self.list("trades", Call::get(company, format!("/rest/v1.0/companies/{company}/trades"))).await
+    }
+
+    /// The project's types of punch items.
+    ///
+    /// # Errors
+    /// When any page cannot be had.
+    pub async fn punch_item_types(&self, project: ProjectKey) -> Result<Vec<PunchItemType>, Error> {
+        self.permit(project)?;
+        let call = Call::get(project.company, "/rest/v1.0/punch_item_types");
+        self.list("punch item types", call.query("project_id", project.project)).await
+    }
+
+    /// The people who may manage punch items of the project.
+    ///
+    /// # Errors
+    /// When any page cannot be had.
+    pub async fn managers(&self, project: ProjectKey) -> Result<Vec<Person>, Error> {
+        self.permit(project)?;
+        let path = format!("/rest/v1.0/projects/{}/available_punch_item_managers", project.project);
+        self.list("managers", Call::get(project.company, path)).await
+    }
+
+    /// Who this service is in the company: what it did itself must not start new work.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub async fn me(&self, company: CompanyId) -> Result<Person, Error> {
+        self.permit_company(company)?;
+        self.one("the service account", &Call::get(company, "/rest/v1.0/me").query("company_id", company))
+            .await
+    }
+
+    /// The companies that have installed the app, asked for through one that is permitted.
+    ///
+    /// # Errors
+    /// When any page cannot be had.
+    pub async fn companies(&self, through: CompanyId) -> Result<Vec<Company>, Error> {
+        self.permit_company(through)?;
+        self.list("companies", Call::get(through, "/rest/v1.0/companies")).await
+    }
+
+    /// What the service account may do in the project.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub async fn permissions(&self, project: ProjectKey) -> Result<Vec<ToolPermission>, Error> {
+        self.permit(project)?;
+        let call = Call::get(project.company, "/rest/v1.0/settings/permissions");
+        let all: Permissions = self.one("permissions", &call.query("project_id", project.project)).await?;
+        Ok(all.tools)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::procore::stub::{PROJECT, Reply, Stub};
+
+    #[test]
+    fn paths_come_from_parents_or_the_joined_name() {
+        let check = |json: &str, expected: &[&[&str]]| {
+            let nodes: Vec<Node> = serde_json::from_str(json).expect("nodes");
+            let paths: Vec<_> = with_paths(&nodes).into_iter().map(|location| location.path).collect();
+            assert_eq!(paths, expected, "{json}");
+        };
+        let tree = include_str!("../../fixtures/procore/locations.json");
+        check(tree, &[&["Building A"], &["Building A", "Floor 2"], &["Building A", "Floor 2", "Unit > 204"]]);
+        check(
+            r#"[{"id": 3, "parent_id": 9, "name": "Building A>Floor 2", "node_name": "Floor 2"}]"#,
+            &[&["Building A", "Floor 2"]],
+        );
+        check(r#"[{"id": "3", "name": "1space>1 space"}]"#, &[&["1space", "1 space"]]);
+        let circle = r#"[{"id": 1, "parent_id": 2, "name": "B>A", "node_name": "A"},
+                         {"id": 2, "parent_id": 1, "name": "A>B", "node_name": "B"}]"#;
+        check(circle, &[&["B", "A"], &["A", "B"]]);
+    }
+
+    #[tokio::test]
+    async fn reference_data_is_read_from_where_it_is() {
+        let stub = Stub::api(|seen| match seen.path.as_str() {
+            "/rest/v1.0/projects/6778/locations" => {
+                Reply::ok(include_str!("../../fixtures/procore/locations.json"))
+            }
+            "/rest/v1.0/companies/8/trades" => Reply::ok(include_str!("../../fixtures/procore/trades.json")),
+            "/rest/v1.0/punch_item_types" => {
+                Reply::ok(include_str!("../../fixtures/procore/punch_item_types.json"))
+            }
+            "/rest/v1.0/projects/6778/available_punch_item_managers" => {
+                Reply::ok(include_str!("../../fixtures/procore/managers.json"))
+            }
+            "/rest/v1.0/me" => Reply::ok(include_str!("../../fixtures/procore/me.json")),
+            "/rest/v1.0/companies" => Reply::ok(include_str!("../../fixtures/procore/companies.json")),
+            "/rest/v1.0/settings/permissions" => {
+                Reply::ok(include_str!("../../fixtures/procore/permissions.json"))
+            }
+            _ => Reply::json(404, "{}"),
+        })
+        .await;
+        let (client, company) = (stub.client(), PROJECT.company);
+        assert_eq!(client.locations(PROJECT).await.expect("locations").len(), 3);
+        let trades = client.trades(company).await.expect("trades");
+        assert_eq!(trades.iter().map(|trade| trade.active).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(client.punch_item_types(PROJECT).await.expect("types")[0].name, "Finish");
+        assert_eq!(client.managers(PROJECT).await.expect("managers")[0].id.value(), 88_120);
+        assert_eq!(client.me(company).await.expect("me").id.value(), 90_017);
+        assert_eq!(client.companies(company).await.expect("companies")[0].id, company);
+        let tools = client.permissions(PROJECT).await.expect("permissions");
+        let level = |tool: &ToolPermission| tool.user_access_level.as_ref().map(|level| level.name.clone());
+        assert_eq!(tools.iter().filter_map(level).collect::<Vec<_>>(), ["read_only", "standard"]);
+    }
+}

@@ -1,0 +1,392 @@
+//! Punch items: made as drafts, looked up by reference, changed, deleted.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::domain::delivery::{DRAFT, ItemChange, RemoteItem};
+use crate::domain::ids::{
+    ImageId, LocationId, ProjectId, ProjectKey, PunchItemId, PunchItemTypeId, TradeId, UserId,
+};
+use crate::domain::punch_item::{Priority, PunchItemDraft};
+use crate::procore::call::Call;
+use crate::procore::client::Client;
+use crate::procore::error::Error;
+use crate::procore::images::{Person, time_range};
+use crate::procore::lenient;
+
+const PATH: &str = "/rest/v1.1/punch_items";
+
+/// A punch item as Procore answers. Almost everything may be missing.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct PunchItem {
+    /// Its id.
+    #[serde(deserialize_with = "lenient::id")]
+    pub id: PunchItemId,
+    /// The number that people see; not unique.
+    #[serde(default, deserialize_with = "lenient::opt_integer")]
+    pub position: Option<i64>,
+    /// The title.
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub name: String,
+    /// The description.
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub description: String,
+    /// `draft`, `initiated`, …; empty when Procore does not say, which is no draft.
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub workflow_status: String,
+    /// `low`, `medium` or `high`, as text because companies have more.
+    #[serde(default, deserialize_with = "lenient::opt_text")]
+    pub priority: Option<String>,
+    /// What ties it to a finding.
+    #[serde(default, deserialize_with = "lenient::opt_text")]
+    pub reference: Option<String>,
+    /// When it should be mended; sent as `due`.
+    #[serde(default, deserialize_with = "lenient::opt_date")]
+    pub due_date: Option<Date>,
+    /// When it was made.
+    #[serde(default, deserialize_with = "lenient::opt_time")]
+    pub created_at: Option<Timestamp>,
+    /// When it changed last.
+    #[serde(default, deserialize_with = "lenient::opt_time")]
+    pub updated_at: Option<Timestamp>,
+    /// When it was closed, if it is.
+    #[serde(default, deserialize_with = "lenient::opt_time")]
+    pub closed_at: Option<Timestamp>,
+    /// When it was moved to the recycle bin, if it was.
+    #[serde(default, deserialize_with = "lenient::opt_time")]
+    pub deleted_at: Option<Timestamp>,
+    /// Who made it.
+    #[serde(default, deserialize_with = "lenient::opt_object")]
+    pub created_by: Option<Person>,
+    /// Who manages it.
+    #[serde(default, deserialize_with = "lenient::opt_object")]
+    pub punch_item_manager: Option<Person>,
+    #[serde(default, deserialize_with = "lenient::opt_object")]
+    location: Option<Named<LocationId>>,
+    #[serde(default, deserialize_with = "lenient::opt_object")]
+    trade: Option<Named<TradeId>>,
+}
+
+/// An object of which only the id matters here.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(bound(deserialize = "T: serde::de::DeserializeOwned"))]
+struct Named<T> {
+    #[serde(deserialize_with = "lenient::id")]
+    id: T,
+}
+
+impl PunchItem {
+    /// Where it is.
+    pub fn location(&self) -> Option<LocationId> {
+        self.location.as_ref().map(|location| location.id)
+    }
+
+    /// Whose work it is.
+    pub fn trade(&self) -> Option<TradeId> {
+        self.trade.as_ref().map(|trade| trade.id)
+    }
+
+    /// What a plan needs to know of it.
+    pub fn to_remote(&self) -> RemoteItem {
+        RemoteItem {
+            id: self.id,
+            position: self.position,
+            workflow_status: self.workflow_status.clone(),
+            deleted: self.deleted_at.is_some(),
+            title: self.name.clone(),
+            description: self.description.clone(),
+            priority: self.priority.as_deref().and_then(|name| name.to_lowercase().parse().ok()),
+            location: self.location(),
+            trade: self.trade(),
+            manager: self.punch_item_manager.as_ref().map(|manager| manager.id),
+        }
+    }
+}
+
+/// The `punch_item` object of a request, in Procore's own names; absent fields stay as they are.
+#[derive(Debug, Default, Serialize)]
+#[serde(default)]
+struct Fields<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow_status: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location_id: Option<LocationId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trade_id: Option<TradeId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    punch_item_type_id: Option<PunchItemTypeId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    punch_item_manager_id: Option<UserId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<Priority>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due: Option<Date>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    private: Option<bool>,
+    #[serde(skip_serializing_if = "<[ImageId]>::is_empty")]
+    image_ids: &'a [ImageId],
+}
+
+impl<'a> Fields<'a> {
+    fn of_draft(draft: &'a PunchItemDraft) -> Self {
+        Self {
+            name: &draft.title,
+            description: Some(&draft.description),
+            workflow_status: Some(DRAFT),
+            reference: Some(&draft.reference),
+            location_id: draft.location,
+            trade_id: draft.trade,
+            punch_item_type_id: draft.item_type,
+            punch_item_manager_id: draft.manager,
+            priority: Some(draft.priority),
+            due: draft.due,
+            private: Some(false),
+            image_ids: &draft.images,
+        }
+    }
+
+    fn of_change(change: &'a ItemChange, current_title: &'a str) -> Self {
+        let edits = &change.edits;
+        Self {
+            name: edits.title.as_deref().unwrap_or(current_title),
+            description: edits.description.as_deref(),
+            workflow_status: change.workflow_status.as_deref(),
+            location_id: edits.location,
+            trade_id: edits.trade,
+            punch_item_manager_id: edits.manager,
+            priority: edits.priority,
+            due: edits.due,
+            ..Self::default()
+        }
+    }
+
+    fn body(&self, project: ProjectId) -> serde_json::Value {
+        json!({ "project_id": project, "punch_item": self })
+    }
+}
+
+impl Client {
+    /// Makes `draft` a punch item in the draft state. The caller checks that the answer says so.
+    ///
+    /// # Errors
+    /// When [`Error::outcome_in_doubt`], look it up by reference before trying again.
+    pub async fn create_punch_item(
+        &self,
+        project: ProjectKey,
+        draft: &PunchItemDraft,
+    ) -> Result<PunchItem, Error> {
+        self.permit(project)?;
+        let call = Call::new(Method::POST, project.company, PATH)
+            .body(Fields::of_draft(draft).body(project.project))
+            .idempotency(&draft.reference);
+        self.one("the new punch item", &call).await
+    }
+
+    /// One punch item, also when it lies in the recycle bin.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub async fn punch_item(&self, project: ProjectKey, id: PunchItemId) -> Result<PunchItem, Error> {
+        self.permit(project)?;
+        let call = Call::get(project.company, format!("{PATH}/{id}"))
+            .query("project_id", project.project)
+            .query("include_deleted", true);
+        self.one("a punch item", &call).await
+    }
+
+    /// Changes a punch item. Procore wants its title with every change, so `current_title` is sent
+    /// where the change has none.
+    ///
+    /// # Errors
+    /// When it cannot be changed, e.g. because somebody sent it on meanwhile ([`Error::Forbidden`]).
+    pub async fn update_punch_item(
+        &self,
+        project: ProjectKey,
+        id: PunchItemId,
+        current_title: &str,
+        change: &ItemChange,
+    ) -> Result<PunchItem, Error> {
+        self.permit(project)?;
+        let call = Call::new(Method::PATCH, project.company, format!("{PATH}/{id}"))
+            .body(Fields::of_change(change, current_title).body(project.project));
+        self.one("the changed punch item", &call).await
+    }
+
+    /// Moves a punch item to the recycle bin.
+    ///
+    /// # Errors
+    /// When it cannot be deleted.
+    pub async fn delete_punch_item(&self, project: ProjectKey, id: PunchItemId) -> Result<(), Error> {
+        self.permit(project)?;
+        let call = Call::new(Method::DELETE, project.company, format!("{PATH}/{id}"))
+            .query("project_id", project.project);
+        self.send(&call).await.map(drop)
+    }
+
+    /// The punch item that carries `reference`, if one was changed since `since`. Procore cannot
+    /// search for references, so all items of that time are read and compared here. Of several,
+    /// the oldest.
+    ///
+    /// # Errors
+    /// When any page cannot be had: not having found it is then no proof that it is not there.
+    pub async fn find_punch_item(
+        &self,
+        project: ProjectKey,
+        reference: &str,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<PunchItem>, Error> {
+        self.permit(project)?;
+        let skew = Duration::from_secs(self.config().clock_skew_s.into());
+        let from = since.checked_sub(skew).unwrap_or(Timestamp::MIN);
+        let to = now.checked_add(skew).unwrap_or(Timestamp::MAX);
+        let call = Call::get(project.company, PATH)
+            .query("project_id", project.project)
+            .query("filters[updated_at]", time_range(from, to));
+        let items: Vec<PunchItem> = self.list("punch items", call).await?;
+        let ours = items.into_iter().filter(|item| item.reference.as_deref() == Some(reference));
+        Ok(ours.min_by_key(|item| item.id))
+    }
+
+    /// The items at a location that are neither closed nor deleted, drafts included.
+    ///
+    /// # Errors
+    /// When any page cannot be had.
+    pub async fn open_punch_items(
+        &self,
+        project: ProjectKey,
+        location: LocationId,
+    ) -> Result<Vec<PunchItem>, Error> {
+        self.permit(project)?;
+        let call = Call::get(project.company, PATH)
+            .query("project_id", project.project)
+            .query("filters[location_id][]", location);
+        let items: Vec<PunchItem> = self.list("punch items", call).await?;
+        let open = |item: &PunchItem| item.deleted_at.is_none() && item.workflow_status != "closed";
+        Ok(items.into_iter().filter(open).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::punch_item::Edits;
+    use crate::procore::stub::{PROJECT, Reply, Stub};
+
+    const ITEM: &str = include_str!("../../fixtures/procore/punch_item.json");
+    const ITEMS: &str = include_str!("../../fixtures/procore/punch_items.json");
+    const REFERENCE: &str = "PL-ABCDEFGHIJKLMNOP";
+
+    fn draft() -> PunchItemDraft {
+        PunchItemDraft {
+            title: "Crack".into(),
+            description: "A crack.".into(),
+            reference: REFERENCE.into(),
+            location: Some(LocationId::new(503)),
+            trade: Some(TradeId::new(5401)),
+            item_type: None,
+            priority: Priority::High,
+            due: Some(jiff::civil::date(2026, 10, 1)),
+            manager: Some(UserId::new(88_120)),
+            images: vec![ImageId::new(562_950_311_224_001)],
+        }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("an instant")
+    }
+
+    #[tokio::test]
+    async fn drafts_are_made_in_procores_words() {
+        for status in [200, 201] {
+            let stub = Stub::api(move |_| Reply::json(status, ITEM)).await;
+            let item = stub.client().create_punch_item(PROJECT, &draft()).await.expect("made");
+            assert_eq!((item.workflow_status.as_str(), item.position), ("draft", Some(118)));
+            let [call] = &stub.calls()[..] else { panic!("one call") };
+            assert_eq!(call.call(), "POST /rest/v1.1/punch_items");
+            assert_eq!(call.header("idempotency-token"), Some(REFERENCE));
+            assert_eq!(call.header("content-type"), Some("application/json"));
+            let expected = json!({ "project_id": 6778, "punch_item": {
+                "name": "Crack", "description": "A crack.", "workflow_status": "draft",
+                "reference": REFERENCE, "location_id": 503, "trade_id": 5401,
+                "punch_item_manager_id": 88120, "priority": "high", "due": "2026-10-01",
+                "private": false, "image_ids": [562_950_311_224_001_i64] } });
+            assert_eq!(call.body, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_leaves_doubt_that_a_look_up_settles() {
+        let stub = Stub::api(|seen| match seen.method.as_str() {
+            "POST" => Reply::HangUp,
+            _ => Reply::ok(ITEMS),
+        })
+        .await;
+        let client = stub.client();
+        let error = client.create_punch_item(PROJECT, &draft()).await.expect_err("no answer");
+        assert!(error.outcome_in_doubt(), "{error:?}");
+        let (since, now) = (at("2026-09-14T08:14:00Z"), at("2026-09-14T08:20:00Z"));
+        let found = client.find_punch_item(PROJECT, REFERENCE, since, now).await.expect("listed");
+        assert_eq!(found.map(|item| item.id), Some(PunchItemId::new(70_110_042)), "the oldest twin");
+        assert_eq!(client.find_punch_item(PROJECT, "PL-OTHER", since, now).await.expect("listed"), None);
+        let range = stub.calls()[1].asked("filters[updated_at]").concat();
+        assert_eq!(range, "2026-09-14T07:59:00Z...2026-09-14T08:35:00Z");
+        assert_eq!(stub.calls().len(), 3, "one attempt a call");
+    }
+
+    #[tokio::test]
+    async fn changes_name_the_title_and_only_what_changes() {
+        let stub = Stub::api(|_| Reply::ok(ITEM)).await;
+        let change =
+            |edits, status: Option<&str>| ItemChange { edits, workflow_status: status.map(str::to_owned) };
+        let edits = Edits { priority: Some(Priority::Low), ..Edits::default() };
+        let id = PunchItemId::new(7);
+        let client = stub.client();
+        let sent = async |change: ItemChange| {
+            client.update_punch_item(PROJECT, id, "Crack", &change).await.expect("changed");
+            stub.calls().last().cloned().expect("a call")
+        };
+        let call = sent(change(edits, Some("initiated"))).await;
+        assert_eq!(call.call(), "PATCH /rest/v1.1/punch_items/7");
+        let fields = json!({ "name": "Crack", "priority": "low", "workflow_status": "initiated" });
+        assert_eq!(call.body, json!({ "project_id": 6778, "punch_item": fields }));
+        let call = sent(change(Edits { title: Some("Long crack".into()), ..Edits::default() }, None)).await;
+        assert_eq!(call.body["punch_item"], json!({ "name": "Long crack" }));
+    }
+
+    #[tokio::test]
+    async fn items_are_shown_listed_and_deleted() {
+        let stub = Stub::api(|seen| match seen.path.as_str() {
+            "/rest/v1.1/punch_items" => Reply::ok(ITEMS),
+            _ if seen.method == "DELETE" => Reply::json(200, ""),
+            _ => Reply::ok(ITEM),
+        })
+        .await;
+        let (client, id) = (stub.client(), PunchItemId::new(70_110_042));
+        let shown = client.punch_item(PROJECT, id).await.expect("shown");
+        let remote = shown.to_remote();
+        assert_eq!((remote.id, remote.deleted, remote.priority), (id, false, Some(Priority::Medium)));
+        assert_eq!((remote.location, remote.trade), (Some(LocationId::new(503)), Some(TradeId::new(5401))));
+        assert_eq!(remote.manager, Some(UserId::new(88_120)));
+        let open = client.open_punch_items(PROJECT, LocationId::new(503)).await.expect("listed");
+        assert_eq!(open.len(), 2);
+        client.delete_punch_item(PROJECT, id).await.expect("deleted");
+        let calls = stub.calls();
+        assert_eq!(calls[0].asked("include_deleted"), ["true"]);
+        assert_eq!(calls[1].asked("filters[location_id][]"), ["503"]);
+        assert_eq!(
+            (calls[2].call(), calls[2].asked("project_id")),
+            ("DELETE /rest/v1.1/punch_items/70110042".to_owned(), vec!["6778"],)
+        );
+    }
+}

@@ -1,0 +1,84 @@
+//! What Procore said about a project, with its age, and how far its photos were swept.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::domain::ids::ProjectKey;
+use crate::store::rows::{from_json, instant, millis, to_json};
+use crate::store::{Error, Store};
+
+impl Store {
+    /// The project's reference data of `kind` and when it was read.
+    pub async fn cached(&self, project: ProjectKey, kind: &str) -> Result<Option<(Value, Timestamp)>, Error> {
+        let row: Option<(String, i64)> = sqlx::query_as(
+            "SELECT value, read_at FROM reference_data WHERE company = $1 AND project = $2 AND kind = $3",
+        )
+        .bind(project.company.value())
+        .bind(project.project.value())
+        .bind(kind)
+        .fetch_optional(&self.0.readers)
+        .await?;
+        row.map(|(value, at)| Ok((from_json("reference_data.value", &value)?, instant(at)?))).transpose()
+    }
+
+    /// Keeps reference data of `kind` in place of what was kept before.
+    pub async fn cache(
+        &self,
+        project: ProjectKey,
+        kind: &str,
+        value: &Value,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let mut transaction = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO reference_data (company, project, kind, value, read_at) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (company, project, kind)
+             DO UPDATE SET value = excluded.value, read_at = excluded.read_at",
+        )
+        .bind(project.company.value())
+        .bind(project.project.value())
+        .bind(kind)
+        .bind(to_json(value)?)
+        .bind(millis(now))
+        .execute(&mut *transaction)
+        .await?;
+        self.commit(transaction).await
+    }
+
+    /// Drops all reference data of a project, so that it is read again when next needed.
+    pub async fn forget_cached(&self, project: ProjectKey) -> Result<(), Error> {
+        let mut transaction = self.begin().await?;
+        sqlx::query("DELETE FROM reference_data WHERE company = $1 AND project = $2")
+            .bind(project.company.value())
+            .bind(project.project.value())
+            .execute(&mut *transaction)
+            .await?;
+        self.commit(transaction).await
+    }
+
+    /// Up to when the project's photos were listed.
+    pub async fn watermark(&self, project: ProjectKey) -> Result<Option<Timestamp>, Error> {
+        let at: Option<i64> =
+            sqlx::query_scalar("SELECT at FROM watermarks WHERE company = $1 AND project = $2")
+                .bind(project.company.value())
+                .bind(project.project.value())
+                .fetch_optional(&self.0.readers)
+                .await?;
+        at.map(instant).transpose()
+    }
+
+    /// Notes up to when the project's photos were listed. It only ever moves forward.
+    pub async fn set_watermark(&self, project: ProjectKey, at: Timestamp) -> Result<(), Error> {
+        let mut transaction = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO watermarks (company, project, at) VALUES ($1, $2, $3)
+             ON CONFLICT (company, project) DO UPDATE SET at = excluded.at WHERE excluded.at > watermarks.at",
+        )
+        .bind(project.company.value())
+        .bind(project.project.value())
+        .bind(millis(at))
+        .execute(&mut *transaction)
+        .await?;
+        self.commit(transaction).await
+    }
+}

@@ -1,0 +1,322 @@
+//! Findings, read as cards.
+
+use std::collections::HashMap;
+
+use futures_util::TryStreamExt;
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::QueryBuilder;
+
+use crate::domain::card::Card;
+use crate::domain::ids::{FindingId, PhotoId, ProjectKey, PunchItemId};
+use crate::domain::review::{Decision, Delivery, FindingState};
+use crate::store::audit::{self, Entry, Subject};
+use crate::store::rows::{from_hex, from_json, from_json_option, from_name, millis, to_json};
+use crate::store::{Connection, Db, Error, Store};
+
+/// Which cards to list. The default is all of them, newest first, as many as one list holds.
+#[derive(Debug, Clone, Default)]
+pub struct CardQuery {
+    /// Of one project.
+    pub project: Option<ProjectKey>,
+    /// In one of these states; empty means any.
+    pub states: Vec<FindingState>,
+    /// Come so far towards Procore; empty means any.
+    pub deliveries: Vec<Delivery>,
+    /// Of one class.
+    pub class: Option<String>,
+    /// With these words in title, text, place, trade, class, file name or uploader, in any case.
+    pub text: Option<String>,
+    /// Decided at this time or later.
+    pub decided_since: Option<Timestamp>,
+    /// Only those with a problem that a person should look at: what [`Counts::problems`] counts.
+    pub problems: bool,
+    /// In which order.
+    pub order: CardOrder,
+    /// At most this many; absent means as many as one list holds.
+    pub limit: Option<u32>,
+    /// Leave out this many first.
+    pub offset: u32,
+}
+
+/// The order of a list of cards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CardOrder {
+    /// Last found first.
+    #[default]
+    NewestFirst,
+    /// Best score first.
+    ByScore,
+    /// Last decided first.
+    LastDecided,
+}
+
+impl CardOrder {
+    const fn sql(self) -> &'static str {
+        match self {
+            Self::NewestFirst => " ORDER BY found_at DESC, id DESC",
+            Self::ByScore => " ORDER BY score DESC, id DESC",
+            Self::LastDecided => " ORDER BY decided_at DESC, id DESC",
+        }
+    }
+}
+
+/// The numbers on the tabs of the review page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Counts {
+    /// Proposed and not decided.
+    pub to_review: u64,
+    /// Decided since the start of the day.
+    pub decided_today: u64,
+    /// Decided, and not yet carried over to Procore.
+    pub waiting: u64,
+    /// Refused by Procore, or stuck.
+    pub problems: u64,
+}
+
+/// What [`Counts::problems`] counts and [`CardQuery::problems`] lists.
+const PROBLEM: &str = "delivery IN ('refused', 'waiting') AND (delivery = 'refused' OR problem IS NOT NULL)";
+
+/// A finding's row: the card as it was suggested, and what has changed since.
+#[derive(sqlx::FromRow)]
+pub(crate) struct Record {
+    card: String,
+    state: String,
+    delivery: String,
+    decision: Option<String>,
+    punch_item: Option<i64>,
+    position: Option<i64>,
+    problem: Option<String>,
+}
+
+impl Record {
+    pub(crate) fn into_card(self) -> Result<Card, Error> {
+        Ok(Card {
+            state: from_name("findings.state", &self.state)?,
+            delivery: from_name("findings.delivery", &self.delivery)?,
+            decision: from_json_option::<Decision>("findings.decision", self.decision.as_deref())?,
+            punch_item: self.punch_item.map(PunchItemId::new),
+            position: self.position,
+            problem: self.problem,
+            ..from_json("findings.card", &self.card)?
+        })
+    }
+}
+
+impl Store {
+    /// A finding's card.
+    pub async fn card(&self, id: FindingId) -> Result<Option<Card>, Error> {
+        let mut reader = self.0.readers.acquire().await?;
+        get(&mut reader, id).await
+    }
+
+    /// The cards that `query` asks for.
+    pub async fn cards(&self, query: &CardQuery) -> Result<Vec<Card>, Error> {
+        let limit = query.limit.unwrap_or(u32::MAX).min(self.0.config.list_rows);
+        // The ids first: sorting whole cards costs ten times as much.
+        let mut sql = QueryBuilder::new("SELECT * FROM findings WHERE id IN (SELECT id FROM findings");
+        push_conditions(&mut sql, query);
+        sql.push(query.order.sql()).push(" LIMIT ").push_bind(i64::from(limit));
+        sql.push(" OFFSET ").push_bind(i64::from(query.offset)).push(")").push(query.order.sql());
+        let records: Vec<Record> = sql.build_query_as().fetch_all(&self.0.readers).await?;
+        records.into_iter().map(Record::into_card).collect()
+    }
+
+    /// The numbers on the tabs, of one project or all.
+    pub async fn counts(&self, project: Option<ProjectKey>, today_since: Timestamp) -> Result<Counts, Error> {
+        let asked = [
+            CardQuery { states: vec![FindingState::Proposed], ..CardQuery::default() },
+            CardQuery { decided_since: Some(today_since), ..CardQuery::default() },
+            CardQuery {
+                states: vec![FindingState::Accepted, FindingState::Rejected],
+                deliveries: vec![Delivery::Waiting],
+                ..CardQuery::default()
+            },
+            CardQuery { problems: true, ..CardQuery::default() },
+        ];
+        // One count each, because each has an index of its own; one statement, so that they agree.
+        let mut sql = QueryBuilder::new("SELECT ");
+        for (number, query) in asked.into_iter().enumerate() {
+            sql.push(if number == 0 { "(" } else { ", (" }).push("SELECT COUNT(*) FROM findings");
+            push_conditions(&mut sql, &CardQuery { project, ..query });
+            sql.push(")");
+        }
+        let (to_review, decided_today, waiting, problems): (i64, i64, i64, i64) =
+            sql.build_query_as().fetch_one(&self.0.readers).await?;
+        Ok(Counts {
+            to_review: to_review as u64,
+            decided_today: decided_today as u64,
+            waiting: waiting as u64,
+            problems: problems as u64,
+        })
+    }
+
+    /// The finding behind a punch item, if it is one of ours.
+    pub async fn finding_of_punch_item(
+        &self,
+        project: ProjectKey,
+        id: PunchItemId,
+    ) -> Result<Option<FindingId>, Error> {
+        let finding: Option<String> = sqlx::query_scalar(
+            "SELECT id FROM findings WHERE company = $1 AND project = $2 AND punch_item = $3 ORDER BY id",
+        )
+        .bind(project.company.value())
+        .bind(project.project.value())
+        .bind(id.value())
+        .fetch_optional(&self.0.readers)
+        .await?;
+        finding.map(|hex| from_hex("findings.id", &hex)).transpose()
+    }
+
+    /// Every photo in which a finding shows, the first one first.
+    pub async fn photos_of(&self, id: FindingId) -> Result<Vec<PhotoId>, Error> {
+        let photos: Vec<String> = sqlx::query_scalar(
+            "SELECT finding_photos.photo FROM finding_photos JOIN findings ON findings.id = finding_photos.finding
+             WHERE finding_photos.finding = $1
+             ORDER BY finding_photos.photo <> findings.photo, finding_photos.photo",
+        )
+        .bind(id.to_string())
+        .fetch_all(&self.0.readers)
+        .await?;
+        photos.iter().map(|hex| from_hex("finding_photos.photo", hex)).collect()
+    }
+}
+
+fn push_conditions(sql: &mut QueryBuilder<Db>, query: &CardQuery) {
+    sql.push(" WHERE 1 = 1");
+    if let Some(project) = query.project {
+        sql.push(" AND company = ").push_bind(project.company.value());
+        sql.push(" AND project = ").push_bind(project.project.value());
+    }
+    push_names(sql, " AND state IN (", query.states.iter().map(|state| state.name()));
+    push_names(sql, " AND delivery IN (", query.deliveries.iter().map(|delivery| delivery.name()));
+    if let Some(class) = &query.class {
+        sql.push(" AND class = ").push_bind(class.clone());
+    }
+    for word in query.text.iter().flat_map(|text| text.split_whitespace()) {
+        sql.push(" AND search LIKE ").push_bind(pattern(word)).push(" ESCAPE '\\'");
+    }
+    if let Some(since) = query.decided_since {
+        sql.push(" AND decided_at >= ").push_bind(millis(since));
+    }
+    if query.problems {
+        sql.push(" AND ").push(PROBLEM);
+    }
+}
+
+fn push_names(sql: &mut QueryBuilder<Db>, before: &str, names: impl ExactSizeIterator<Item = &'static str>) {
+    if names.len() == 0 {
+        return;
+    }
+    sql.push(before);
+    let mut list = sql.separated(", ");
+    for name in names {
+        list.push_bind(name);
+    }
+    sql.push(")");
+}
+
+/// A LIKE pattern that finds `word` anywhere, with its own wildcards taken literally.
+fn pattern(word: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in word.to_lowercase().chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// A finding's card as of the connection's transaction.
+pub(crate) async fn get(connection: &mut Connection, id: FindingId) -> Result<Option<Card>, Error> {
+    let record: Option<Record> = sqlx::query_as("SELECT * FROM findings WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(connection)
+        .await?;
+    record.map(Record::into_card).transpose()
+}
+
+/// Every card by the photo in which it was found first, best first.
+pub(crate) async fn by_photo(connection: &mut Connection) -> Result<HashMap<PhotoId, Vec<Card>>, Error> {
+    let mut records =
+        sqlx::query_as::<_, Record>("SELECT * FROM findings ORDER BY score DESC, id").fetch(connection);
+    let mut cards: HashMap<PhotoId, Vec<Card>> = HashMap::new();
+    while let Some(record) = records.try_next().await? {
+        let card = record.into_card()?;
+        cards.entry(card.photo.id).or_default().push(card);
+    }
+    Ok(cards)
+}
+
+/// Adds a finding with its audit row, or only this photo to one that exists. Returns whether it is
+/// new.
+pub(crate) async fn insert(
+    connection: &mut Connection,
+    photo: PhotoId,
+    card: &Card,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let id = card.finding.id;
+    let added = sqlx::query(
+        "INSERT INTO findings (id, company, project, photo, class, score, found_at, state, delivery, search, card)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(id.to_string())
+    .bind(card.project.company.value())
+    .bind(card.project.project.value())
+    .bind(photo.to_string())
+    .bind(card.finding.class.name())
+    .bind(f64::from(card.finding.score.value()))
+    .bind(millis(card.found_at))
+    .bind(card.state.name())
+    .bind(card.delivery.name())
+    .bind(search_text(card))
+    .bind(to_json(card)?)
+    .execute(&mut *connection)
+    .await?;
+    let new = added.rows_affected() > 0;
+    let linked = sqlx::query(
+        "INSERT INTO finding_photos (finding, photo) VALUES ($1, $2) ON CONFLICT (finding, photo) DO NOTHING",
+    )
+    .bind(id.to_string())
+    .bind(photo.to_string())
+    .execute(&mut *connection)
+    .await?;
+    if new {
+        let entry = Entry::by_service("finding.proposed", Subject::Finding(id), serde_json::to_value(card)?);
+        audit::append(connection, entry, now).await?;
+    } else if linked.rows_affected() > 0 {
+        let detail = serde_json::json!({ "photo": photo });
+        audit::append(connection, Entry::by_service("finding.seen_again", Subject::Finding(id), detail), now)
+            .await?;
+    }
+    Ok(new)
+}
+
+/// What the search looks through.
+fn search_text(card: &Card) -> String {
+    let mut texts = vec![
+        card.draft.title.as_str(),
+        card.draft.description.as_str(),
+        card.draft.reference.as_str(),
+        card.finding.class.name(),
+        card.photo.filename.as_str(),
+    ];
+    texts.extend(card.photo.uploader.as_deref());
+    texts.extend(card.trade_name.as_deref());
+    texts.extend(card.place.location.iter().flat_map(|location| &location.path).map(String::as_str));
+    texts.join("\n").to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_in_a_search_are_letters() {
+        assert_eq!(pattern("Crack"), "%crack%");
+        assert_eq!(pattern("100%_a\\"), "%100\\%\\_a\\\\%");
+    }
+}

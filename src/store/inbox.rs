@@ -1,0 +1,101 @@
+//! Webhook deliveries: on the disk before anybody is told that they arrived.
+
+use jiff::Timestamp;
+
+use crate::domain::ids::Sha256Digest;
+use crate::domain::job::{InboxId, Job};
+use crate::store::audit::{self, Entry, Subject};
+use crate::store::rows::{bounded, instant, millis};
+use crate::store::{Error, Lease, Store, queue};
+
+/// A delivery to be stored.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    /// What makes it the same delivery when it comes again: Procore's `ulid` or id, else a hash.
+    pub dedupe_key: String,
+    /// The body as it came.
+    pub body: Vec<u8>,
+}
+
+/// What became of a delivery. Both are acknowledged alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Received {
+    /// It is stored and queued.
+    Stored(InboxId),
+    /// It had come before.
+    Duplicate,
+}
+
+/// A stored delivery.
+#[derive(Debug, Clone)]
+pub struct DeliveryRow {
+    /// The body as it came.
+    pub body: Vec<u8>,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// What it called for, once that is decided.
+    pub route: Option<String>,
+}
+
+impl Store {
+    /// Stores a delivery and queues its routing, in one transaction.
+    pub async fn receive(&self, delivery: &NewDelivery, now: Timestamp) -> Result<Received, Error> {
+        let mut transaction = self.begin().await?;
+        let id: Option<i64> = sqlx::query_scalar(
+            "INSERT INTO inbox (dedupe_key, body, received_at) VALUES ($1, $2, $3)
+             ON CONFLICT (dedupe_key) DO NOTHING RETURNING id",
+        )
+        .bind(&delivery.dedupe_key)
+        .bind(&delivery.body)
+        .bind(millis(now))
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(id) = id.map(InboxId) else { return Ok(Received::Duplicate) };
+        queue::insert(&mut transaction, &[Job::RouteEvent { inbox: id }], now, now).await?;
+        self.commit(transaction).await?;
+        Ok(Received::Stored(id))
+    }
+
+    /// A stored delivery.
+    pub async fn delivery(&self, id: InboxId) -> Result<DeliveryRow, Error> {
+        let row: Option<(Vec<u8>, i64, Option<String>)> =
+            sqlx::query_as("SELECT body, received_at, route FROM inbox WHERE id = $1")
+                .bind(id.0)
+                .fetch_optional(&self.0.readers)
+                .await?;
+        let (body, received_at, route) = row.ok_or_else(|| unknown(id))?;
+        Ok(DeliveryRow { body, received_at: instant(received_at)?, route })
+    }
+
+    /// Notes what a delivery called for, queues it, and completes the routing job, in one
+    /// transaction.
+    pub async fn settle_delivery(
+        &self,
+        lease: &Lease,
+        id: InboxId,
+        route: &str,
+        jobs: &[Job],
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let mut transaction = self.begin().await?;
+        queue::finish(&mut transaction, lease).await?;
+        let route = bounded(route, self.0.config.reason_bytes);
+        let body: Vec<u8> =
+            sqlx::query_scalar("UPDATE inbox SET route = $2, settled_at = $3 WHERE id = $1 RETURNING body")
+                .bind(id.0)
+                .bind(route)
+                .bind(millis(now))
+                .fetch_optional(&mut *transaction)
+                .await?
+                .ok_or_else(|| unknown(id))?;
+        let detail = serde_json::json!({ "route": route, "body_sha256": Sha256Digest::of(&body) });
+        let entry = Entry::by_service("event.routed", Subject::Delivery(id), detail);
+        audit::append(&mut transaction, entry, now).await?;
+        queue::insert(&mut transaction, jobs, now, now).await?;
+        self.commit(transaction).await
+    }
+}
+
+fn unknown(id: InboxId) -> Error {
+    Error::NotFound(format!("delivery {}", id.0))
+}

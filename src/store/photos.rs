@@ -1,0 +1,283 @@
+//! Photos and what was found in them, recorded in one transaction.
+
+mod values;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::domain::card::Card;
+use crate::domain::geometry::Size;
+use crate::domain::ids::{CompanyId, FindingId, ImageId, PhotoId, ProjectId, ProjectKey, Sha256Digest};
+use crate::domain::job::Job;
+use crate::store::audit::{self, Entry, Subject};
+use crate::store::rows::{from_hex, from_json, from_json_option, instant, millis, to_json};
+use crate::store::{Connection, Error, Lease, Store, findings, queue};
+
+pub use crate::store::photos::values::{
+    PhotoRecord, PhotoRow, PhotoState, PhotoSummary, Recorded, StageTime, StoredPicture,
+};
+
+/// The columns of a [`Record`]; every query on photos begins with it.
+macro_rules! select_photos {
+    ($rest:literal) => {
+        concat!(
+            "SELECT photos.*, (SELECT COUNT(*) FROM finding_photos WHERE finding_photos.photo = photos.id) \
+             AS findings FROM photos ",
+            $rest
+        )
+    };
+}
+
+#[derive(sqlx::FromRow)]
+struct Record {
+    id: String,
+    company: i64,
+    project: i64,
+    image: i64,
+    filename: String,
+    state: String,
+    reason: Option<String>,
+    width: Option<i64>,
+    height: Option<i64>,
+    content: Option<String>,
+    uploader: Option<String>,
+    capture: Option<String>,
+    model: Option<String>,
+    class_scores: String,
+    timings: String,
+    recorded_at: i64,
+    forgotten_at: Option<i64>,
+    findings: i64,
+}
+
+impl Record {
+    fn into_row(self) -> Result<PhotoRow, Error> {
+        let side = |side: i64| u32::try_from(side).map_err(|error| Error::row("photo", &self.id, error));
+        let size = match (self.width, self.height) {
+            (Some(width), Some(height)) => Some(Size::new(side(width)?, side(height)?)),
+            _ => None,
+        };
+        Ok(PhotoRow {
+            id: from_hex("photos.id", &self.id)?,
+            project: ProjectKey {
+                company: CompanyId::new(self.company),
+                project: ProjectId::new(self.project),
+            },
+            image: ImageId::new(self.image),
+            filename: self.filename,
+            state: PhotoState::of(&self.state, self.reason)?,
+            size,
+            content: self.content.map(|hex| from_hex("photos.content", &hex)).transpose()?,
+            uploader: self.uploader,
+            capture: from_json_option("photos.capture", self.capture.as_deref())?,
+            model: self.model,
+            class_scores: from_json("photos.class_scores", &self.class_scores)?,
+            timings: from_json("photos.timings", &self.timings)?,
+            findings: self.findings as u32,
+            recorded_at: instant(self.recorded_at)?,
+            forgotten_at: self.forgotten_at.map(instant).transpose()?,
+        })
+    }
+}
+
+impl Store {
+    /// A photo, if it was recorded.
+    pub async fn photo(&self, id: PhotoId) -> Result<Option<PhotoRow>, Error> {
+        let record: Option<Record> = sqlx::query_as(select_photos!("WHERE id = $1"))
+            .bind(id.to_string())
+            .fetch_optional(&self.0.readers)
+            .await?;
+        record.map(Record::into_row).transpose()
+    }
+
+    /// The project's first analysed photo with these bytes.
+    pub async fn photo_by_content(
+        &self,
+        project: ProjectKey,
+        content: &Sha256Digest,
+    ) -> Result<Option<PhotoRow>, Error> {
+        let record: Option<Record> = sqlx::query_as(select_photos!(
+            "WHERE company = $1 AND project = $2 AND content = $3 AND state = 'analysed'
+             ORDER BY recorded_at, id LIMIT 1"
+        ))
+        .bind(project.company.value())
+        .bind(project.project.value())
+        .bind(content.to_string())
+        .fetch_optional(&self.0.readers)
+        .await?;
+        record.map(Record::into_row).transpose()
+    }
+
+    /// Records a photo, its picture and findings, queues `jobs` and completes the leased one, all
+    /// or nothing.
+    ///
+    /// A finding that exists already is left as it is and gets this photo as a further one; a
+    /// [`Job::Publish`] for it is not queued again.
+    pub async fn record_photo(
+        &self,
+        lease: &Lease,
+        record: &PhotoRecord,
+        cards: &[Card],
+        jobs: &[Job],
+        now: Timestamp,
+    ) -> Result<Recorded, Error> {
+        let mut transaction = self.begin().await?;
+        queue::finish(&mut transaction, lease).await?;
+        let id = PhotoId::of(record.project, record.image);
+        let forgotten =
+            upsert(&mut transaction, id, record, record.state.reason().map(|text| self.reason(text)), now)
+                .await?;
+        if let Some(picture) = record.picture.as_ref().filter(|_| !forgotten) {
+            keep_picture(&mut transaction, id, picture, now).await?;
+        }
+        audit::append(&mut transaction, evidence(id, record, cards)?, now).await?;
+        let mut recorded = Recorded::default();
+        for card in cards {
+            if findings::insert(&mut transaction, id, card, now).await? {
+                recorded.new.push(card.finding.id);
+            } else {
+                recorded.known.push(card.finding.id);
+            }
+        }
+        let again = |job: &Job| matches!(job, Job::Publish { finding } if recorded.known.contains(finding));
+        let jobs: Vec<Job> = jobs.iter().filter(|job| !again(job)).cloned().collect();
+        queue::insert(&mut transaction, &jobs, now, now).await?;
+        self.commit(transaction).await?;
+        Ok(recorded)
+    }
+
+    /// The reduced picture of a photo, while it is kept.
+    pub async fn picture(&self, id: PhotoId) -> Result<Option<StoredPicture>, Error> {
+        let row: Option<(String, Vec<u8>)> =
+            sqlx::query_as("SELECT media_type, bytes FROM pictures WHERE photo = $1")
+                .bind(id.to_string())
+                .fetch_optional(&self.0.readers)
+                .await?;
+        Ok(row.map(|(media_type, bytes)| StoredPicture { media_type, bytes }))
+    }
+
+    /// Deletes the picture of a photo that was deleted in Procore, marks its row, and completes
+    /// `lease` if one is given. Unknown photos are fine: there is nothing to forget.
+    pub async fn forget_photo(
+        &self,
+        lease: Option<&Lease>,
+        id: PhotoId,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let mut transaction = self.begin().await?;
+        if let Some(lease) = lease {
+            queue::finish(&mut transaction, lease).await?;
+        }
+        sqlx::query("DELETE FROM pictures WHERE photo = $1")
+            .bind(id.to_string())
+            .execute(&mut *transaction)
+            .await?;
+        let marked =
+            sqlx::query("UPDATE photos SET forgotten_at = $2 WHERE id = $1 AND forgotten_at IS NULL")
+                .bind(id.to_string())
+                .bind(millis(now))
+                .execute(&mut *transaction)
+                .await?;
+        if marked.rows_affected() > 0 {
+            let entry = Entry::by_service("photo.forgotten", Subject::Photo(id), json!({}));
+            audit::append(&mut transaction, entry, now).await?;
+        }
+        self.commit(transaction).await
+    }
+
+    /// All photos, up to the configured number, by file name, each with what was first found in it.
+    pub async fn photos_summary(&self) -> Result<Vec<PhotoSummary>, Error> {
+        let mut snapshot = self.0.readers.begin().await?;
+        let records: Vec<Record> = sqlx::query_as(select_photos!("ORDER BY filename, id LIMIT $1"))
+            .bind(i64::from(self.0.config.summary_photos))
+            .fetch_all(&mut *snapshot)
+            .await?;
+        let mut cards = findings::by_photo(&mut snapshot).await?;
+        let summary = |record: Record| {
+            let photo = record.into_row()?;
+            let cards = cards.remove(&photo.id).unwrap_or_default();
+            Ok(PhotoSummary { photo, cards })
+        };
+        records.into_iter().map(summary).collect()
+    }
+}
+
+/// Writes the photo's row. Returns whether the photo was deleted in Procore meanwhile.
+async fn upsert(
+    connection: &mut Connection,
+    id: PhotoId,
+    record: &PhotoRecord,
+    reason: Option<&str>,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let forgotten_at: Option<i64> = sqlx::query_scalar(
+        "INSERT INTO photos (id, company, project, image, filename, state, reason, width, height, content,
+                             uploader, capture, model, class_scores, timings, recorded_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+         ON CONFLICT (id) DO UPDATE SET
+             filename = excluded.filename, state = excluded.state, reason = excluded.reason,
+             width = excluded.width, height = excluded.height, content = excluded.content,
+             uploader = excluded.uploader, capture = excluded.capture, model = excluded.model,
+             class_scores = excluded.class_scores, timings = excluded.timings,
+             recorded_at = excluded.recorded_at
+         RETURNING forgotten_at",
+    )
+    .bind(id.to_string())
+    .bind(record.project.company.value())
+    .bind(record.project.project.value())
+    .bind(record.image.value())
+    .bind(&record.filename)
+    .bind(record.state.name())
+    .bind(reason)
+    .bind(record.size.map(|size| i64::from(size.width)))
+    .bind(record.size.map(|size| i64::from(size.height)))
+    .bind(record.content.map(|content| content.to_string()))
+    .bind(&record.uploader)
+    .bind(record.capture.as_ref().map(to_json).transpose()?)
+    .bind(&record.model)
+    .bind(to_json(&record.class_scores)?)
+    .bind(to_json(&record.timings)?)
+    .bind(millis(now))
+    .fetch_one(connection)
+    .await?;
+    Ok(forgotten_at.is_some())
+}
+
+async fn keep_picture(
+    connection: &mut Connection,
+    id: PhotoId,
+    picture: &StoredPicture,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO pictures (photo, media_type, bytes, stored_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (photo) DO UPDATE SET
+             media_type = excluded.media_type, bytes = excluded.bytes, stored_at = excluded.stored_at",
+    )
+    .bind(id.to_string())
+    .bind(&picture.media_type)
+    .bind(&picture.bytes)
+    .bind(millis(now))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The photo's audit row: everything that led to the findings.
+fn evidence(id: PhotoId, record: &PhotoRecord, cards: &[Card]) -> Result<Entry<'static>, Error> {
+    let found: Vec<FindingId> = cards.iter().map(|card| card.finding.id).collect();
+    let detail = json!({
+        "project": record.project,
+        "image": record.image,
+        "filename": record.filename,
+        "outcome": record.state,
+        "content_sha256": record.content,
+        "size": record.size,
+        "capture": record.capture,
+        "model": record.model,
+        "class_scores": serde_json::to_value(&record.class_scores)?,
+        "findings": found,
+        "evidence": record.evidence,
+    });
+    Ok(Entry::by_service("photo.recorded", Subject::Photo(id), detail))
+}

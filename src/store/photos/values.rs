@@ -1,0 +1,159 @@
+//! What is kept of a photo, as values.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::domain::capture::CaptureInfo;
+use crate::domain::card::Card;
+use crate::domain::detection::ClassScore;
+use crate::domain::geometry::{Size, Upright};
+use crate::domain::ids::{FindingId, ImageId, PhotoId, ProjectKey, Sha256Digest};
+use crate::store::Error;
+
+/// What became of a photo.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum PhotoState {
+    /// The model looked at it.
+    Analysed,
+    /// It was left alone on purpose.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+    /// It can never be looked at.
+    Failed {
+        /// Why, and what to do.
+        reason: String,
+    },
+}
+
+impl PhotoState {
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Analysed => "analysed",
+            Self::Skipped { .. } => "skipped",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    pub(super) const fn reason(&self) -> Option<&String> {
+        match self {
+            Self::Analysed => None,
+            Self::Skipped { reason } | Self::Failed { reason } => Some(reason),
+        }
+    }
+
+    /// The state of a row.
+    pub(super) fn of(name: &str, reason: Option<String>) -> Result<Self, Error> {
+        match (name, reason) {
+            ("analysed", None) => Ok(Self::Analysed),
+            ("skipped", Some(reason)) => Ok(Self::Skipped { reason }),
+            ("failed", Some(reason)) => Ok(Self::Failed { reason }),
+            (name, reason) => Err(Error::row("column", "photos.state", format!("{name} with {reason:?}"))),
+        }
+    }
+}
+
+/// How long one stage took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageTime {
+    /// The stage, e.g. `decode`.
+    pub stage: String,
+    /// Milliseconds.
+    pub ms: f64,
+}
+
+/// A reduced picture for review.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredPicture {
+    /// E.g. `image/jpeg`.
+    pub media_type: String,
+    /// The encoded picture.
+    pub bytes: Vec<u8>,
+}
+
+/// All that is to be kept of a photo.
+#[derive(Debug, Clone)]
+pub struct PhotoRecord {
+    /// Whose it is.
+    pub project: ProjectKey,
+    /// Procore's id.
+    pub image: ImageId,
+    /// The file's name as Procore tells it.
+    pub filename: String,
+    /// What became of it.
+    pub state: PhotoState,
+    /// Full upright size, where it got so far.
+    pub size: Option<Size<Upright>>,
+    /// What the file says about its making, where it got so far.
+    pub capture: Option<CaptureInfo>,
+    /// SHA-256 of the original, where it got so far.
+    pub content: Option<Sha256Digest>,
+    /// Who uploaded it, where known.
+    pub uploader: Option<String>,
+    /// Name, version and digest of the model that looked at it.
+    pub model: Option<String>,
+    /// Every class of the model.
+    pub class_scores: Vec<ClassScore>,
+    /// Time by stage, in order.
+    pub timings: Vec<StageTime>,
+    /// The reduced picture, if there is anything to review.
+    pub picture: Option<StoredPicture>,
+    /// Further evidence for the audit row: thresholds, execution provider and so on.
+    pub evidence: Value,
+}
+
+/// A recorded photo.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PhotoRow {
+    /// Ours.
+    pub id: PhotoId,
+    /// Whose it is.
+    pub project: ProjectKey,
+    /// Procore's.
+    pub image: ImageId,
+    /// The file's name.
+    pub filename: String,
+    /// What became of it.
+    pub state: PhotoState,
+    /// Full upright size.
+    pub size: Option<Size<Upright>>,
+    /// SHA-256 of the original.
+    pub content: Option<Sha256Digest>,
+    /// Who uploaded it.
+    pub uploader: Option<String>,
+    /// What the file says about its making.
+    pub capture: Option<CaptureInfo>,
+    /// The model that looked at it.
+    pub model: Option<String>,
+    /// Every class of the model.
+    pub class_scores: Vec<ClassScore>,
+    /// Time by stage, in order.
+    pub timings: Vec<StageTime>,
+    /// Findings that show in it.
+    pub findings: u32,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// When it was forgotten, because it was deleted in Procore.
+    pub forgotten_at: Option<Timestamp>,
+}
+
+/// What a recording added.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recorded {
+    /// Findings seen for the first time.
+    pub new: Vec<FindingId>,
+    /// Findings that were there already: the same bytes in another photo, or the same photo again.
+    pub known: Vec<FindingId>,
+}
+
+/// A photo with the cards of what was found in it first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PhotoSummary {
+    /// The photo.
+    pub photo: PhotoRow,
+    /// Best first.
+    pub cards: Vec<Card>,
+}

@@ -1,0 +1,205 @@
+//! The conformance suite: what any database behind [`Store`] must hold to. Time is an argument
+//! throughout, so nothing here waits.
+
+mod audit;
+mod damage;
+mod decisions;
+mod inbox;
+mod model;
+mod outbox;
+mod photos;
+mod queue;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::domain::capture::{CaptureInfo, Known};
+use crate::domain::card::{Card, CardPhoto};
+use crate::domain::detection::DefectClass;
+use crate::domain::finding::{Finding, Region};
+use crate::domain::geometry::Size;
+use crate::domain::ids::{CompanyId, FindingId, ImageId, PhotoId, ProjectId, ProjectKey, Sha256Digest};
+use crate::domain::job::Job;
+use crate::domain::place::Place;
+use crate::domain::punch_item::{Edits, PunchItemDraft};
+use crate::domain::review::{Decision, Delivery, FindingState, RejectReason, Verdict};
+use crate::domain::score::Score;
+use crate::store::queue::KINDS;
+use crate::store::{Claimed, Config, DEFAULTS, PhotoRecord, PhotoState, Store, StoredPicture};
+
+const PROJECT: ProjectKey = ProjectKey { company: CompanyId::new(8), project: ProjectId::new(6778) };
+const LEASE: Duration = Duration::from_mins(1);
+
+/// Second number `seconds` of the tests' time.
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).expect("in range")
+}
+
+/// A database of its own for one test, deleted with it.
+struct Fresh {
+    folder: TempDir,
+    store: Store,
+}
+
+impl Fresh {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = open(&folder).await;
+        Self { folder, store }
+    }
+
+    /// A second process's view of the same database.
+    async fn again(&self) -> Store {
+        open(&self.folder).await
+    }
+
+    /// A connection behind the store's back.
+    async fn raw(&self) -> sqlx::SqliteConnection {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.folder.path().join("p.db"));
+        sqlx::ConnectOptions::connect(&options).await.expect("a connection")
+    }
+}
+
+fn config(folder: &TempDir) -> Config {
+    #[derive(serde::Deserialize)]
+    struct File {
+        store: Config,
+    }
+    let File { store } = toml::from_str(DEFAULTS).expect("the defaults are complete");
+    Config { path: folder.path().join("p.db"), max_attempts: 4, max_crashes: 3, ..store }
+}
+
+async fn open(folder: &TempDir) -> Store {
+    Store::open(&config(folder), at(0)).await.expect("opens")
+}
+
+fn analyse(image: i64) -> Job {
+    Job::AnalyzePhoto { project: PROJECT, image: ImageId::new(image) }
+}
+
+/// Claims anything as `worker` at second `now`.
+async fn claim(store: &Store, worker: &str, now: i64) -> Option<Claimed> {
+    store.claim(worker, &KINDS, LEASE, at(now)).await.expect("claims")
+}
+
+/// Queues `job` and claims it.
+async fn started(store: &Store, job: Job, now: i64) -> Claimed {
+    store.enqueue(std::slice::from_ref(&job), at(now), at(now)).await.expect("queues");
+    let claimed = store.claim("box", &[job.kind()], LEASE, at(now)).await.expect("claims").expect("is ready");
+    assert_eq!(claimed.job, job);
+    claimed
+}
+
+fn record(image: i64, content: &[u8]) -> PhotoRecord {
+    PhotoRecord {
+        project: PROJECT,
+        image: ImageId::new(image),
+        filename: format!("IMG_{image:04}.jpg"),
+        state: PhotoState::Analysed,
+        size: Some(Size::new(3000, 4000)),
+        capture: Some(CaptureInfo {
+            camera: Known::Known("Apple iPhone 15".into()),
+            ..CaptureInfo::silent("it says nothing")
+        }),
+        content: Some(Sha256Digest::of(content)),
+        uploader: Some("Dana".into()),
+        model: Some("finish-defects 0.1.0".into()),
+        class_scores: Vec::new(),
+        timings: vec![crate::store::StageTime { stage: "decode".into(), ms: 12.5 }],
+        picture: Some(StoredPicture { media_type: "image/jpeg".into(), bytes: vec![0xff, 0xd8, 0xff] }),
+        evidence: json!({ "threshold": 0.5 }),
+    }
+}
+
+fn card(record: &PhotoRecord, class: &str, score: f32, found_at: Timestamp) -> Card {
+    let content = record.content.expect("has content");
+    let id = FindingId::of(PROJECT, &content, class);
+    let area = Size::new(30, 40).bounds();
+    let score = Score::new(score).expect("a score");
+    let size = record.size.expect("has a size");
+    Card {
+        project: PROJECT,
+        finding: Finding {
+            id,
+            class: DefectClass::new(class),
+            score,
+            regions: vec![Region { score, area, area_share: 0.01 }],
+            hull: area,
+            area_share: 0.01,
+        },
+        photo: CardPhoto {
+            id: PhotoId::of(PROJECT, record.image),
+            image: record.image,
+            filename: record.filename.clone(),
+            size,
+            taken_at: None,
+            uploader: record.uploader.clone(),
+            content,
+        },
+        place: place(),
+        draft: draft(id, class, record.image),
+        trade_name: Some("Drywall".into()),
+        rules: vec!["A crack is drywall's.".into()],
+        model: "finish-defects 0.1.0".into(),
+        state: FindingState::Proposed,
+        decision: None,
+        delivery: Delivery::Waiting,
+        punch_item: None,
+        position: None,
+        problem: None,
+        found_at,
+    }
+}
+
+/// As the first version wrote it: what a row holds must be readable ever after.
+fn place() -> Place {
+    serde_json::from_value(json!({ "location": null, "evidence": "unknown", "because": "no GPS" }))
+        .expect("a place")
+}
+
+/// As the first version wrote it, like [`place`].
+fn draft(id: FindingId, class: &str, image: ImageId) -> PunchItemDraft {
+    serde_json::from_value(json!({
+        "title": format!("{class} in the wall"),
+        "description": "100% sure_ly",
+        "reference": id.reference(),
+        "location": null,
+        "trade": null,
+        "item_type": null,
+        "priority": "medium",
+        "due": null,
+        "manager": null,
+        "images": [image],
+    }))
+    .expect("a draft")
+}
+
+/// Records a photo with one finding of `class` as a worker would, and returns the finding.
+async fn found(store: &Store, image: i64, class: &str, now: i64) -> FindingId {
+    let record = record(image, format!("bytes of {image}").as_bytes());
+    let card = card(&record, class, 0.9, at(now));
+    let id = card.finding.id;
+    let lease = started(store, analyse(image), now).await.lease;
+    let jobs = [Job::Publish { finding: id }];
+    store.record_photo(&lease, &record, &[card], &jobs, at(now)).await.expect("records");
+    id
+}
+
+fn accepted(reviewer: &str, now: i64) -> Decision {
+    Decision {
+        verdict: Verdict::Accept { edits: Edits { title: Some("Mend it".into()), ..Edits::default() } },
+        reviewer: reviewer.into(),
+        at: at(now),
+    }
+}
+
+fn rejected(reviewer: &str, now: i64) -> Decision {
+    Decision {
+        verdict: Verdict::Reject { reason: RejectReason::NotADefect },
+        reviewer: reviewer.into(),
+        at: at(now),
+    }
+}
