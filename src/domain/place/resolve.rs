@@ -70,8 +70,14 @@ pub struct PlaceQuery<'a> {
 impl PlaceQuery<'_> {
     /// The position: the file's own before Procore's, which is a copy without accuracy.
     pub(super) fn fix(&self) -> Option<GpsFix> {
-        self.capture.gps.as_option().copied().or(self.procore_gps)
+        let own = self.capture.gps.as_option().copied();
+        own.filter(is_on_earth).or_else(|| self.procore_gps.filter(is_on_earth))
     }
+}
+
+/// Neither NaN nor outside the globe, whoever told it.
+fn is_on_earth(fix: &GpsFix) -> bool {
+    (-90.0..=90.0).contains(&fix.latitude) && (-180.0..=180.0).contains(&fix.longitude)
 }
 
 /// Chooses the place of a photo: its own location in Procore; else where its position lies, never
@@ -281,7 +287,7 @@ mod tests {
             assert_eq!(name(&found), "Building A", "15 m are assumed for {accuracy_m:?}");
         }
         let nowhere = GpsFix { latitude: f64::NAN, ..inside };
-        assert_eq!(place(&query(&with_gps(nowhere))).location, None);
+        assert!(matches!(place(&query(&with_gps(nowhere))).evidence, Evidence::Unknown { .. }));
     }
 
     proptest! {
