@@ -37,7 +37,7 @@ fn sighting(n: u64, rng: &mut ChaCha8Rng) -> Sighting {
     Sighting {
         finding: FindingId::of(PROJECT, &Sha256Digest::of(&n.to_be_bytes()), class),
         class: DefectClass::new(class),
-        location: Some(LocationId::new(rng.random_range(1..=LOCATIONS))),
+        location: Some(location(rng.random_range(1..=LOCATIONS))),
         taken_at: Timestamp::from_second(second).ok(),
         photo: print(rng),
         region: print(rng),
@@ -49,11 +49,8 @@ fn index(count: u64, one_bucket: bool) -> Index {
     let mut index = Index::new(&Tagging::default_rules().rules().once);
     for n in 0..count {
         let sighting = sighting(n, &mut rng);
-        let crowded = Sighting {
-            class: DefectClass::new("crack"),
-            location: Some(LocationId::new(1)),
-            ..sighting.clone()
-        };
+        let crowded =
+            Sighting { class: DefectClass::new("crack"), location: Some(location(1)), ..sighting.clone() };
         index.insert(if one_bucket { crowded } else { sighting });
     }
     index
@@ -72,12 +69,13 @@ fn open_items() -> OpenItems {
     }))
 }
 
+fn location(id: i64) -> Location {
+    let name = format!("Building {}>Floor {}>Unit {id}", id % 3, id % 12);
+    Location::from_name(LocationId::new(id), &name)
+}
+
 fn tree() -> LocationTree {
-    let node = |id: i64| {
-        let name = format!("Building {}>Floor {}>Unit {id}", id % 3, id % 12);
-        Location::from_name(LocationId::new(id), &name)
-    };
-    LocationTree::new((1..=LOCATIONS).map(node).collect())
+    LocationTree::new((1..=LOCATIONS).map(location).collect())
 }
 
 fn seen() -> Seen {
@@ -150,7 +148,7 @@ impl Photo {
             let new = Sighting {
                 finding: finding.id,
                 class: finding.class.clone(),
-                location: place.id(),
+                location: place.location.clone(),
                 ..self.sighting.clone()
             };
             black_box(index.find(&new));
@@ -172,11 +170,8 @@ fn photo_against_stored(bencher: Bencher<'_, '_>, stored: u64) {
 fn look_up_in_one_bucket(bencher: Bencher<'_, '_>, stored: u64) {
     let index = index(stored, true);
     let photo = Photo::new();
-    let new = Sighting {
-        class: DefectClass::new("crack"),
-        location: Some(LocationId::new(1)),
-        ..photo.sighting.clone()
-    };
+    let new =
+        Sighting { class: DefectClass::new("crack"), location: Some(location(1)), ..photo.sighting.clone() };
     bencher.bench_local(|| index.find(black_box(&new)));
 }
 

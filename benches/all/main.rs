@@ -1,6 +1,10 @@
-//! `cargo bench`: seeded inputs, one module a stage.
+//! `cargo bench`: seeded inputs, one module a subject. Each bench also runs once with `cargo test --benches`.
 
+mod decode;
 mod dedupe;
+mod inference;
+mod preprocess;
+mod queue;
 
 fn main() {
     divan::main();

@@ -46,7 +46,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--summary", default="Finds visible finish defects on photos of building surfaces.")
     parser.add_argument("--classes", default=",".join(CLASSES), help="the classes to keep")
     parser.add_argument("--licence", choices=tuple(LICENCES), default="all")
-    parser.add_argument("--views", default="1024")
+    parser.add_argument("--views", default="1024,192")
     parser.add_argument("--max-upscale", type=float, default=1.0)
     parser.add_argument("--settings", type=Path, default=Path(__file__).with_name("postprocess.toml"))
     parser.add_argument("--seed", type=int, default=1)

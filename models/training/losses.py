@@ -17,7 +17,7 @@ def soft_maximum(logits: Tensor, mask: Tensor) -> Tensor:
     return (torch.logsumexp(scaled, -1) - torch.log(count)) / SHARPNESS
 
 
-def top_mean(logits: Tensor, mask: Tensor, share: float = 0.01, least: int = 3) -> Tensor:
+def top_mean(logits: Tensor, mask: Tensor, share: float = 0.02, least: int = 5) -> Tensor:
     """Mean of the top `share` of the cells (at least `least`): [..., K] -> [...]. As at inference."""
     count = (mask.sum(-1, keepdim=True) * share + 0.5).floor().clamp(min=least)
     k = min(int(count.max()), logits.shape[-1])

@@ -149,7 +149,7 @@ def _from_mask(mask: Image.Image, image: Image.Image, box, rows: int, columns: i
     kx, ky = mask.width / image.width, mask.height / image.height
     part = (round(box[0] * kx), round(box[1] * ky), round(box[2] * kx), round(box[3] * ky))
     cover = np.asarray(mask.crop(part).resize((columns, rows), Image.Resampling.BOX), np.float32) / 255
-    positive = cover > (0.4 if name in AREA_LIKE else 0.04)
+    positive = cover > (0.4 if name in AREA_LIKE else 0.02)
     near = dilate(cover > 0.002, 1)
     cells = np.where(positive, 1, np.where(near, -1, 0)).astype(np.int8)
     count = positive.sum()

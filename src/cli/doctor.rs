@@ -58,7 +58,7 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
 fn self_test(config: &inference::Config) -> Line {
     let detector = inference::load(config).map_err(|error| error.to_string())?;
     let side = detector.long_side();
-    let grey = Picture::grey(side).map_err(|error| error.to_string())?;
+    let grey = Picture::grey(side);
     let started = Instant::now();
     detector.detect(&grey).map_err(|error| error.to_string())?;
     let (model, took) = (detector.model(), started.elapsed().as_millis());
@@ -66,7 +66,7 @@ fn self_test(config: &inference::Config) -> Line {
     Ok(format!(
         "{} ({}), one look in {took} ms on {} (asked for {}: {}), runtime {}; {}",
         model.label(),
-        model.precision,
+        model.precision.name(),
         provider.got.name(),
         provider.asked.name(),
         provider.why,

@@ -12,6 +12,9 @@ use crate::store::{JobState, Store};
 /// Rows that one listing shows.
 const ROWS_MAX: u32 = 200;
 
+/// Who stands in the audit for what is typed here.
+const OPERATOR: &str = "command line";
+
 /// Arguments of `jobs`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -47,11 +50,11 @@ pub(super) async fn run(args: Args, settings: Settings) -> anyhow::Result<ExitCo
     match args.action.unwrap_or(Action::List { all: false }) {
         Action::List { all } => list(&store, all).await?,
         Action::Retry { id } => {
-            store.retry_job(JobId(id), Timestamp::now()).await?;
+            store.retry_job(JobId(id), OPERATOR, Timestamp::now()).await?;
             println!("job {id} is queued again");
         }
         Action::Drop { id, reason } => {
-            store.drop_job(JobId(id), &reason, Timestamp::now()).await?;
+            store.drop_job(JobId(id), OPERATOR, &reason, Timestamp::now()).await?;
             println!("job {id} is given up");
         }
     }
@@ -70,7 +73,7 @@ async fn list(store: &Store, all: bool) -> anyhow::Result<()> {
                 job.state.name().to_owned(),
                 job.kind,
                 job.attempts.to_string(),
-                job.reason.unwrap_or_default(),
+                job.error.unwrap_or_default(),
             ]);
         }
     }

@@ -1,10 +1,10 @@
 //! The subcommands. Nothing here decides anything: each reads its arguments, builds what it needs and reports.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to the person who typed it")]
 
+mod browser;
 mod check_config;
 mod demo;
 mod doctor;
-mod fixtures;
 mod hooks;
 mod jobs;
 mod models;
@@ -53,8 +53,6 @@ enum Command {
     Runtime(runtime::Args),
     /// Run the Procore simulator as a process of its own.
     Simulate(simulate::Args),
-    /// Paint field photos with known defects.
-    Fixtures(fixtures::Args),
 }
 
 /// Reads the command line, runs the command and turns its outcome into an exit code.
@@ -75,7 +73,6 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::CheckConfig(args) => return check_config::run(&args, cli.config.as_deref()),
-        Command::Fixtures(args) => return fixtures::run(&args),
         _ => {}
     }
     let loaded = config::load(cli.config.as_deref())?;
@@ -89,8 +86,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Jobs(args) => block_on(jobs::run(args, loaded)),
         Command::Hooks(args) => block_on(hooks::run(args, loaded)),
         Command::Runtime(args) => runtime::run(&args, &loaded.config),
-        Command::Simulate(args) => block_on(simulate::run(args)),
-        Command::CheckConfig(_) | Command::Fixtures(_) => Ok(ExitCode::SUCCESS),
+        Command::Simulate(args) => block_on(async { Ok(simulate::run(&args, &mut std::io::stdout()).await.map(|()| ExitCode::SUCCESS)?) }),
+        Command::CheckConfig(_) => Ok(ExitCode::SUCCESS),
     }
 }
 

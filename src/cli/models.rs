@@ -25,9 +25,9 @@ pub(super) fn run(config: &Config) -> anyhow::Result<ExitCode> {
                 table.add_row([
                     manifest.name.clone(),
                     manifest.version.clone(),
-                    package.precision.to_string(),
+                    package.precision.name().to_owned(),
                     classes.collect::<Vec<_>>().join(", "),
-                    format!("{}: {}", manifest.licence.training_data, manifest.licence.statement),
+                    format!("{}: {}", manifest.licence.training_data.name(), manifest.licence.statement),
                     package.origin,
                 ]);
             }

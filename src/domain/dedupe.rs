@@ -16,8 +16,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::detection::DefectClass;
-use crate::domain::ids::{FindingId, LocationId};
+use crate::domain::ids::FindingId;
 use crate::domain::likeness::Print;
+use crate::domain::place::Location;
 use crate::domain::tagging::OnceRules;
 
 pub use cap::{Capped, cap};
@@ -33,7 +34,7 @@ pub struct Sighting {
     /// The class.
     pub class: DefectClass,
     /// The location that was chosen.
-    pub location: Option<LocationId>,
+    pub location: Option<Location>,
     /// When the photo was taken.
     pub taken_at: Option<Timestamp>,
     /// The print of the whole photo.
@@ -102,7 +103,8 @@ pub enum Verdict {
     Different,
 }
 
-/// Compares two sightings. The order of the two does not matter.
+/// Compares two sightings. The order of the two does not matter. In a burst, a location and one
+/// that lies in it can be the same place, as one photo may be located more finely than the next.
 pub fn compare(a: &Sighting, b: &Sighting, rules: &OnceRules) -> Verdict {
     if a.finding == b.finding {
         return Verdict::Same(Reason::Itself, 0);
@@ -114,14 +116,14 @@ pub fn compare(a: &Sighting, b: &Sighting, rules: &OnceRules) -> Verdict {
         return Verdict::Same(Reason::Copy, bits);
     }
     let Some(bits) = alike(&a.region, &b.region, rules) else { return Verdict::Different };
-    let place = (a.location, b.location);
-    let compatible = !matches!(place, (Some(a), Some(b)) if a != b);
+    let place = a.location.as_ref().zip(b.location.as_ref());
+    let compatible = place.is_none_or(|(a, b)| a.path.starts_with(&b.path) || b.path.starts_with(&a.path));
     if compatible && moments_apart(a, b, rules) && bits <= rules.burst_bits {
         return Verdict::Same(Reason::Burst, bits);
     }
     match place {
-        (Some(a), Some(b)) if a == b && bits <= rules.again_bits => Verdict::Same(Reason::Again, bits),
-        (Some(a), Some(b)) if a == b && bits <= rules.maybe_bits => Verdict::Maybe(bits),
+        Some((a, b)) if a.id == b.id && bits <= rules.again_bits => Verdict::Same(Reason::Again, bits),
+        Some((a, b)) if a.id == b.id && bits <= rules.maybe_bits => Verdict::Maybe(bits),
         _ => Verdict::Different,
     }
 }
@@ -174,7 +176,9 @@ pub fn groups(sightings: &[Sighting], rules: &OnceRules) -> Vec<Vec<FindingId>> 
         joined.add(sighting.finding);
         if let Match::Same { finding, also, .. } = index.find(sighting) {
             joined.join(sighting.finding, finding);
-            also.into_iter().for_each(|other| joined.join(sighting.finding, other));
+            for other in also {
+                joined.join(sighting.finding, other);
+            }
         }
         index.insert(sighting.clone());
     }

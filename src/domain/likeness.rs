@@ -57,8 +57,8 @@ impl Print {
         let size = picture.size();
         let [x0, y0, x1, y1] = area.corners();
         let side = (area.width().max(area.height()) * AROUND).max(photo.long_side() as f32 * AROUND_MIN);
-        let (left, right) = window((x0 + x1) / 2.0, side, photo.width as f32);
-        let (top, bottom) = window((y0 + y1) / 2.0, side, photo.height as f32);
+        let (left, right) = window(f32::midpoint(x0, x1), side, photo.width as f32);
+        let (top, bottom) = window(f32::midpoint(y0, y1), side, photo.height as f32);
         let across = size.width as f32 / photo.width.max(1) as f32;
         let down = size.height as f32 / photo.height.max(1) as f32;
         Self::of_part(picture, [left * across, top * down, right * across, bottom * down])

@@ -31,6 +31,12 @@ impl Picture {
         }
     }
 
+    /// A square of mid grey, `side` pixels wide: for warm-ups and self-tests.
+    pub fn grey(side: u32) -> Self {
+        let bytes = side as usize * side as usize * 3;
+        Self { size: Size::new(side, side), photo: Size::new(side, side), rgb: vec![127; bytes] }
+    }
+
     /// The size of the pixels held here.
     pub const fn size(&self) -> Size<Working> {
         self.size

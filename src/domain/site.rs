@@ -149,9 +149,8 @@ fn link(areas: &mut [Area]) {
     order.sort_by_key(|&index| areas[index].path.len());
     for index in order {
         let area = &areas[index];
-        let prefixes = (1..area.path.len()).rev();
-        let parent =
-            prefixes.filter_map(|length| by_path.get(&tree::key(&area.path[..length]))).next().copied();
+        let mut prefixes = (1..area.path.len()).rev();
+        let parent = prefixes.find_map(|length| by_path.get(&tree::key(&area.path[..length]))).copied();
         let named =
             area.floor.as_ref().and_then(|id| by_floor_id.get(&(area.building(), id.clone()))).copied();
         let above = parent.map(|parent| areas[parent].kin).unwrap_or_default();

@@ -220,11 +220,10 @@ fn note(
 
 fn place_rules(place: &Place) -> Vec<FiredRule> {
     let rule = match place.evidence {
-        Evidence::PhotoLocation => "place",
+        Evidence::PhotoLocation | Evidence::Unknown { .. } => "place",
         Evidence::Text { .. } => "place.text",
         Evidence::Neighbour { .. } => "place.neighbour_max_s",
         Evidence::SiteOutline { .. } | Evidence::GpsOnly { .. } => "place.min_share",
-        Evidence::Unknown { .. } => "place",
     };
     let mut fired = vec![FiredRule::new(rule, format!("Place: {}.", place.words()))];
     fired.extend(place.notes.iter().map(|note| FiredRule::new("place", note.clone())));

@@ -57,32 +57,33 @@ fn short(path: &[String]) -> String {
         .join(", … ")
 }
 
-/// `One crack across the middle of the photo, about 70 % of its width long; a twentieth of the photo.`
+/// `One crack across the middle: 83 % of the photo's width long, about a fiftieth of its area.` or
+/// `One patch of growth at the left: about a fifth of the photo, 40 % of its width across.`
 fn seen(finding: &Finding, rules: &ClassRules, photo: Size<Upright>, photo_width_mm: f64) -> String {
     let share = length_share(finding, rules.extent, photo);
-    let width = match (finding.regions.len() > 1, rules.extent) {
-        (false, Extent::Length) => format!("{} long", of_width(share)),
-        (false, Extent::Area) => format!("{} across", of_width(share)),
-        (true, Extent::Length) => format!("the longest {}", of_width(share)),
-        (true, Extent::Area) => format!("the largest {} across", of_width(share)),
-    };
+    let (percent, area) = (percent_words(share), share_words(finding.area_share));
     let scale = if photo_width_mm > 0.0 {
         format!(" (about {} mm)", millimetres(f64::from(share) * photo_width_mm))
     } else {
         String::new()
     };
-    let area = share_words(finding.area_share);
-    match finding.regions.len() {
-        0 | 1 => {
-            let at = position_words(finding.hull, photo);
-            format!("One {} {at} of the photo: {area}, {width}{scale}.", rules.one)
+    let several = finding.regions.len() > 1;
+    let size = match (rules.extent, several) {
+        (Extent::Length, false) => format!("{percent} of the photo's width long{scale}, {area} of its area"),
+        (Extent::Length, true) => {
+            format!("the longest {percent} of the photo's width{scale}, together {area} of its area")
         }
-        n => {
-            let largest = finding.regions.iter().max_by(|a, b| a.area.area().total_cmp(&b.area.area()));
-            let at = position_words(largest.map_or(finding.hull, |region| region.area), photo);
-            let together = if area.starts_with("less") { "in all" } else { "together" };
-            format!("{n} {}, the largest {at} of the photo: {together} {area}, {width}{scale}.", rules.many)
+        (Extent::Area, false) => format!("{area} of the photo, {percent} of its width across{scale}"),
+        (Extent::Area, true) => {
+            format!("together {area} of the photo, the largest {percent} of its width across{scale}")
         }
+    };
+    let largest = finding.regions.iter().max_by(|a, b| a.area.area().total_cmp(&b.area.area()));
+    let at = position_words(largest.map_or(finding.hull, |region| region.area), photo);
+    if several {
+        format!("{} {}, the largest {at}: {size}.", finding.regions.len(), rules.many)
+    } else {
+        format!("One {} {at}: {size}.", rules.one)
     }
 }
 
@@ -90,10 +91,10 @@ fn score(finding: &Finding) -> String {
     format!("Certainty: {} (score {}).", finding.score.words(), finding.score)
 }
 
-fn of_width(share: f32) -> String {
+fn percent_words(share: f32) -> String {
     match (share * 100.0).round() {
-        percent if percent < 1.0 => "less than 1 % of its width".to_owned(),
-        percent => format!("{percent:.0} % of its width"),
+        percent if percent < 1.0 => "less than 1 %".to_owned(),
+        percent => format!("{percent:.0} %"),
     }
 }
 
@@ -117,8 +118,8 @@ pub fn length_share(finding: &Finding, extent: Extent, photo: Size<Upright>) -> 
     longest / photo.width.max(1) as f32
 }
 
-/// A share of the photo as people say it: `about a fifth of the photo`.
-pub fn share_words(share: f32) -> String {
+/// A share as people say it, in words that "of the photo" follows: `about a fifth`.
+pub fn share_words(share: f32) -> &'static str {
     const WORDS: [(f32, &str); 13] = [
         (1.0, "nearly all"),
         (0.75, "about three quarters"),
@@ -135,23 +136,23 @@ pub fn share_words(share: f32) -> String {
         (0.01, "about a hundredth"),
     ];
     if share < 0.007 {
-        return "less than a hundredth of the photo".to_owned();
+        return "less than a hundredth";
     }
     let apart = |known: &f32| (known / share).ln().abs();
     let nearest = WORDS.iter().min_by(|a, b| apart(&a.0).total_cmp(&apart(&b.0)));
-    format!("{} of the photo", nearest.map_or("some", |(_, words)| words))
+    nearest.map_or("some", |(_, words)| words)
 }
 
-/// Where a box lies, in words that "of the photo" follows: `in the upper left`.
+/// Where a box lies in the photo, in words: `in the upper left`.
 pub fn position_words(area: PixelBox<Upright>, photo: Size<Upright>) -> &'static str {
     const WIDE: f32 = 0.8;
     let [x0, y0, x1, y1] = area.corners();
     let (width, height) = (photo.width.max(1) as f32, photo.height.max(1) as f32);
     let third = |middle: f32| ((middle * 3.0) as usize).min(2);
-    let (column, row) = (third((x0 + x1) / 2.0 / width), third((y0 + y1) / 2.0 / height));
+    let (column, row) = (third(f32::midpoint(x0, x1) / width), third(f32::midpoint(y0, y1) / height));
     match (area.width() / width > WIDE, area.height() / height > WIDE) {
-        (true, true) => "all over the face",
-        (true, false) => ["across the upper part", "across the middle", "across the lower part"][row],
+        (true, true) => "filling the frame",
+        (true, false) => ["across the top", "across the middle", "across the bottom"][row],
         (false, true) => ["down the left side", "down the middle", "down the right side"][column],
         (false, false) => [
             ["in the upper left", "at the top", "in the upper right"],
@@ -177,7 +178,7 @@ mod tests {
             (0.0, "less than a hundredth"),
         ];
         for (share, expected) in cases {
-            assert_eq!(share_words(share), format!("{expected} of the photo"));
+            assert_eq!(share_words(share), expected);
         }
     }
 
@@ -190,7 +191,7 @@ mod tests {
             ([250.0, 250.0, 300.0, 300.0], "in the lower right"),
             ([0.0, 140.0, 300.0, 160.0], "across the middle"),
             ([290.0, 0.0, 300.0, 300.0], "down the right side"),
-            ([0.0, 0.0, 300.0, 300.0], "all over the face"),
+            ([0.0, 0.0, 300.0, 300.0], "filling the frame"),
         ];
         for (corners, expected) in cases {
             let area = PixelBox::try_from(corners).expect("a box");

@@ -120,7 +120,7 @@ fn info(
             got: config.provider,
             why: "as configured; a provider that cannot be had is an error, never replaced".into(),
         },
-        runtime: format!("ONNX Runtime {} ({})", runtime::version(), library.display()),
+        runtime: format!("ONNX Runtime {} ({})", runtime::version(library), library.display()),
         sessions,
         classes: classes.collect(),
         licence: manifest.licence.clone(),

@@ -99,16 +99,22 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Error> {
         .build()
         .map_err(|error| unusable(error.to_string()))?;
     environment.set_log_level(LogLevel::Warning);
-    tracing::info!(library = %path.display(), version = version(), "ONNX Runtime loaded");
+    tracing::info!(library = %path.display(), version = version(path), "ONNX Runtime loaded");
     Ok(loaded.insert(Loaded { environment, library: path.to_owned() }).clone())
 }
 
-/// The loaded library's version, as its build information tells it.
-pub(super) fn version() -> String {
-    // "ORT Build Info: git-branch=rel-1.31.1, git-commit-id=…, build type=…"
+/// The version of the loaded library, from its own build information where that tells it, else from
+/// the name of its file.
+pub(super) fn version(library: &Path) -> String {
+    // "ORT Build Info: git-branch=rel-1.31.1, git-commit-id=6af1a93, build type=Release", but wheels
+    // are built without a branch.
     let info = ort::info();
-    let branch = info.split(['=', ',']).map(str::trim).find_map(|part| part.strip_prefix("rel-"));
-    branch.map_or_else(|| info.to_owned(), str::to_owned)
+    let told = info.split(['=', ',']).map(str::trim).find_map(|part| part.strip_prefix("rel-"));
+    let file = std::fs::canonicalize(library).unwrap_or_else(|_| library.to_owned());
+    let named = file
+        .file_name()
+        .and_then(|name| name.to_str()?.split_once(".so.").map(|(_, version)| version.to_owned()));
+    told.map(str::to_owned).or(named).unwrap_or_else(|| info.to_owned())
 }
 
 fn log(level: LogLevel, category: &str, _id: &str, _place: &str, message: &str) {

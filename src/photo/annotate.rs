@@ -43,17 +43,27 @@ pub fn draw(picture: &Picture, marks: &[Mark]) -> Picture {
     canvas.into_picture(picture)
 }
 
-/// A copy of `picture` with `heat` laid over it: `columns` values 0..=1 a row, each covering
-/// `cell` by `cell` pixels of a picture with `scale` of those pixels for one of `picture`'s.
+/// Values over the whole photo on a grid of cells that starts at its top left corner.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heat {
+    /// Cells across.
+    pub columns: usize,
+    /// Values 0..=1, row by row.
+    pub values: Vec<f32>,
+    /// Upright photo pixels across and down one cell.
+    pub cell: (f32, f32),
+}
+
+/// A copy of `picture` with `heat` laid over it.
 #[must_use]
-pub fn heat(picture: &Picture, heat: &[f32], columns: usize, cell: f32, scale: (f32, f32)) -> Picture {
+pub fn heat(picture: &Picture, heat: &Heat) -> Picture {
     let mut canvas = Canvas::of(picture);
+    let cell = (heat.cell.0 * canvas.scale.0, heat.cell.1 * canvas.scale.1);
     for y in 0..canvas.height {
         for x in 0..canvas.width {
-            let column = ((x as f32 + 0.5) * scale.0 / cell) as usize;
-            let row = ((y as f32 + 0.5) * scale.1 / cell) as usize;
-            if column < columns
-                && let Some(&value) = heat.get(row * columns + column)
+            let (column, row) = (((x as f32 + 0.5) / cell.0) as usize, ((y as f32 + 0.5) / cell.1) as usize);
+            if column < heat.columns
+                && let Some(&value) = heat.values.get(row * heat.columns + column)
             {
                 canvas.blend(x, y, [255, 40, 0], value.clamp(0.0, 1.0) * 0.65);
             }
@@ -177,7 +187,8 @@ mod tests {
 
     #[test]
     fn heat_covers_its_cells_only() {
-        let heated = heat(&grey(32, 16), &[0.0, 1.0], 2, 16.0, (1.0, 1.0));
+        // The picture shows the photo at a quarter of its size.
+        let heated = heat(&grey(32, 16), &Heat { columns: 2, values: vec![0.0, 1.0], cell: (64.0, 64.0) });
         let pixel = |x: usize| heated.rgb()[x * 3];
         assert_eq!((pixel(0), pixel(15)), (128, 128));
         assert!(pixel(16) > 128 && pixel(31) > 128);

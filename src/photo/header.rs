@@ -22,12 +22,20 @@ pub struct Header {
     progressive: bool,
 }
 
+/// Checks a file's length against `limits`, so that longer ones need not be read at all.
+///
+/// # Errors
+/// [`Error::TooLarge`].
+pub fn check_length(bytes: u64, limits: &Limits) -> Result<(), Error> {
+    check("bytes", bytes, limits.max_bytes, "max_bytes")
+}
+
 /// Reads what `bytes` declare and holds it against `limits`.
 ///
 /// # Errors
 /// When it is no known format, too large, or its headers are damaged.
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Header, Error> {
-    check("bytes", bytes.len() as u64, limits.max_bytes, "max_bytes")?;
+    check_length(bytes.len() as u64, limits)?;
     let header = match Format::sniff(bytes)? {
         Format::Jpeg => jpeg(bytes, limits)?,
         Format::Png => png(bytes)?,

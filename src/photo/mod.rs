@@ -23,7 +23,7 @@ mod turn;
 
 pub use decode::{Photo, decode};
 pub use format::Format;
-pub use header::{Header, read as read_header};
+pub use header::{Header, check_length, read as read_header};
 pub use resize::fit;
 use serde::Deserialize;
 

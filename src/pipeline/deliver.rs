@@ -80,9 +80,15 @@ fn never_made() -> WriteOutcome {
     WriteOutcome::Delivered { punch_item: None, position: None, answer: json!("never made") }
 }
 
-/// The finding's item as Procore has it now; one that is not there any more counts as deleted.
+/// The finding's item as Procore has it now; one that is not there any more counts as deleted. While a create
+/// is in doubt it is looked for, so that what was made without our hearing of it is not left behind.
 async fn existing(context: &Context, card: &Card) -> Result<Option<RemoteItem>, Failure> {
-    let Some(item) = card.punch_item else { return Ok(None) };
+    let Some(item) = card.punch_item else {
+        return match context.store.create_in_doubt(card.finding.id).await? {
+            Some(since) => adopt(context, card, since).await,
+            None => Ok(None),
+        };
+    };
     match context.procore.punch_item(card.project, item).await {
         Err(procore::Error::NotFound { .. }) => Ok(Some(RemoteItem::gone(item))),
         other => Ok(Some(other?.to_remote())),
@@ -91,8 +97,8 @@ async fn existing(context: &Context, card: &Card) -> Result<Option<RemoteItem>, 
 
 async fn create(context: &Context, lease: &Lease, card: &Card, draft: &PunchItemDraft) -> Result<RemoteItem, Failure> {
     let made = match begin(context, lease, card, WriteKind::Create, draft).await? {
-        WriteState::Fresh => None,
-        WriteState::InDoubt { since } => adopt(context, card, since).await?,
+        // What is in doubt was looked for before the plan was made.
+        WriteState::Fresh | WriteState::InDoubt { .. } => None,
         WriteState::Done { punch_item: Some(item), .. } => {
             Some(context.procore.punch_item(card.project, item).await?.to_remote())
         }

@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn tokens_are_renewed_before_they_expire() {
-        let lifetimes = Lifetimes { margin: Duration::from_secs(60), assumed: Duration::from_secs(900) };
+        let lifetimes = Lifetimes { margin: Duration::from_mins(1), assumed: Duration::from_mins(15) };
         let check = |told: Option<u64>, expected| {
             let usable = lifetimes.usable(told.map(Duration::from_secs));
             assert_eq!(usable.as_secs(), expected, "{told:?}");
@@ -154,6 +154,16 @@ mod tests {
         check(Some(100), 50);
         check(Some(0), 0);
         check(None, 840);
+    }
+
+    #[test]
+    fn grants_are_read_leniently() {
+        let life = |body: &str| serde_json::from_str::<Granted>(body).map(|granted| granted.expires_in);
+        let full = include_str!("../../fixtures/procore/token.json");
+        assert_eq!(life(full).expect("a grant"), Some(5400));
+        assert_eq!(life(r#"{"access_token": "t", "expires_in": "90"}"#).expect("a grant"), Some(90));
+        assert_eq!(life(r#"{"access_token": "t", "expires_in": null}"#).expect("a grant"), None);
+        assert!(life(r#"{"expires_in": 5400}"#).is_err());
     }
 
     #[test]

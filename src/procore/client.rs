@@ -4,14 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Method;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use url::Url;
 
 use crate::domain::ids::{CompanyId, ProjectKey};
 use crate::procore::auth::{Authority, Lifetimes, Token};
+use crate::procore::call::Call;
 use crate::procore::config::Config;
 use crate::procore::download::Downloader;
 use crate::procore::error::Error;
@@ -154,64 +153,187 @@ impl Client {
     }
 }
 
-/// A request to be sent.
-#[derive(Debug, Clone)]
-pub(crate) struct Call {
-    method: Method,
-    /// A path of the API, or a whole URL on the API's host (the next page of a list).
-    target: String,
-    query: Vec<(&'static str, String)>,
-    body: Option<Value>,
-    company: CompanyId,
-    idempotency: Option<String>,
-}
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
 
-impl Call {
-    pub(crate) fn new(method: Method, company: CompanyId, path: impl Into<String>) -> Self {
-        Self { method, target: path.into(), query: Vec::new(), body: None, company, idempotency: None }
+    use super::*;
+    use crate::domain::ids::{ImageId, ProjectId};
+    use crate::procore::stub::{PROJECT, Reply, SECRET, Stub};
+
+    const IMAGE: &str = r#"{"id": 5}"#;
+
+    async fn ask(client: &Client) -> Result<ImageId, Error> {
+        client.image(PROJECT, ImageId::new(5)).await.map(|image| image.id)
     }
 
-    pub(crate) fn get(company: CompanyId, path: impl Into<String>) -> Self {
-        Self::new(Method::GET, company, path)
+    #[tokio::test]
+    async fn every_call_carries_token_and_company() {
+        let stub = Stub::api(|_| Reply::ok(IMAGE)).await;
+        ask(&stub.client()).await.expect("answered");
+        let [call] = &stub.calls()[..] else { panic!("one call") };
+        assert_eq!(call.call(), "GET /rest/v1.0/images/5");
+        assert_eq!(call.asked("project_id"), ["6778"]);
+        assert_eq!(call.header("authorization"), Some("Bearer token-1"));
+        assert_eq!(call.header("procore-company-id"), Some("8"));
+        assert!(call.header("user-agent").is_some_and(|agent| agent.starts_with("punchlens/")));
     }
 
-    pub(crate) fn query(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.query.push((name, value.to_string()));
-        self
+    #[tokio::test]
+    async fn concurrent_calls_share_one_token() {
+        let stub = Stub::api(|_| Reply::ok(IMAGE)).await;
+        let client = stub.client();
+        let outcomes = join_all((0..8).map(|_| ask(&client))).await;
+        assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+        assert_eq!((stub.tokens(), stub.calls().len()), (1, 8));
     }
 
-    pub(crate) fn body(mut self, body: Value) -> Self {
-        self.body = Some(body);
-        self
+    #[tokio::test]
+    async fn a_dead_token_is_replaced_once() {
+        let stub = Stub::api(|seen| match seen.header("authorization") {
+            Some("Bearer token-1") => Reply::json(401, r#"{"errors": "The access token is invalid"}"#),
+            _ => Reply::ok(IMAGE),
+        })
+        .await;
+        let client = stub.client();
+        ask(&client).await.expect("answered with the second token");
+        ask(&client).await.expect("answered");
+        assert_eq!((stub.tokens(), stub.calls().len()), (2, 3));
     }
 
-    pub(crate) fn idempotency(mut self, key: &str) -> Self {
-        self.idempotency = Some(key.to_owned());
-        self
+    #[tokio::test]
+    async fn a_second_refusal_is_for_a_person() {
+        let stub = Stub::api(|_| Reply::json(401, "{}")).await;
+        assert!(matches!(ask(&stub.client()).await, Err(Error::Credentials { .. })));
+        assert_eq!((stub.tokens(), stub.calls().len()), (2, 2));
     }
 
-    /// The same call for the page that a `Link` header names.
-    pub(crate) fn follow(&self, link: String) -> Self {
-        Self { target: link, query: Vec::new(), ..self.clone() }
+    #[tokio::test]
+    async fn expired_tokens_are_not_used() {
+        let stub = Stub::bare(|seen| match seen.path.as_str() {
+            "/oauth/token" => Reply::ok(r#"{"access_token": "t", "expires_in": 0}"#),
+            _ => Reply::ok(IMAGE),
+        })
+        .await;
+        let client = stub.client();
+        ask(&client).await.expect("answered");
+        ask(&client).await.expect("answered");
+        assert_eq!(stub.tokens(), 2);
     }
 
-    fn url(&self, api: &Url) -> Result<Url, Error> {
-        let refused = |why: &str| Error::Refused { reason: format!("'{}' {why}", self.target) };
-        let mut url = if self.target.starts_with('/') {
-            let (path, query) = self.target.split_once('?').unzip();
-            let mut url = api.clone();
-            url.set_path(&format!("{}{}", api.path().trim_end_matches('/'), path.unwrap_or(&self.target)));
-            url.set_query(query);
-            url
-        } else {
-            Url::parse(&self.target).map_err(|_| refused("is no URL"))?
+    #[tokio::test]
+    async fn refused_credentials_never_show_the_secret() {
+        let body = format!(r#"{{"error": "invalid_client", "error_description": "bad secret {SECRET}"}}"#);
+        let stub = Stub::bare(move |_| Reply::json(401, &body)).await;
+        let client = stub.client();
+        let error = ask(&client).await.expect_err("refused");
+        assert!(matches!(error, Error::Credentials { .. }), "{error:?}");
+        let shown = format!("{error} {error:?} {client:?}");
+        assert!(!shown.contains(SECRET) && shown.contains("[redacted]"), "{shown}");
+    }
+
+    #[tokio::test]
+    async fn every_refusal_has_its_error() {
+        let check = async |reply: Reply, expected: fn(&Error) -> bool| {
+            let stub = Stub::api(move |_| reply.clone()).await;
+            let error = ask(&stub.client()).await.expect_err("refused");
+            assert!(expected(&error), "{error:?}");
+            assert!(!error.to_string().contains("token-1"), "{error}");
         };
-        if url.origin() != api.origin() {
-            return Err(refused("leads away from the API's host"));
+        let long = Some(Duration::from_secs(30));
+        let wait = |error: &Error| match error {
+            Error::RateLimited { retry_after, .. } | Error::Unavailable { retry_after, .. } => *retry_after,
+            _ => panic!("{error:?}"),
+        };
+        check(Reply::json(403, "{}"), |error| matches!(error, Error::Forbidden { .. })).await;
+        check(Reply::json(404, "{}"), |error| matches!(error, Error::NotFound { .. })).await;
+        check(Reply::json(422, "{}"), |error| matches!(error, Error::Rejected { status: 422, .. })).await;
+        check(Reply::redirect("https://elsewhere.example"), |error| {
+            matches!(error, Error::Rejected { status: 302, .. })
+        })
+        .await;
+        let limited = async |reply: Reply, expected: Option<Duration>| {
+            let stub = Stub::api(move |_| reply.clone()).await;
+            assert_eq!(wait(&ask(&stub.client()).await.expect_err("refused")), expected);
+        };
+        limited(Reply::json(429, "slow down"), Some(Duration::from_secs(10))).await;
+        limited(Reply::json(429, "slow down").with("Retry-After", 30), long).await;
+        limited(Reply::json(503, "").with("Retry-After", 30), long).await;
+        limited(Reply::json(503, "").with("X-Rate-Limit-Reset", 9_999_999_999_i64), None).await;
+        limited(Reply::json(500, ""), None).await;
+    }
+
+    #[tokio::test]
+    async fn messages_say_what_failed_and_where() {
+        let page = include_str!("../../fixtures/procore/errors/edge.html");
+        let stub = Stub::api(|_| Reply::json(502, page).with("X-Request-Id", "req-77")).await;
+        let message = ask(&stub.client()).await.expect_err("refused").to_string();
+        for part in ["502", "503 Service Unavailable", "GET /rest/v1.0/images/5", "req-77"] {
+            assert!(message.contains(part), "{message}");
         }
-        if !self.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&self.query);
+    }
+
+    #[tokio::test]
+    async fn unreadable_answers_say_where() {
+        for (body, place) in [(r#"{"id": null}"#, "id"), ("[]", "."), (r#"{"id": 1} x"#, ".")] {
+            let stub = Stub::api(|_| Reply::ok(body)).await;
+            let error = ask(&stub.client()).await.expect_err("unreadable");
+            assert!(matches!(&error, Error::Unreadable { path, .. } if path == place), "{body} {error:?}");
         }
-        Ok(url)
+    }
+
+    #[tokio::test]
+    async fn a_page_instead_of_an_answer_passes() {
+        let stub = Stub::api(|_| Reply::ok(include_str!("../../fixtures/procore/errors/edge.html"))).await;
+        assert!(matches!(ask(&stub.client()).await, Err(Error::Unavailable { status: 200, .. })));
+    }
+
+    #[tokio::test]
+    async fn silence_and_nobody_there_are_told_apart() {
+        let stub = Stub::api(|_| Reply::Silence).await;
+        let error = ask(&stub.client()).await.expect_err("silent");
+        assert!(matches!(error, Error::Transport { sent: true, .. }), "{error:?}");
+        let mut config = stub.config();
+        drop(stub);
+        // Port 1 of loopback is nobody's.
+        config.login_url = "http://127.0.0.1:1".into();
+        let client = Client::new(&config, None).expect("complete");
+        let error = ask(&client).await.expect_err("nobody");
+        assert!(matches!(error, Error::Transport { sent: false, .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn an_endless_answer_is_cut() {
+        let stub = Stub::api(|_| Reply::ok(&format!("[{}]", "1,".repeat(5000)))).await;
+        let config = Config { max_answer_bytes: 4096, ..stub.config() };
+        let client = Client::new(&config, None).expect("complete");
+        assert!(matches!(ask(&client).await, Err(Error::TooLarge { .. })));
+    }
+
+    #[tokio::test]
+    async fn strangers_are_refused_before_anything_is_sent() {
+        let stub = Stub::api(|_| Reply::ok(IMAGE)).await;
+        let stranger = ProjectKey { project: ProjectId::new(1), ..PROJECT };
+        let client = stub.client();
+        assert!(matches!(client.image(stranger, ImageId::new(5)).await, Err(Error::Refused { .. })));
+        assert!(matches!(client.trades(CompanyId::new(9)).await, Err(Error::Refused { .. })));
+        assert_eq!((stub.tokens(), stub.calls().len()), (0, 0));
+    }
+
+    #[test]
+    fn an_incomplete_config_says_what_is_missing() {
+        let missing = |change: fn(&mut Config)| {
+            let (mut config, _) = crate::procore::config::tests::defaults();
+            config.client_id = "client".into();
+            config.client_secret = SECRET.into();
+            change(&mut config);
+            Client::new(&config, None).expect_err("incomplete").to_string()
+        };
+        assert!(missing(|config| config.client_id.clear()).contains("procore.client_id"));
+        assert!(missing(|config| config.client_secret = "".into()).contains("procore.client_secret_file"));
+        assert!(
+            missing(|config| config.environment = crate::procore::config::Environment::Custom)
+                .contains("procore.api_url")
+        );
     }
 }

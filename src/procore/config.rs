@@ -1,5 +1,6 @@
 //! The `[procore]` and `[webhook]` sections of the config.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -158,6 +159,25 @@ pub struct WebhookConfig {
     pub hmac_header: String,
 }
 
+impl WebhookConfig {
+    /// Checks what types cannot say.
+    ///
+    /// # Errors
+    /// Names the first key that cannot work.
+    pub fn check(&self) -> Result<(), Error> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if self.namespace.is_empty() || !self.namespace.chars().all(plain) {
+            let reason = format!("webhook.namespace '{}' may only hold a-z, 0-9 and '-'", self.namespace);
+            return Err(Error::Config { reason });
+        }
+        if !self.public_url.is_empty() && Url::parse(&self.public_url).is_err() {
+            let reason = format!("webhook.public_url '{}' is no URL, e.g. https://…", self.public_url);
+            return Err(Error::Config { reason });
+        }
+        Ok(())
+    }
+}
+
 /// Base URLs of one installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoints {
@@ -209,6 +229,29 @@ impl Config {
             _ => Err(bad("is not https; only the simulator on loopback may do without, with \
                           procore.allow_loopback = true")),
         }
+    }
+
+    /// Checks what types cannot say.
+    ///
+    /// # Errors
+    /// Names the first key that cannot work.
+    pub fn check(&self) -> Result<(), Error> {
+        self.endpoints()?;
+        let mut seen = HashSet::new();
+        if let Some(twice) = self.projects.iter().map(PermittedProject::key).find(|key| !seen.insert(*key)) {
+            return Err(Error::Config { reason: format!("procore.projects lists {twice} twice") });
+        }
+        for (key, value) in [
+            ("per_page", self.per_page),
+            ("max_pages", self.max_pages),
+            ("ids_per_call", self.ids_per_call),
+            ("download.max_bytes", self.download.max_bytes),
+        ] {
+            if value == 0 {
+                return Err(Error::Config { reason: format!("procore.{key} must be at least 1") });
+            }
+        }
+        Ok(())
     }
 
     /// The client secret. `credentials` is what `$CREDENTIALS_DIRECTORY` names.
@@ -305,6 +348,26 @@ pub(crate) mod tests {
         assert_eq!(sections.procore.permitted(), [key]);
         let stranger = ProjectKey { project: ProjectId::new(1), ..key };
         assert_eq!(sections.procore.mode(stranger), None);
+    }
+
+    #[test]
+    fn what_cannot_work_is_named() {
+        let (config, webhook) = defaults();
+        config.check().and(webhook.check()).expect("the defaults work");
+        let project = PermittedProject {
+            company: CompanyId::new(8),
+            project: ProjectId::new(6778),
+            mode: ProjectMode::Draft,
+        };
+        let twice = Config { projects: vec![project, project], ..config.clone() };
+        assert!(twice.check().expect_err("twice").to_string().contains("8/6778"));
+        let endless = Config { per_page: 0, ..config };
+        assert!(endless.check().expect_err("zero").to_string().contains("procore.per_page"));
+        for namespace in ["", "Site 7", "site_7"] {
+            let webhook = WebhookConfig { namespace: namespace.into(), ..webhook.clone() };
+            assert!(webhook.check().is_err(), "{namespace}");
+        }
+        assert!(WebhookConfig { public_url: "site-7".into(), ..webhook }.check().is_err());
     }
 
     #[test]

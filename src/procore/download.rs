@@ -164,3 +164,123 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::procore::stub::{PROJECT, Reply, Stub};
+
+    async fn download(stub: &Stub, link: &str) -> Result<Downloaded, Error> {
+        stub.client().download(PROJECT, &FileLink::new(link)).await
+    }
+
+    /// What an API with `link` for every photo gives.
+    async fn behind(reply: Reply) -> Result<Downloaded, Error> {
+        let stub = Stub::api(move |_| reply.clone()).await;
+        download(&stub, &format!("{}/file?sig=1", stub.url)).await
+    }
+
+    #[tokio::test]
+    async fn the_token_stays_on_procores_host() {
+        let storage = Stub::bare(|seen| match seen.path.as_str() {
+            "/back" => Reply::redirect(seen.query[0].1.as_str()),
+            _ => Reply::ok("a photo"),
+        })
+        .await;
+        let away = format!("{}/object?X-Amz-Signature=1", storage.url);
+        let api = Stub::api(move |_| Reply::redirect(&away)).await;
+        let photo = download(&api, &format!("{}/file?sig=1", api.url)).await.expect("fetched");
+        assert_eq!((&photo.bytes[..], photo.sha256), (&b"a photo"[..], Sha256Digest::of(b"a photo")));
+        assert_eq!(api.calls()[0].header("authorization"), Some("Bearer token-1"));
+        assert_eq!(storage.calls()[0].header("authorization"), None);
+
+        // Away and back again: once it has left, the token does not return.
+        let back = Stub::api(move |seen| match seen.path.as_str() {
+            "/file" => Reply::redirect(&seen.query[0].1),
+            _ => Reply::ok("a photo"),
+        })
+        .await;
+        let mut link = Url::parse(&format!("{}/file", back.url)).expect("valid");
+        let mut detour = Url::parse(&format!("{}/back", storage.url)).expect("valid");
+        detour.query_pairs_mut().append_pair("to", &format!("{}/home", back.url));
+        link.query_pairs_mut().append_pair("to", detour.as_str());
+        download(&back, link.as_str()).await.expect("fetched");
+        let calls = back.calls();
+        assert_eq!(
+            (calls[0].header("authorization"), calls[1].path.as_str()),
+            (Some("Bearer token-1"), "/home")
+        );
+        assert_eq!(calls[1].header("authorization"), None);
+    }
+
+    #[tokio::test]
+    async fn redirects_never_lead_into_the_network() {
+        for target in [
+            "https://169.254.169.254/latest/meta-data",
+            "http://169.254.169.254/latest/meta-data",
+            "https://10.0.0.7/x",
+            "https://[fd00:ec2::254]/x",
+            "http://storage.procore.com/x",
+            "https://files.example.com/x",
+            "file:///etc/passwd",
+        ] {
+            let error = behind(Reply::redirect(target)).await.expect_err("refused");
+            assert!(matches!(error, Error::Refused { .. }), "{target} {error:?}");
+        }
+        let circle = behind(Reply::redirect("/file?sig=1")).await.expect_err("endless");
+        assert!(matches!(&circle, Error::Refused { reason } if reason.contains("more than 5")), "{circle}");
+        let nowhere = behind(Reply::json(302, "")).await.expect_err("nowhere");
+        assert!(matches!(nowhere, Error::Refused { .. }), "{nowhere}");
+    }
+
+    #[tokio::test]
+    async fn names_that_lead_home_are_refused_at_connect_time() {
+        let stub = Stub::bare(|_| Reply::ok("private")).await;
+        let mut config = stub.config();
+        let endpoints = config.endpoints().expect("loopback");
+        config.allow_loopback = false;
+        config.download.allowed_host_suffixes = vec!["localhost".into()];
+        let downloader = Downloader::new(&config, &endpoints).expect("set up");
+        let port = endpoints.api.port().expect("a port");
+        let error =
+            downloader.fetch(&format!("https://localhost:{port}/x"), "token").await.expect_err("refused");
+        assert!(
+            matches!(&error, Error::Refused { reason } if reason.contains("no public address")),
+            "{error:?}"
+        );
+        assert!(stub.calls().is_empty());
+    }
+
+    #[tokio::test]
+    async fn dead_links_ask_for_a_fresh_one() {
+        for status in [401, 403, 404, 410] {
+            assert_eq!(behind(Reply::json(status, "no")).await, Err(Error::LinkExpired { status }));
+        }
+        assert!(matches!(behind(Reply::json(503, "")).await, Err(Error::Unavailable { status: 503, .. })));
+    }
+
+    #[tokio::test]
+    async fn the_stream_is_cut_at_the_limit() {
+        let raw = |text: &str| Reply::Raw(text.as_bytes().to_vec());
+        for reply in [
+            raw("HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"),
+            raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n8\r\n12345678\r\n"),
+        ] {
+            let stub = Stub::api(move |_| reply.clone()).await;
+            let mut config = stub.config();
+            config.download.max_bytes = 10;
+            let client = Client::new(&config, None).expect("complete");
+            let error = client.download(PROJECT, &FileLink::new(format!("{}/file", stub.url))).await;
+            assert!(matches!(error, Err(Error::TooLarge { .. })), "{error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn slow_and_broken_streams_end() {
+        let drip = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly a little".to_vec();
+        for reply in [Reply::Raw(drip), Reply::Silence, Reply::HangUp] {
+            let error = behind(reply).await.expect_err("no photo");
+            assert!(matches!(error, Error::Transport { .. }), "{error:?}");
+        }
+    }
+}

@@ -123,16 +123,13 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let s = address.segments();
-    let v4 = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        Ipv4Addr::new(a, b, c, d)
-    };
-    match s {
+    match address.segments() {
         // NAT64 (RFC 6052): as public as the address inside.
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => is_public_v4(v4(high, low)),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            is_public_v4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
+        }
         // 6to4, Teredo and other protocol assignments, documentation.
-        [0x2002, ..] | [0x2001, 0x0db8, ..] | [0x3fff, ..] => false,
+        [0x2002 | 0x3fff, ..] | [0x2001, 0x0db8, ..] => false,
         [0x2001, second, ..] => second >= 0x0200,
         // Global unicast is all of 2000::/3; mapped, local, multicast and the rest lie outside.
         [first, ..] => first & 0xe000 == 0x2000,

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use crate::domain::gate::PhotoFacts;
 use crate::domain::ids::{ImageId, LocationId, ProjectKey, TradeId, UserId};
-use crate::procore::client::{Call, Client};
+use crate::procore::call::Call;
+use crate::procore::client::Client;
 use crate::procore::error::Error;
 use crate::procore::lenient;
 
@@ -211,4 +212,41 @@ fn listing(project: ProjectKey, filter: &ImageFilter, ids: &[ImageId]) -> Call {
 pub(crate) fn time_range(from: Timestamp, to: Timestamp) -> String {
     let second = |at: Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ");
     format!("{}...{}", second(from), second(to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_photo_is_read_fully() {
+        let image: Image =
+            serde_json::from_str(include_str!("../../fixtures/procore/image.json")).expect("a photo");
+        assert_eq!(image.id, ImageId::new(562_950_311_224_001));
+        assert_eq!((image.size, image.width, image.height), (Some(2_884_117), Some(4000), Some(3000)));
+        assert_eq!(image.location.as_ref().map(|location| location.id), Some(LocationId::new(71204)));
+        assert_eq!(image.uploader.as_ref().map(|uploader| uploader.id), Some(UserId::new(88_120)));
+        assert_eq!(image.trades.len(), 1, "the null is left out");
+        assert_eq!(image.gps(), Some((52.520_008, 13.404_954)));
+        assert_eq!(image.taken_at.map(|at| at.to_string()).as_deref(), Some("2026-09-14T08:11:52Z"));
+        assert!(image.url.as_ref().is_some_and(|link| link.expose().contains("sig=f00d")));
+        assert!(!format!("{image:?}").contains("f00d"), "the signature must not reach a log");
+    }
+
+    #[test]
+    fn a_bare_photo_is_no_failure() {
+        let image: Image =
+            serde_json::from_str(include_str!("../../fixtures/procore/image_bare.json")).expect("a photo");
+        assert_eq!(image.id, ImageId::new(562_950_311_224_002));
+        assert!(image.url.is_none() && image.location.is_none() && image.uploader.is_none());
+        assert_eq!((image.gps(), image.taken_at), (None, None));
+        assert!(image.private && image.facts().panorama);
+    }
+
+    #[test]
+    fn ranges_have_three_dots_and_whole_seconds() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("an instant");
+        let range = time_range(at("2026-06-01T00:00:00.75Z"), at("2026-06-02T00:00:00+02:00"));
+        assert_eq!(range, "2026-06-01T00:00:00Z...2026-06-01T22:00:00Z");
+    }
 }

@@ -15,7 +15,7 @@ use crate::domain::ids::CompanyId;
 use crate::procore::error::Error;
 
 const SPIKE: Duration = Duration::from_secs(10);
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// The `[procore.limiter]` section.
 #[derive(Debug, Clone, Deserialize)]
@@ -346,7 +346,7 @@ mod tests {
     async fn a_long_wait_goes_back_to_the_queue() {
         let limiter = Limiter::new(CONFIG);
         let company = CompanyId::new(8);
-        let away = Told { retry_after: Some(Duration::from_secs(60)), ..Told::default() };
+        let away = Told { retry_after: Some(Duration::from_mins(1)), ..Told::default() };
         limiter.admit(company, Class::Foreground).await.expect("open").heard(429, away);
         let error = limiter.admit(company, Class::Foreground).await.expect_err("closed");
         assert!(matches!(error, Error::RateLimited { retry_after: Some(wait), .. } if wait.as_secs() >= 59));

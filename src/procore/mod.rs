@@ -5,6 +5,7 @@
 //! almost anything null; what cannot be read is an error and never an empty result.
 
 pub mod auth;
+mod call;
 pub mod client;
 pub mod config;
 pub mod download;

@@ -9,8 +9,7 @@ use serde_json::{Map, Value};
 const LONGEST: usize = 400;
 
 /// The keys under which messages are found, the most telling first.
-const KEYS: [&str; 8] =
-    ["message", "error_description", "error", "errors", "reason", "details", "fields", "code"];
+const KEYS: [&str; 7] = ["message", "error_description", "error", "errors", "reason", "details", "fields"];
 
 /// One line from the body of an error; says so when there is nothing to say.
 pub(crate) fn message(body: &[u8]) -> String {
@@ -48,7 +47,7 @@ fn object(fields: &Map<String, Value>) -> String {
     if !parts.is_empty() {
         return parts;
     }
-    // Rails style: the names of the fields that are wrong.
+    // Rails style, the names of the fields that are wrong; or nothing but a code.
     join(fields.iter().map(|(field, value)| format!("{field} {}", said(value))))
 }
 
@@ -104,21 +103,22 @@ mod tests {
     #[test]
     fn every_shape_is_told_in_one_line() {
         let check = |body: &str, expected: &str| assert_eq!(message(body.as_bytes()), expected, "{body}");
+        check(include_str!("../../fixtures/procore/errors/generic.json"), "You are not allowed; punch_items");
         check(
-            include_str!("../../fixtures/procore/errors/generic.json"),
-            "You are not allowed; punch_items; 403",
+            include_str!("../../fixtures/procore/errors/rails.json"),
+            "location_id is not in this project; name can't be blank",
         );
-        check(r#"{"errors": {"name": ["can't be blank"]}}"#, "name can't be blank");
         check(r#"{"errors": "The access token is invalid"}"#, "The access token is invalid");
-        check(r#"{"error": {"code": "X1", "message": "No", "details": ["why"]}}"#, "No; why; X1");
+        check(r#"{"error": {"code": "X1", "message": "No", "details": ["why"]}}"#, "No; why");
         check(
             r#"{"error": "invalid_client", "error_description": "Unknown client"}"#,
             "Unknown client; invalid_client",
         );
         check(r#"{"message": "A", "error": "A"}"#, "A");
+        check(r#"{"code": 422}"#, "code 422");
         check(
             include_str!("../../fixtures/procore/errors/v2.json"),
-            "Hook is not valid; namespace has bad characters; INVALID; namespace; BAD_REQUEST",
+            "Hook is not valid; namespace has bad characters",
         );
         check(
             include_str!("../../fixtures/procore/errors/edge.html"),

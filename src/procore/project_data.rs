@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use crate::domain::ids::{CompanyId, LocationId, ProjectKey, PunchItemTypeId, TradeId};
 use crate::domain::place::Location;
-use crate::procore::client::{Call, Client};
+use crate::procore::call::Call;
+use crate::procore::client::Client;
 use crate::procore::error::Error;
 use crate::procore::images::Person;
 use crate::procore::lenient;
@@ -83,10 +84,10 @@ pub struct AccessLevel {
 
 #[derive(Deserialize)]
 struct Permissions {
-    #[serde(default, deserialize_with = "lenient::side_list")]
     tools: Vec<ToolPermission>,
 }
 
+/// A location as Procore lists it.
 #[derive(Deserialize)]
 struct Node {
     #[serde(deserialize_with = "lenient::id")]
@@ -95,8 +96,8 @@ struct Node {
     parent_id: Option<LocationId>,
     #[serde(default, deserialize_with = "lenient::text")]
     name: String,
-    #[serde(default, deserialize_with = "lenient::opt_text")]
-    node_name: Option<String>,
+    #[serde(default, rename = "node_name", deserialize_with = "lenient::opt_text")]
+    own_name: Option<String>,
 }
 
 /// Paths of location nodes: from the parents where all are there, else from the joined name. The
@@ -108,11 +109,11 @@ fn with_paths(nodes: &[Node]) -> Vec<Location> {
 }
 
 fn by_parents(node: &Node, by_id: &HashMap<LocationId, &Node>) -> Option<Vec<String>> {
-    let mut names = vec![node.node_name.clone()?];
+    let mut names = vec![node.own_name.clone()?];
     let mut above = node.parent_id;
     while let Some(id) = above {
         let parent = by_id.get(&id).filter(|_| names.len() < DEEPEST)?;
-        names.push(parent.node_name.clone()?);
+        names.push(parent.own_name.clone()?);
         above = parent.parent_id;
     }
     names.reverse();
@@ -199,6 +200,7 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::procore::stub::{PROJECT, Reply, Stub};
 
     #[test]
     fn paths_come_from_parents_or_the_joined_name() {
@@ -217,5 +219,39 @@ mod tests {
         let circle = r#"[{"id": 1, "parent_id": 2, "name": "B>A", "node_name": "A"},
                          {"id": 2, "parent_id": 1, "name": "A>B", "node_name": "B"}]"#;
         check(circle, &[&["B", "A"], &["A", "B"]]);
+    }
+
+    #[tokio::test]
+    async fn reference_data_is_read_from_where_it_is() {
+        let stub = Stub::api(|seen| match seen.path.as_str() {
+            "/rest/v1.0/projects/6778/locations" => {
+                Reply::ok(include_str!("../../fixtures/procore/locations.json"))
+            }
+            "/rest/v1.0/companies/8/trades" => Reply::ok(include_str!("../../fixtures/procore/trades.json")),
+            "/rest/v1.0/punch_item_types" => {
+                Reply::ok(include_str!("../../fixtures/procore/punch_item_types.json"))
+            }
+            "/rest/v1.0/projects/6778/available_punch_item_managers" => {
+                Reply::ok(include_str!("../../fixtures/procore/managers.json"))
+            }
+            "/rest/v1.0/me" => Reply::ok(include_str!("../../fixtures/procore/me.json")),
+            "/rest/v1.0/companies" => Reply::ok(include_str!("../../fixtures/procore/companies.json")),
+            "/rest/v1.0/settings/permissions" => {
+                Reply::ok(include_str!("../../fixtures/procore/permissions.json"))
+            }
+            _ => Reply::json(404, "{}"),
+        })
+        .await;
+        let (client, company) = (stub.client(), PROJECT.company);
+        assert_eq!(client.locations(PROJECT).await.expect("locations").len(), 3);
+        let trades = client.trades(company).await.expect("trades");
+        assert_eq!(trades.iter().map(|trade| trade.active).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(client.punch_item_types(PROJECT).await.expect("types")[0].name, "Finish");
+        assert_eq!(client.managers(PROJECT).await.expect("managers")[0].id.value(), 88_120);
+        assert_eq!(client.me(company).await.expect("me").id.value(), 90_017);
+        assert_eq!(client.companies(company).await.expect("companies")[0].id, company);
+        let tools = client.permissions(PROJECT).await.expect("permissions");
+        let level = |tool: &ToolPermission| tool.user_access_level.as_ref().map(|level| level.name.clone());
+        assert_eq!(tools.iter().filter_map(level).collect::<Vec<_>>(), ["read_only", "standard"]);
     }
 }

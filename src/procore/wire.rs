@@ -20,7 +20,7 @@ use crate::procore::problem;
 const USER_AGENT: &str = concat!("punchlens/", env!("CARGO_PKG_VERSION"));
 
 /// Longest wait that a header is believed about; Procore's longest window is an hour.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// A client without redirects, cookies, proxies or retries of its own.
 pub(crate) fn builder(config: &Config, endpoints: &Endpoints) -> reqwest::ClientBuilder {
@@ -82,7 +82,12 @@ impl Http {
 }
 
 fn unusable(error: &reqwest::Error) -> Error {
-    Error::Config { reason: format!("the HTTP client cannot be set up: {}", chain(error)) }
+    Error::Config {
+        reason: format!(
+            "HTTPS cannot be set up: {}; are the system's CA certificates installed?",
+            chain(error)
+        ),
+    }
 }
 
 fn late(host: &str, limit: Duration) -> Error {
@@ -102,15 +107,15 @@ pub(crate) fn transport(host: &str, error: &reqwest::Error) -> Error {
     }
 }
 
-/// The error and its causes, without the URL, which may carry a signature.
+/// The causes of an error, without the URL, which may carry a signature.
 fn chain(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() { "timed out".to_owned() } else { "failed".to_owned() };
+    let mut parts: Vec<String> = error.is_timeout().then(|| "timed out".to_owned()).into_iter().collect();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text = format!("{text}: {error}");
+        parts.push(error.to_string());
         cause = error.source();
     }
-    text
+    if parts.is_empty() { "the exchange failed".to_owned() } else { parts.join(": ") }
 }
 
 async fn read_body(mut response: Response, host: &str, max_bytes: usize) -> Result<Vec<u8>, Error> {
@@ -192,8 +197,13 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Reads the body as `what`.
+    /// Reads the body as `what`. A web page instead comes from something in front of Procore, which
+    /// passes; anything else unreadable does not.
     pub(crate) fn read<T: DeserializeOwned>(&self, what: &'static str) -> Result<T, Error> {
+        if self.body.trim_ascii_start().starts_with(b"<") {
+            let message = problem::message(&self.body);
+            return Err(Error::Unavailable { status: 200, retry_after: None, message });
+        }
         let unreadable = |path: String, message: String| Error::Unreadable { what, path, message };
         let mut deserializer = serde_json::Deserializer::from_slice(&self.body);
         let value = serde_path_to_error::deserialize(&mut deserializer)

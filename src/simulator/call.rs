@@ -279,15 +279,15 @@ impl IntoResponse for Reply {
 
 /// An error answer, in one of the several shapes that Procore uses.
 #[derive(Debug)]
-pub(super) struct Refusal(pub(super) Reply);
+pub(super) struct Refusal(Box<Reply>);
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, body: Value) -> Self {
-        Self(Reply::json(status, body))
+        Self(Box::new(Reply::json(status, body)))
     }
 
     pub(super) fn text(status: StatusCode, words: &str) -> Self {
-        Self(Reply { status, headers: HeaderMap::new(), body: Body::Text(words.to_owned()) })
+        Self(Box::new(Reply { status, headers: HeaderMap::new(), body: Body::Text(words.to_owned()) }))
     }
 
     pub(super) fn bad_request(message: &str) -> Self {
@@ -318,7 +318,7 @@ impl Refusal {
     }
 
     pub(super) fn with(self, name: &'static str, value: &str) -> Self {
-        Self(self.0.with(name, value))
+        Self(Box::new(self.0.with(name, value)))
     }
 }
 

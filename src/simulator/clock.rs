@@ -75,12 +75,12 @@ mod tests {
     #[tokio::test]
     async fn manual_time_moves_only_when_told() {
         let clock = Clock::new(Time::Manual(Timestamp::UNIX_EPOCH));
-        let hour = later(Timestamp::UNIX_EPOCH, Duration::from_secs(3600));
+        let hour = later(Timestamp::UNIX_EPOCH, Duration::from_hours(1));
         assert_eq!(clock.now(), Timestamp::UNIX_EPOCH);
         let (waited, ()) = tokio::join!(clock.reaches(hour), async {
-            clock.advance(Duration::from_secs(1800));
+            clock.advance(Duration::from_mins(30));
             tokio::task::yield_now().await;
-            clock.advance(Duration::from_secs(1800));
+            clock.advance(Duration::from_mins(30));
         });
         assert_eq!((waited, clock.now()), ((), hour));
     }

@@ -16,9 +16,9 @@ use super::state::{Shared, Sim, World};
 /// The wait after the first failure; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// After this long without a success, everything queued is discarded.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(12 * 3600);
+const GIVE_UP_AFTER: Duration = Duration::from_hours(12);
 /// How long, in real time, a held event waits to be overtaken.
 const HELD_FOR: Duration = Duration::from_millis(200);
 /// How much of an answer is kept with the attempt.

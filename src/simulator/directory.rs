@@ -44,6 +44,7 @@ fn me(_: &Sim, call: &Call) -> Result<Reply, Refusal> {
 }
 
 fn companies(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
+    call.user()?;
     let world = sim.world();
     let row = json!({
         "id": world.company.id,

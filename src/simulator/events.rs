@@ -89,7 +89,8 @@ pub(super) struct Happening<'a> {
     pub(super) resource: &'a str,
     pub(super) id: i64,
     pub(super) change: Change,
-    pub(super) project: ProjectId,
+    /// Nothing for what belongs to the company.
+    pub(super) project: Option<ProjectId>,
     pub(super) cause: &'a Cause,
     pub(super) at: Timestamp,
 }
@@ -113,7 +114,7 @@ pub(super) fn payload(
             "timestamp": timestamp,
             "reason": what.change.name(),
             "company_id": company.to_string(),
-            "project_id": what.project.to_string(),
+            "project_id": what.project.map(|id| id.to_string()),
             "user_id": what.cause.user.to_string(),
             "resource_type": what.resource,
             "resource_id": what.id.to_string(),
@@ -150,13 +151,21 @@ pub(super) fn payload(
 
 impl Shared {
     /// Tells every hook that listens for it.
-    pub(super) fn emit(&self, resource: &str, id: i64, change: Change, project: ProjectId, cause: &Cause) {
+    pub(super) fn emit(
+        &self,
+        resource: &str,
+        id: i64,
+        change: Change,
+        project: impl Into<Option<ProjectId>>,
+        cause: &Cause,
+    ) {
+        let project = project.into();
         let what = Happening { resource, id, change, project, cause, at: self.now() };
         self.change(|world| {
             let listening: Vec<i64> = world
                 .hooks
                 .values()
-                .filter(|hook| hook.enabled && hook.project.is_none_or(|scope| scope == project))
+                .filter(|hook| hook.enabled && hook.project == project)
                 .filter(|hook| hook.triggers.iter().any(|trigger| trigger.fires(resource, change)))
                 .map(|hook| hook.id)
                 .collect();

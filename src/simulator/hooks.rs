@@ -142,6 +142,17 @@ pub(super) struct HookFields {
 }
 
 impl HookFields {
+    /// The fields of a new hook.
+    pub(super) fn new(destination_url: &str, authorization: &str, version: &str) -> Self {
+        Self {
+            version: Some(version.to_owned()),
+            namespace: Some("punchlens".to_owned()),
+            destination_url: Some(destination_url.to_owned()),
+            authorization: Some(authorization.to_owned()),
+            status: None,
+        }
+    }
+
     /// Reads `fields`, where the version stands under `version`.
     pub(super) fn read(fields: &Value, version: &str) -> Self {
         let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -278,7 +289,7 @@ pub(super) fn bad_v2(message: &str) -> Refusal {
 impl Hook {
     /// Every read hides all but the last five characters of the `Authorization` value.
     fn masked(&self, mask: &str) -> Value {
-        let Some(secret) = &self.authorization else { return json!({}) };
+        let Some(secret) = &self.authorization else { return json!({ "Authorization": null }) };
         let tail = secret.char_indices().rev().nth(4).map_or("", |(at, _)| &secret[at..]);
         json!({ "Authorization": format!("{mask}{tail}") })
     }

@@ -42,8 +42,8 @@ fn hook(sim: &Shared, call: &Call) -> Result<Hook, Refusal> {
     sim.hook(scope(sim, call)?, call.id("hook_id")?)
 }
 
-fn data(value: Value) -> Value {
-    json!({ "data": value })
+fn data(value: impl Into<Value>) -> Value {
+    json!({ "data": value.into() })
 }
 
 fn list(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {

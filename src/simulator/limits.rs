@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::clock::later;
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 const SPIKE: Duration = Duration::from_secs(10);
 
 /// How many requests a company may make. Procore's numbers are no contract; these are its

@@ -24,6 +24,7 @@ mod oauth;
 mod options;
 mod page;
 mod pixels;
+mod punch_fields;
 mod punch_items;
 mod punch_views;
 mod record;
@@ -59,7 +60,7 @@ pub use self::faults::{ErrorBody, Fault, FaultKind, Faults, WebhookFaults};
 pub use self::hooks::{Hook, Trigger};
 pub use self::limits::Limits;
 pub use self::options::Options;
-pub use self::punch_items::{Attachment, Comment, PunchItem};
+pub use self::punch_fields::{Attachment, Comment, PunchItem};
 pub use self::record::{Host, Recorded};
 pub use self::state::{Image, User};
 
@@ -67,9 +68,10 @@ use self::call::Refusal;
 use self::clock::Clock;
 use self::events::Cause;
 use self::gate::Gate;
-use self::state::{Shared, Sim};
+use self::hooks::{HookFields, Scope};
+use self::state::{Shared, Sim, Trade};
 use self::wire::{Line, Wires};
-use crate::domain::ids::{ImageId, LocationId, ProjectId, PunchItemId, UserId};
+use crate::domain::ids::{ImageId, LocationId, ProjectId, PunchItemId, TradeId, UserId};
 
 /// How long `stop` waits for open connections.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
@@ -205,6 +207,19 @@ impl Simulator {
         world.locations.values().find(|place| place.path == path).map(|place| place.id)
     }
 
+    /// The company adds a trade, which only a hook of the company hears of.
+    pub fn add_trade(&self, name: &str) -> TradeId {
+        let now = self.sim.now();
+        let id = self.sim.change(|world| {
+            let last = world.trades.iter().map(|trade| trade.id.value()).max().unwrap_or_default();
+            let id = TradeId::new(last + 1);
+            world.trades.push(Trade { id, name: name.to_owned(), active: true, updated_at: now });
+            id
+        });
+        self.sim.emit("Trades", id.value(), Change::Create, None, &Cause::person(seed::MANAGER));
+        id
+    }
+
     /// Every location of the seeded project with its path, by id.
     pub fn locations(&self) -> Vec<(LocationId, Vec<String>)> {
         let world = self.sim.world();
@@ -227,6 +242,28 @@ impl Simulator {
     /// When the simulator does not answer or refuses it (an unknown location, say).
     pub async fn upload_photo(&self, project: ProjectId, photo: PhotoUpload) -> io::Result<ImageId> {
         switches::upload(&self.sim, project, photo).await
+    }
+
+    /// Makes a hook for everything in a project that Punchlens cares about, as an administrator
+    /// would, and gives its id. `version` is `v2.0`, `v3.0` or `v4.0`.
+    ///
+    /// # Errors
+    /// With the reason when the address or the version will not do.
+    pub fn add_hook(
+        &self,
+        project: ProjectId,
+        destination_url: &str,
+        authorization: &str,
+        version: &str,
+    ) -> Result<i64, &'static str> {
+        let fields = HookFields::new(destination_url, authorization, version);
+        let hook = self.sim.add_hook(Scope(Some(project)), fields)?;
+        for resource in [images::IMAGES, punch_items::PUNCH_ITEMS, "Locations"] {
+            for change in ["create", "update", "delete"] {
+                self.sim.add_trigger(hook, resource, change)?;
+            }
+        }
+        Ok(hook)
     }
 
     /// Somebody deletes a photo in Procore's own pages.

@@ -3,95 +3,17 @@
 use axum::Router;
 use axum::routing::MethodFilter;
 use jiff::Timestamp;
-use jiff::civil::Date;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::access::Level;
-use super::call::{Call, Refusal, Reply, boolean, integer, integers, on, stamp};
+use super::call::{Call, Refusal, Reply, on, stamp};
 use super::events::{Cause, Change};
+use super::punch_fields::{Attachment, Comment, Fields, PunchItem, may_become};
 use super::state::{Shared, Sim, World, take};
-use crate::domain::ids::{ImageId, LocationId, ProjectId, PunchItemId, PunchItemTypeId, TradeId, UserId};
+use crate::domain::ids::{LocationId, ProjectId, PunchItemId, PunchItemTypeId, TradeId, UserId};
 
 /// The resource's name in webhooks.
 pub(super) const PUNCH_ITEMS: &str = "Punch Items";
-
-/// An item of the Punch List.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PunchItem {
-    /// Its id.
-    pub id: PunchItemId,
-    /// The project it is in.
-    pub project: ProjectId,
-    /// The number that people see.
-    pub position: i64,
-    /// The title.
-    pub name: String,
-    /// The description.
-    pub description: Option<String>,
-    /// Where it stands; `draft` until it is sent.
-    pub workflow_status: String,
-    /// `low`, `medium` or `high`.
-    pub priority: Option<String>,
-    /// Whether only admins, its creator and those named on it see it.
-    pub private: bool,
-    /// The reference that its creator gave it.
-    pub reference: Option<String>,
-    /// When it is due.
-    pub due: Option<Date>,
-    /// Where.
-    pub location: Option<LocationId>,
-    /// Whose work.
-    pub trade: Option<TradeId>,
-    /// Of what type.
-    pub item_type: Option<PunchItemTypeId>,
-    /// Who manages it.
-    pub manager: Option<UserId>,
-    /// Who has the last word.
-    pub final_approver: Option<UserId>,
-    /// Photos of the Photos tool that were attached by id.
-    pub images: Vec<ImageId>,
-    /// Files that were attached: id, name, project and storage key.
-    pub attachments: Vec<Attachment>,
-    /// What was said about it.
-    pub comments: Vec<Comment>,
-    /// Who made it.
-    pub created_by: UserId,
-    /// Who closed it.
-    pub closed_by: Option<UserId>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it was last changed.
-    pub updated_at: Timestamp,
-    /// When it was closed.
-    pub closed_at: Option<Timestamp>,
-    /// When it went to the recycle bin.
-    pub deleted_at: Option<Timestamp>,
-}
-
-/// A file on a punch item.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Attachment {
-    /// Its id.
-    pub id: i64,
-    /// The name of the file.
-    pub filename: String,
-    /// Where its bytes lie on host B.
-    pub key: String,
-}
-
-/// A comment on a punch item.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Comment {
-    /// Its id.
-    pub id: i64,
-    /// What was said.
-    pub body: String,
-    /// By whom.
-    pub by: UserId,
-    /// When.
-    pub at: Timestamp,
-}
 
 pub(super) fn routes() -> Router<Sim> {
     const ALL: &str = "/rest/v1.1/punch_items";
@@ -109,136 +31,6 @@ pub(super) fn routes() -> Router<Sim> {
         .route(&format!("{ALL}/send_unsent"), on(MethodFilter::POST, mail))
         .route(&format!("{ALL}/send_all_unsent"), on(MethodFilter::POST, mail))
         .route("/rest/v1.0/punch_items/{id}/send_email", on(MethodFilter::POST, mail))
-}
-
-const STATES: [&str; 9] = [
-    "draft",
-    "initiated",
-    "in_dispute",
-    "work_required",
-    "ready_for_review",
-    "work_not_accepted",
-    "ready_to_close",
-    "not_accepted_by_creator",
-    "closed",
-];
-
-/// Whether an item may go from one workflow status to another.
-fn may_become(from: &str, to: &str) -> bool {
-    let next: &[&str] = match from {
-        "draft" => &["initiated", "work_required", "closed"],
-        "initiated" => &["in_dispute", "work_required", "ready_to_close", "closed"],
-        "in_dispute" => &["draft", "initiated", "closed"],
-        "work_required" => &["ready_for_review", "ready_to_close", "in_dispute", "closed"],
-        "ready_for_review" => &["work_not_accepted", "ready_to_close", "closed"],
-        "work_not_accepted" => &["ready_for_review", "closed"],
-        "ready_to_close" => &["closed", "not_accepted_by_creator"],
-        "not_accepted_by_creator" => &["work_required", "ready_to_close", "closed"],
-        "closed" => &["work_required", "initiated"],
-        _ => &[],
-    };
-    from == to || next.contains(&to)
-}
-
-/// The fields of a create or an update, checked.
-#[derive(Debug, Clone, Default)]
-struct Fields {
-    name: Option<String>,
-    description: Option<String>,
-    workflow_status: Option<String>,
-    priority: Option<String>,
-    private: Option<bool>,
-    reference: Option<String>,
-    due: Option<Date>,
-    location: Option<LocationId>,
-    trade: Option<TradeId>,
-    item_type: Option<PunchItemTypeId>,
-    manager: Option<UserId>,
-    final_approver: Option<UserId>,
-    position: Option<i64>,
-    images: Option<Vec<ImageId>>,
-}
-
-impl Fields {
-    fn read(world: &World, project: ProjectId, fields: &Value) -> Result<Self, Refusal> {
-        let text = |name: &str| fields[name].as_str().map(str::to_owned);
-        let number = |name: &str| match &fields[name] {
-            Value::Null => Ok(None),
-            value => integer(value).map(Some).ok_or_else(|| Refusal::invalid(name, "is not a number")),
-        };
-        let read = Self {
-            name: text("name"),
-            description: text("description"),
-            workflow_status: text("workflow_status"),
-            priority: text("priority"),
-            private: boolean(&fields["private"]),
-            reference: text("reference"),
-            due: match text("due") {
-                Some(due) => Some(due.parse().map_err(|_| Refusal::invalid("due", "is not a date"))?),
-                None => None,
-            },
-            location: number("location_id")?.map(LocationId::new),
-            trade: number("trade_id")?.map(TradeId::new),
-            item_type: number("punch_item_type_id")?.map(PunchItemTypeId::new),
-            manager: number("punch_item_manager_id")?.map(UserId::new),
-            final_approver: number("final_approver_id")?.map(UserId::new),
-            position: number("position")?,
-            images: match &fields["image_ids"] {
-                Value::Null => None,
-                ids => {
-                    let ids = integers(ids).ok_or_else(|| Refusal::invalid("image_ids", "is invalid"))?;
-                    Some(ids.into_iter().map(ImageId::new).collect())
-                }
-            },
-        };
-        read.check(world, project)?;
-        Ok(read)
-    }
-
-    fn check(&self, world: &World, project: ProjectId) -> Result<(), Refusal> {
-        let must = |holds: bool, field: &str| {
-            if holds { Ok(()) } else { Err(Refusal::invalid(field, "is invalid")) }
-        };
-        let image_there =
-            |id| world.images.get(id).is_some_and(|image| image.project == project && !image.deleted);
-        let person_there = |id: Option<UserId>| id.is_none_or(|id| world.people.find(id).is_some());
-        let place_there = |id| world.locations.get(&id).is_some_and(|place| place.project == project);
-        must(self.name.as_ref().is_none_or(|name| !name.trim().is_empty()), "name")?;
-        must(
-            self.workflow_status.as_deref().is_none_or(|status| STATES.contains(&status)),
-            "workflow_status",
-        )?;
-        must(
-            self.priority.as_deref().is_none_or(|name| ["low", "medium", "high"].contains(&name)),
-            "priority",
-        )?;
-        must(self.location.is_none_or(place_there), "location_id")?;
-        must(self.trade.is_none_or(|id| world.trade(id).is_some_and(|trade| trade.active)), "trade_id")?;
-        must(
-            self.item_type.is_none_or(|id| world.types.iter().any(|kind| kind.id == id)),
-            "punch_item_type_id",
-        )?;
-        must(person_there(self.manager), "punch_item_manager_id")?;
-        must(person_there(self.final_approver), "final_approver_id")?;
-        must(self.images.iter().flatten().all(image_there), "image_ids")
-    }
-
-    fn apply(self, item: &mut PunchItem) {
-        item.name = self.name.unwrap_or_else(|| item.name.clone());
-        item.description = self.description.or_else(|| item.description.take());
-        item.priority = self.priority.or_else(|| item.priority.take());
-        item.reference = self.reference.or_else(|| item.reference.take());
-        item.workflow_status = self.workflow_status.unwrap_or_else(|| item.workflow_status.clone());
-        item.private = self.private.unwrap_or(item.private);
-        item.due = self.due.or(item.due);
-        item.location = self.location.or(item.location);
-        item.trade = self.trade.or(item.trade);
-        item.item_type = self.item_type.or(item.item_type);
-        item.manager = self.manager.or(item.manager);
-        item.final_approver = self.final_approver.or(item.final_approver);
-        item.position = self.position.unwrap_or(item.position);
-        item.images = self.images.unwrap_or_else(|| std::mem::take(&mut item.images));
-    }
 }
 
 impl Shared {
@@ -410,6 +202,10 @@ fn update(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
     if !fields.is_object() {
         return Err(Refusal::bad_request("punch_item is missing"));
     }
+    // Procore's schema asks for the name on every update, not only when it changes.
+    if !fields["name"].is_string() {
+        return Err(Refusal::bad_request("punch_item[name] is missing"));
+    }
     sim.edit_punch_item(item.id, fields, &cause)?;
     Ok(Reply::ok(shown(sim, item.id)?))
 }
@@ -498,5 +294,6 @@ fn comment(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
 fn mail(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
     tracing::error!(path = call.path, "the simulator was asked to e-mail people about punch items");
     sim.change(|world| world.mailings.push(call.path.clone()));
+    sim.options.access.punch_list.at_least_standard("Punch List")?;
     Ok(Reply::ok(json!({})))
 }

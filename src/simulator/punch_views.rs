@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::call::stamp;
-use super::punch_items::{Attachment, PunchItem};
+use super::punch_fields::{Attachment, PunchItem};
 use super::state::{Shared, User, World};
 use crate::domain::ids::UserId;
 
@@ -21,7 +21,7 @@ impl PunchItem {
 impl Shared {
     /// The answer to create, show and update.
     pub(super) fn punch_item_json(&self, world: &World, item: &PunchItem) -> Value {
-        let mut body = self.shared_fields(world, item);
+        let mut body = shared_fields(world, item);
         let person = |id: Option<UserId>| id.and_then(|id| world.people.find(id)).map(full_person);
         let own = json!({
             "rich_text_description": item.description.as_ref().map(|text| format!("<p>{text}</p>")),
@@ -49,7 +49,7 @@ impl Shared {
 
     /// A row of a list. The cost amount is a string here and a number there; so it is in Procore.
     pub(super) fn punch_item_row(&self, world: &World, item: &PunchItem) -> Value {
-        let mut body = self.shared_fields(world, item);
+        let mut body = shared_fields(world, item);
         let person = |id: Option<UserId>| id.and_then(|id| world.people.find(id)).map(row_person);
         let own = json!({
             "cost_impact_amount": "0.0",
@@ -67,38 +67,6 @@ impl Shared {
         });
         merge(&mut body, own);
         body
-    }
-
-    fn shared_fields(&self, world: &World, item: &PunchItem) -> Value {
-        let ball = item.manager.filter(|_| item.workflow_status != "closed");
-        let ball = ball.and_then(|id| world.people.find(id));
-        let kind = item.item_type.and_then(|id| world.types.iter().find(|kind| kind.id == id));
-        json!({
-            "id": item.id,
-            "position": item.position,
-            "name": item.name,
-            "description": item.description,
-            "status": item.coarse_status(),
-            "workflow_status": item.workflow_status,
-            "priority": item.priority,
-            "private": item.private,
-            "reference": item.reference,
-            "due_date": item.due,
-            "created_at": stamp(item.created_at),
-            "updated_at": stamp(item.updated_at),
-            "closed_at": item.closed_at.map(stamp),
-            "deleted_at": item.deleted_at.map(stamp),
-            "cost_impact": null,
-            "schedule_impact": null,
-            "schedule_impact_days": null,
-            "schedule_risk": null,
-            "schedule_risk_reason": null,
-            "cost_code": null,
-            "ball_in_court": ball.iter().map(|user| json!({ "id": user.id, "name": user.name, "locale": "en" })).collect::<Vec<_>>(),
-            "punch_item_type": kind.map(|kind| json!({ "id": kind.id, "name": kind.name })),
-            "trade": item.trade.and_then(|id| world.trade_json(id)),
-            "custom_fields": {},
-        })
     }
 
     fn attachments(&self, item: &PunchItem) -> Vec<Value> {
@@ -126,6 +94,39 @@ impl Shared {
     }
 }
 
+/// What the whole item and the row have in common.
+fn shared_fields(world: &World, item: &PunchItem) -> Value {
+    let ball = item.manager.filter(|_| item.workflow_status != "closed");
+    let ball = ball.and_then(|id| world.people.find(id));
+    let kind = item.item_type.and_then(|id| world.types.iter().find(|kind| kind.id == id));
+    json!({
+        "id": item.id,
+        "position": item.position,
+        "name": item.name,
+        "description": item.description,
+        "status": item.coarse_status(),
+        "workflow_status": item.workflow_status,
+        "priority": item.priority,
+        "private": item.private,
+        "reference": item.reference,
+        "due_date": item.due,
+        "created_at": stamp(item.created_at),
+        "updated_at": stamp(item.updated_at),
+        "closed_at": item.closed_at.map(stamp),
+        "deleted_at": item.deleted_at.map(stamp),
+        "cost_impact": null,
+        "schedule_impact": null,
+        "schedule_impact_days": null,
+        "schedule_risk": null,
+        "schedule_risk_reason": null,
+        "cost_code": null,
+        "ball_in_court": ball.iter().map(|user| json!({ "id": user.id, "name": user.name, "locale": "en" })).collect::<Vec<_>>(),
+        "punch_item_type": kind.map(|kind| json!({ "id": kind.id, "name": kind.name })),
+        "trade": item.trade.and_then(|id| world.trade_json(id)),
+        "custom_fields": {},
+    })
+}
+
 fn full_person(user: &User) -> Value {
     json!({ "id": user.id, "name": user.name, "login": user.login, "company_name": user.company_name })
 }
@@ -135,7 +136,7 @@ fn row_person(user: &User) -> Value {
 }
 
 fn comments(world: &World, item: &PunchItem) -> Vec<Value> {
-    let row = |comment: &super::punch_items::Comment| {
+    let row = |comment: &super::punch_fields::Comment| {
         json!({
             "id": comment.id,
             "body": comment.body,

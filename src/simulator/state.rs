@@ -20,7 +20,7 @@ use super::faults::Faults;
 use super::hooks::Hook;
 use super::limits::Meters;
 use super::oauth::Token;
-use super::punch_items::PunchItem;
+use super::punch_fields::PunchItem;
 use super::record::Recorded;
 use super::uploads::Upload;
 use crate::domain::ids::{

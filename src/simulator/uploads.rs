@@ -18,9 +18,9 @@ use super::state::{Shared, Sim};
 use crate::domain::ids::ProjectId;
 
 /// Sending must start within this.
-const START_WITHIN: Duration = Duration::from_secs(3600);
+const START_WITHIN: Duration = Duration::from_hours(1);
 /// An upload that nothing refers to is deleted after this.
-const USE_WITHIN: Duration = Duration::from_secs(7 * 24 * 3600);
+const USE_WITHIN: Duration = Duration::from_hours(168);
 
 /// An upload on its way.
 #[derive(Debug, Clone)]

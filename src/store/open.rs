@@ -95,6 +95,7 @@ fn prepare(file: &Path) -> Result<(), Error> {
     }
     if !file.exists() {
         private_file(file).map_err(failed)?;
+        keep_name(file).map_err(failed)?;
     }
     Ok(())
 }
@@ -113,6 +114,15 @@ fn private_file(file: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(file).map(drop)
+}
+
+/// Makes the new file's name in its folder durable; SQLite does that for its log only.
+fn keep_name(file: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::File::open(folder)?.sync_all()?;
+    }
+    Ok(())
 }
 
 async fn connect(config: &Config, file: &Path) -> Result<Inner, Error> {

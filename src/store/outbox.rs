@@ -209,6 +209,19 @@ impl Store {
         self.commit(transaction).await
     }
 
+    /// Since when a punch item for `finding` may exist in Procore without our knowing: a create was
+    /// begun and its answer never came. Look it up by its reference before deciding that there is
+    /// nothing to change or delete.
+    pub async fn create_in_doubt(&self, finding: FindingId) -> Result<Option<Timestamp>, Error> {
+        let begun_at: Option<i64> = sqlx::query_scalar(
+            "SELECT MIN(begun_at) FROM outbox WHERE finding = $1 AND kind = 'create' AND state = 'sending'",
+        )
+        .bind(finding.to_string())
+        .fetch_one(&self.0.readers)
+        .await?;
+        begun_at.map(instant).transpose()
+    }
+
     /// Records how the leased job on a finding's punch item ended, queues `jobs` and completes it,
     /// all or nothing. Works with or without a write begun before. While `jobs` go on with the same
     /// punch item, its delivery goes on waiting.
@@ -226,11 +239,12 @@ impl Store {
         else {
             return Err(Error::Other(format!("a {} job writes no punch item", held.kind)));
         };
-        settle(&mut transaction, held.id, outcome, now).await?;
+        let reason = outcome.reason().map(|reason| self.reason(reason));
+        settle(&mut transaction, held.id, outcome, reason, now).await?;
         let more = jobs.iter().any(|job| {
             matches!(job, Job::Publish { finding: next } | Job::ApplyDecision { finding: next } if *next == finding)
         });
-        carry_over(&mut transaction, finding, &held.kind, more, outcome).await?;
+        carry_over(&mut transaction, finding, &held.kind, more, outcome, reason).await?;
         let (.., kind) = outcome.names();
         let entry = Entry::by_service(kind, Subject::Finding(finding), outcome.detail());
         audit::append(&mut transaction, entry, now).await?;
@@ -274,11 +288,13 @@ async fn insert(
     Ok(())
 }
 
-/// Writes the outcome on what the job had begun.
+/// Writes the outcome on what the job had begun. An outcome that says nothing about a punch item takes
+/// no doubt off a create.
 async fn settle(
     connection: &mut Connection,
     job: i64,
     outcome: &WriteOutcome,
+    reason: Option<&str>,
     now: Timestamp,
 ) -> Result<(), Error> {
     let (state, ..) = outcome.names();
@@ -290,7 +306,8 @@ async fn settle(
     };
     sqlx::query(
         "UPDATE outbox SET state = $2, finished_at = $3, punch_item = $4, position = $5, answer = $6, reason = $7
-         WHERE job = $1 AND state = 'sending'",
+         WHERE job = $1 AND state = 'sending'
+           AND NOT (kind = 'create' AND $2 IN ('delivered', 'unsent') AND $4 IS NULL)",
     )
     .bind(job)
     .bind(state)
@@ -298,7 +315,7 @@ async fn settle(
     .bind(punch_item)
     .bind(position)
     .bind(answer)
-    .bind(outcome.reason())
+    .bind(reason)
     .execute(connection)
     .await?;
     Ok(())
@@ -313,6 +330,7 @@ async fn carry_over(
     job_kind: &str,
     more: bool,
     outcome: &WriteOutcome,
+    reason: Option<&str>,
 ) -> Result<(), Error> {
     let (_, delivery, _) = outcome.names();
     let (punch_item, position) = match outcome {
@@ -340,7 +358,7 @@ async fn carry_over(
     .bind(punch_item)
     .bind(position)
     .bind(delivery)
-    .bind(outcome.reason())
+    .bind(reason)
     .bind(taken_over)
     .bind(job_kind)
     .bind(more)

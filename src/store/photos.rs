@@ -124,7 +124,9 @@ impl Store {
         let mut transaction = self.begin().await?;
         queue::finish(&mut transaction, lease).await?;
         let id = PhotoId::of(record.project, record.image);
-        let forgotten = upsert(&mut transaction, id, record, now).await?;
+        let forgotten =
+            upsert(&mut transaction, id, record, record.state.reason().map(|text| self.reason(text)), now)
+                .await?;
         if let Some(picture) = record.picture.as_ref().filter(|_| !forgotten) {
             keep_picture(&mut transaction, id, picture, now).await?;
         }
@@ -205,6 +207,7 @@ async fn upsert(
     connection: &mut Connection,
     id: PhotoId,
     record: &PhotoRecord,
+    reason: Option<&str>,
     now: Timestamp,
 ) -> Result<bool, Error> {
     let forgotten_at: Option<i64> = sqlx::query_scalar(
@@ -225,7 +228,7 @@ async fn upsert(
     .bind(record.image.value())
     .bind(&record.filename)
     .bind(record.state.name())
-    .bind(record.state.reason())
+    .bind(reason)
     .bind(record.size.map(|size| i64::from(size.width)))
     .bind(record.size.map(|size| i64::from(size.height)))
     .bind(record.content.map(|content| content.to_string()))

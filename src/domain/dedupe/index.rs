@@ -57,7 +57,7 @@ impl Index {
     pub fn insert(&mut self, sighting: Sighting) {
         let number = u32::try_from(self.sightings.len()).expect("2³² sightings fit no memory");
         self.by_finding.entry(sighting.finding).or_default().push(number);
-        if let Some(location) = sighting.location {
+        if let Some(location) = sighting.location.as_ref().map(|location| location.id) {
             self.by_place.entry((sighting.class.clone(), location)).or_default().push(number);
         }
         if let Some(taken_at) = sighting.taken_at {
@@ -74,7 +74,7 @@ impl Index {
     /// What `new` is to the known sightings: as [`match_finding`] over all of them.
     pub fn find(&self, new: &Sighting) -> Match {
         let mut numbers: Vec<u32> = self.by_finding.get(&new.finding).cloned().unwrap_or_default();
-        if let Some(location) = new.location {
+        if let Some(location) = new.location.as_ref().map(|location| location.id) {
             numbers.extend(self.by_place.get(&(new.class.clone(), location)).into_iter().flatten());
         }
         if let Some(slot) = new.taken_at.map(|taken_at| self.slot(taken_at)) {

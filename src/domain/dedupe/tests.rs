@@ -7,6 +7,7 @@ use crate::domain::dedupe::{Index, Match, Reason, Sighting, Verdict, compare, gr
 use crate::domain::detection::DefectClass;
 use crate::domain::ids::{CompanyId, FindingId, LocationId, ProjectId, ProjectKey, Sha256Digest};
 use crate::domain::likeness::Print;
+use crate::domain::place::Location;
 use crate::domain::tagging::{OnceRules, Tagging};
 
 fn rules() -> OnceRules {
@@ -25,11 +26,17 @@ fn print(bits: u32) -> Print {
     Print::from_parts(0x5A5A_0F0F_3C3C_6996 ^ flipped, u64::MAX, [0x88; 64])
 }
 
+/// Room `n` of building 0, which is location 0.
+fn room(n: i64) -> Location {
+    let name = if n == 0 { "Building 0".to_owned() } else { format!("Building 0>Room {n}") };
+    Location::from_name(LocationId::new(n), &name)
+}
+
 fn sighting(n: u64, location: Option<i64>, second: Option<i64>, photo: u32, region: u32) -> Sighting {
     Sighting {
         finding: id(n),
         class: DefectClass::new("crack"),
-        location: location.map(LocationId::new),
+        location: location.map(room),
         taken_at: second.map(|second| Timestamp::from_second(1_780_000_000 + second).expect("in range")),
         photo: print(photo),
         region: print(region),
@@ -46,6 +53,8 @@ fn sightings_compare_by_copy_burst_and_place() {
         (sighting(2, None, Some(120), 32, 16), Verdict::Same(Reason::Burst, 16)),
         (sighting(2, None, Some(121), 32, 0), Verdict::Different),
         (sighting(2, Some(9), Some(60), 32, 0), Verdict::Different),
+        (sighting(2, Some(0), Some(60), 32, 0), Verdict::Same(Reason::Burst, 0)),
+        (sighting(2, Some(0), None, 32, 0), Verdict::Different),
         (sighting(2, Some(1), None, 32, 10), Verdict::Same(Reason::Again, 10)),
         (sighting(2, Some(1), Some(90_000), 32, 14), Verdict::Maybe(14)),
         (sighting(2, Some(1), Some(90_000), 32, 15), Verdict::Different),
@@ -117,7 +126,9 @@ proptest! {
     #[test]
     fn the_index_answers_as_a_look_at_everything(known in any_sightings(), new in any_sightings()) {
         let mut index = Index::new(&rules());
-        known.iter().for_each(|sighting| index.insert(sighting.clone()));
+        for sighting in &known {
+            index.insert(sighting.clone());
+        }
         for new in &new {
             prop_assert_eq!(index.find(new), match_finding(new, &known, &rules()));
         }

@@ -43,11 +43,14 @@ pub(super) fn by_position(
     site: Option<&Site>,
     rules: &PlaceRules,
 ) -> Positioned {
-    let Some(fix) = fix else { return Positioned::Without };
+    let Some(fix) = fix.filter(is_on_earth) else { return Positioned::Without };
     let Some(site) = site else {
         return Positioned::Off("There is a position, but the project has no site file.".into());
     };
-    let radius_m = fix.accuracy_m.unwrap_or(rules.assumed_accuracy_m);
+    let radius_m = radius(&fix, rules);
+    if radius_m > rules.max_radius_m {
+        return Positioned::Off(format!("The position ±{radius_m:.0} m is too coarse to choose a place by."));
+    }
     let located = site.locate(&fix, radius_m, radius_m * rules.vertical_factor);
     if !located.inside && located.covered < rules.min_on_site {
         let away = located.away_m;
@@ -61,7 +64,8 @@ pub(super) fn by_position(
     match chosen.as_slice() {
         [] => nothing_fits(&likely, radius_m, evidence(0.0)),
         [(node, share)] => {
-            let confidence = if *share >= SURE { Confidence::High } else { Confidence::Medium };
+            let confidence =
+                if *share >= SURE && located.inside { Confidence::High } else { Confidence::Medium };
             let place = Place::bare(Some(node.clone()), evidence(*share), confidence);
             Positioned::On(Place { runner_ups: rivals(&likely, node), ..place })
         }
@@ -70,6 +74,15 @@ pub(super) fn by_position(
             Positioned::On(super::resolve::tied(&nodes, evidence(several[0].1), tree))
         }
     }
+}
+
+/// The radius to reckon with. Phones that don't know their accuracy write 0.
+fn radius(fix: &GpsFix, rules: &PlaceRules) -> f64 {
+    fix.accuracy_m.filter(|metres| metres.is_finite() && *metres > 0.0).unwrap_or(rules.assumed_accuracy_m)
+}
+
+fn is_on_earth(fix: &GpsFix) -> bool {
+    (-90.0..=90.0).contains(&fix.latitude) && (-180.0..=180.0).contains(&fix.longitude)
 }
 
 /// The locations of the tree with the share that each covers itself or through what lies in it.

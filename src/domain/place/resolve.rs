@@ -17,6 +17,8 @@ use crate::domain::site::Site;
 pub struct PlaceRules {
     /// Radius in metres of a position that does not tell its accuracy.
     pub assumed_accuracy_m: f64,
+    /// Radius in metres beyond which a position chooses nothing: it may be of another site.
+    pub max_radius_m: f64,
     /// Share of the circle (its part on the site) that a location must cover to be chosen, 0.5..=1.
     pub min_share: f64,
     /// Share of the circle that must lie on the site if its middle does not, 0..=1.
@@ -104,7 +106,7 @@ pub fn resolve(
 
 /// What the position and the texts say together, if they say anything.
 fn combine(position: Positioned, named: Named, tree: &LocationTree) -> Option<Place> {
-    let Positioned::On(place) = position else { return from_text(named, false, tree) };
+    let Positioned::On(place) = position else { return from_text(&named, false, tree) };
     if named.candidates.is_empty() {
         return Some(place);
     }
@@ -116,7 +118,7 @@ fn combine(position: Positioned, named: Named, tree: &LocationTree) -> Option<Pl
         return Some(Place { notes: vec![note], ..place });
     }
     let depth = place.location.as_ref().map_or(0, |node| node.path.len());
-    match from_text(inner, true, tree) {
+    match from_text(&inner, true, tree) {
         Some(finer) if finer.location.as_ref().is_some_and(|node| node.path.len() > depth) => {
             let note = format!("The position agrees: {}.", place.words());
             Some(Place { notes: vec![note], ..finer })
@@ -126,7 +128,7 @@ fn combine(position: Positioned, named: Named, tree: &LocationTree) -> Option<Pl
 }
 
 /// The place that texts name: the only candidate, or what the candidates share.
-fn from_text(named: Named, position_agrees: bool, tree: &LocationTree) -> Option<Place> {
+fn from_text(named: &Named, position_agrees: bool, tree: &LocationTree) -> Option<Place> {
     let evidence = Evidence::Text { source: named.source, matched: named.matched.clone() };
     match named.candidates.as_slice() {
         [] => None,
@@ -177,8 +179,11 @@ fn capital(words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use jiff::Timestamp;
     use jiff::tz::Offset;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::domain::site::sample;
@@ -217,8 +222,10 @@ mod tests {
     }
 
     fn place(query: &PlaceQuery<'_>) -> Place {
-        let rules = Tagging::default_rules().place().clone();
-        resolve(query, &sample::tree(), Some(&sample::site()), &rules)
+        static SITE: LazyLock<(LocationTree, Site, PlaceRules)> =
+            LazyLock::new(|| (sample::tree(), sample::site(), Tagging::default_rules().place().clone()));
+        let (tree, site, rules) = &*SITE;
+        resolve(query, tree, Some(site), rules)
     }
 
     fn name(place: &Place) -> String {
@@ -265,10 +272,36 @@ mod tests {
     }
 
     #[test]
+    fn a_position_that_says_too_little_chooses_nothing() {
+        let inside = fix(15.0, 7.5, 1.0, Some(14.5));
+        let coarse = place(&query(&with_gps(GpsFix { accuracy_m: Some(900.0), ..inside })));
+        assert_eq!(coarse.notes, ["The position ±900 m is too coarse to choose a place by."]);
+        for accuracy_m in [None, Some(0.0), Some(f64::NAN), Some(-3.0)] {
+            let found = place(&query(&with_gps(GpsFix { accuracy_m, ..inside })));
+            assert_eq!(name(&found), "Building A", "15 m are assumed for {accuracy_m:?}");
+        }
+        let nowhere = GpsFix { latitude: f64::NAN, ..inside };
+        assert_eq!(place(&query(&with_gps(nowhere))).location, None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn no_room_is_chosen_by_a_circle_wider_than_a_room(
+            east in -20.0..280.0_f64, north in -20.0..50.0_f64, accuracy in 10.0..60.0_f64, altitude in 0.0..30.0_f64
+        ) {
+            let found = place(&query(&with_gps(fix(east, north, accuracy, Some(altitude)))));
+            let depth = found.location.as_ref().map_or(0, |node| node.path.len());
+            prop_assert!(depth < 2, "{found:?}");
+        }
+    }
+
+    #[test]
     fn between_two_buildings_neither_is_chosen_unless_a_text_decides() {
         // The circle holds as much of building A as of B, 40 m apart.
         let capture = with_gps(fix(80.0, 15.0, 60.0, None));
-        let rules = PlaceRules { min_on_site: 0.1, ..Tagging::default_rules().place().clone() };
+        let rules =
+            PlaceRules { min_on_site: 0.1, max_radius_m: 100.0, ..Tagging::default_rules().place().clone() };
         let found = |filename| {
             let query = PlaceQuery { filename, ..query(&capture) };
             resolve(&query, &sample::tree(), Some(&sample::site()), &rules)

@@ -179,7 +179,7 @@ fn words(text: &str, rules: &TextRules) -> Words {
         let spelt = rules.abbreviations.get(&word).cloned().unwrap_or(word);
         words.extend(spelt.split_whitespace().map(str::to_owned));
     }
-    ordinals(words)
+    ordinals(&words)
 }
 
 fn split(text: &str) -> Words {
@@ -208,7 +208,7 @@ fn split(text: &str) -> Words {
 }
 
 /// `2 nd floor` becomes `floor 2`.
-fn ordinals(words: Words) -> Words {
+fn ordinals(words: &Words) -> Words {
     let mut turned = Vec::with_capacity(words.len());
     let mut rest = words.as_slice();
     while let Some((first, after)) = rest.split_first() {

@@ -126,7 +126,7 @@ fn belief(middle: Coord, radius: f64, heights: Option<(f64, f64)>) -> Belief {
         Coord { x: middle.x + radius, y: middle.y + radius },
     );
     Belief {
-        circle: Polygon::new(LineString::from_iter((0..CIRCLE_CORNERS).map(corner)), vec![]),
+        circle: Polygon::new((0..CIRCLE_CORNERS).map(corner).collect::<LineString>(), vec![]),
         bounds,
         heights,
     }

@@ -148,22 +148,17 @@ fn fitting<'a, 'b>(wanted: &Ref, offers: &'a [Offer<'b>]) -> Vec<&'a Offer<'b>> 
         Ref::Id(id) => return offers.iter().filter(|offer| offer.id == *id).take(1).collect(),
         Ref::Name(name) => name,
     };
-    let pick = |active: bool, same: &dyn Fn(&str) -> bool| -> Vec<&'a Offer<'b>> {
+    let alike = plain(wanted);
+    let of = |active: bool, exact: bool| -> Vec<&'a Offer<'b>> {
+        let same = |name: &str| if exact { name == wanted } else { plain(name) == alike };
         let named = |offer: &&Offer<'_>| {
             offer.active == active && offer.names.iter().flatten().any(|name| same(name))
         };
         offers.iter().filter(named).collect()
     };
-    let alike = plain(wanted);
-    let exact = |name: &str| name == wanted;
-    let close = |name: &str| plain(name) == alike;
-    let tries: [(bool, &dyn Fn(&str) -> bool); 4] =
-        [(true, &exact), (true, &close), (false, &exact), (false, &close)];
-    tries
-        .into_iter()
-        .map(|(active, same)| pick(active, same))
-        .find(|found| !found.is_empty())
-        .unwrap_or_default()
+    let tries = [(true, true), (true, false), (false, true), (false, false)];
+    let mut found = tries.into_iter().map(|(active, exact)| of(active, exact));
+    found.find(|found| !found.is_empty()).unwrap_or_default()
 }
 
 /// A name without what people vary: case, spaces, kinds of dashes.

@@ -246,6 +246,7 @@ impl Rules {
             ),
             (share(self.place.min_on_site), "place.min_on_site", SHARE),
             (positive(self.place.assumed_accuracy_m), "place.assumed_accuracy_m", "must be more than 0"),
+            (positive(self.place.max_radius_m), "place.max_radius_m", "must be more than 0"),
             (positive(self.place.vertical_factor), "place.vertical_factor", "must be more than 0"),
             (self.place.neighbour_max_m >= 0.0, "place.neighbour_max_m", "must not be negative"),
             (self.place.neighbour_max_s >= 0, "place.neighbour_max_s", "must not be negative"),

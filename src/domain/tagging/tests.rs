@@ -74,7 +74,7 @@ fn a_peel_becomes_what_a_superintendent_would_have_typed() {
     let tagged = tag(&peel(), &unit());
     assert_snapshot!(tagged.draft.title, @"Peeling paint – Building A, Floor 2, Unit 204");
     assert_snapshot!(tagged.draft.description, @r"
-    One patch of peeling paint in the upper left of the photo: about a fifth of the photo, 40 % of its width across.
+    One patch of peeling paint in the upper left: about a fifth of the photo, 40 % of its width across.
     Certainty: very likely (score 0.87).
     Place: Building A, Floor 2, Unit 204 – from the photo's location in Procore
     Taken: 2 Jun 2026, 16:05
@@ -116,7 +116,7 @@ fn several_cracks_without_a_place_still_read_well() {
     let tagged = tag(&cracks, &Place::gps_only(fix));
     assert_snapshot!(tagged.draft.title, @"Crack");
     assert_snapshot!(tagged.draft.description, @r"
-    2 cracks, the largest across the middle of the photo: in all less than a hundredth of the photo, the longest 83 % of its width.
+    2 cracks, the largest across the middle: the longest 83 % of the photo's width, together less than a hundredth of its area.
     Certainty: almost certain (score 0.97).
     Place: GPS 51.50000, -0.13000 ±8 m
     Taken: 2 Jun 2026, 16:05
@@ -135,7 +135,7 @@ fn nothing_known_leaves_its_lines_out() {
     let nowhere = Place::unknown("the photo has no location and no GPS");
     let tagged = Tagging::default_rules().tag(&peel(), &bare, &nowhere, &catalogue(), "m 1", TODAY);
     assert_snapshot!(tagged.draft.description, @r"
-    One patch of peeling paint in the upper left of the photo: about a fifth of the photo, 40 % of its width across.
+    One patch of peeling paint in the upper left: about a fifth of the photo, 40 % of its width across.
     Certainty: very likely (score 0.87).
     Place: unknown, because the photo has no location and no GPS
     Suggested by m 1 for review.

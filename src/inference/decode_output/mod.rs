@@ -67,7 +67,7 @@ impl OutputLayout {
     ) -> Result<(Seen, Option<ScoreMap>), String> {
         match self {
             Self::ScoreMap(layout) => {
-                let maps = score_map::maps(layout, outputs, classes.len())?;
+                let maps = score_map::maps(layout, outputs, classes)?;
                 let seen = score_map::decode(layout, &maps, classes, enabled, photo);
                 Ok((seen, maps.into_iter().next()))
             }

@@ -77,6 +77,8 @@ pub struct ScoreMap {
     pub view: Size<Working>,
     /// Logits by class, then row, then column.
     logits: Vec<f32>,
+    /// One for each class.
+    calibrations: Vec<Calibration>,
 }
 
 impl ScoreMap {
@@ -84,6 +86,19 @@ impl ScoreMap {
     pub fn class(&self, index: usize) -> &[f32] {
         let cells = self.columns * self.rows;
         &self.logits[index * cells..][..cells]
+    }
+
+    /// The calibrated scores of the class at `index` of the manifest, row by row: what the photo's
+    /// score would be if all of it looked like the cell.
+    pub fn scores(&self, index: usize) -> Vec<Score> {
+        let calibration = self.calibrations[index];
+        self.class(index).iter().map(|&logit| calibration.score(logit.into())).collect()
+    }
+
+    /// How many pixels of the upright photo, of size `photo`, a cell is across and down.
+    pub fn cell(&self, photo: Size<Upright>) -> (f32, f32) {
+        let side = |photo: u32, view: u32| self.stride as f32 * photo as f32 / view.max(1) as f32;
+        (side(photo.width, self.view.width), side(photo.height, self.view.height))
     }
 
     /// The box of `cells` in upright photo pixels, clipped to the photo.
@@ -112,16 +127,16 @@ fn span(cells: impl Iterator<Item = usize>, stride: u32, view: u32, photo: u32) 
 pub(super) fn maps(
     layout: &ScoreMapLayout,
     outputs: &[(View, Tensor)],
-    classes: usize,
+    classes: &[Class],
 ) -> Result<Vec<ScoreMap>, String> {
     outputs.iter().map(|(view, tensor)| map(layout, view, tensor, classes)).collect()
 }
 
-fn map(layout: &ScoreMapLayout, view: &View, tensor: &Tensor, classes: usize) -> Result<ScoreMap, String> {
+fn map(layout: &ScoreMapLayout, view: &View, tensor: &Tensor, classes: &[Class]) -> Result<ScoreMap, String> {
     let stride = layout.stride;
     let (all_columns, all_rows) =
         ((view.padded_width / stride) as usize, (view.padded_height / stride) as usize);
-    let expected = [1, classes, all_rows, all_columns];
+    let expected = [1, classes.len(), all_rows, all_columns];
     if tensor.shape != expected || tensor.values.len() != expected.iter().product::<usize>() {
         return Err(format!("output {} has shape {:?}, not {expected:?}", layout.name, tensor.shape));
     }
@@ -129,8 +144,10 @@ fn map(layout: &ScoreMapLayout, view: &View, tensor: &Tensor, classes: usize) ->
     let shown = |side: u32| ((2 * side + stride - 1) / (2 * stride)) as usize;
     let (columns, rows) = (shown(view.width).clamp(1, all_columns), shown(view.height).clamp(1, all_rows));
     let row = |class: usize, y: usize| &tensor.values[(class * all_rows + y) * all_columns..][..columns];
-    let logits = (0..classes).flat_map(|class| (0..rows).flat_map(move |y| row(class, y))).copied().collect();
-    Ok(ScoreMap { columns, rows, stride, view: Size::new(view.width, view.height), logits })
+    let logits =
+        (0..classes.len()).flat_map(|class| (0..rows).flat_map(move |y| row(class, y))).copied().collect();
+    let calibrations = classes.iter().map(|class| class.calibration).collect();
+    Ok(ScoreMap { columns, rows, stride, view: Size::new(view.width, view.height), logits, calibrations })
 }
 
 /// Scores every class of `classes` and finds the regions of those that are reported.
@@ -237,7 +254,7 @@ mod tests {
         let classes = [class("crack", false), class("rust", true)];
         let tensor = output(&view, 2, value);
         let enabled = enabled.iter().map(|name| (*name).to_owned()).collect();
-        let maps = maps(&layout(), &[(view, tensor)], 2).expect("shaped");
+        let maps = maps(&layout(), &[(view, tensor)], &classes).expect("shaped");
         decode(&layout(), &maps, &classes, &enabled, photo)
     }
 
@@ -291,8 +308,9 @@ mod tests {
         assert_eq!(seen(view(128, 128), size, &[], pairs).detections.len(), 2);
         let strict = Class { threshold: 0.6, ..class("crack", false) };
         let tensor = output(&view(128, 128), 1, pairs);
-        let maps = maps(&layout(), &[(view(128, 128), tensor)], 1).expect("shaped");
-        let found = decode(&layout(), &maps, &[strict], &HashSet::new(), size);
+        let strict = [strict];
+        let maps = maps(&layout(), &[(view(128, 128), tensor)], &strict).expect("shaped");
+        let found = decode(&layout(), &maps, &strict, &HashSet::new(), size);
         assert_eq!(found.detections.len(), 1, "{found:?}");
     }
 
@@ -300,7 +318,8 @@ mod tests {
     fn a_wrong_shape_is_named() {
         let view = view(64, 64);
         let tensor = Tensor { shape: vec![1, 2, 3, 4], values: vec![0.0; 24] };
-        let error = maps(&layout(), &[(view, tensor)], 2).expect_err("refused");
+        let error = maps(&layout(), &[(view, tensor)], &[class("crack", false), class("rust", true)])
+            .expect_err("refused");
         assert!(error.contains("[1, 2, 3, 4]") && error.contains("[1, 2, 4, 4]"), "{error}");
     }
 

@@ -11,7 +11,7 @@ async fn tokens_are_given_expire_and_are_revoked() {
     let (status, info) = site.get("oauth/token/info").await;
     assert_eq!((status, &info["expires_in_seconds"]), (200, &json!(5400)));
 
-    site.simulator.advance(Duration::from_secs(5400));
+    site.simulator.advance(Duration::from_mins(90));
     let (status, body) = site.get("rest/v1.0/me").await;
     assert_eq!((status, body), (401, json!({ "errors": "The access token is invalid" })));
 
@@ -96,11 +96,11 @@ async fn locations_are_found_paged_and_made() {
     let unit = rows.iter().find(|row| row["name"] == "Building A>Floor 2>Unit 204").expect("there");
     assert_eq!(unit["node_name"], "Unit 204");
 
-    const FIND: &str = "rest/v1.0/projects/6778/locations/find_or_create_by_path";
+    let find = "rest/v1.0/projects/6778/locations/find_or_create_by_path";
     let path = |path: &[&str]| json!({ "location": { "path": path } });
-    let (status, found) = site.post(FIND, path(&["Building A", "Floor 2", "Unit 204"])).await;
+    let (status, found) = site.post(find, path(&["Building A", "Floor 2", "Unit 204"])).await;
     assert_eq!((status, &found["id"]), (200, &unit["id"]));
-    let (status, made) = site.post(FIND, path(&["Building D", "Floor 1"])).await;
+    let (status, made) = site.post(find, path(&["Building D", "Floor 1"])).await;
     assert_eq!((status, &made["name"]), (201, &json!("Building D>Floor 1")));
     let below = format!("rest/v1.0/projects/6778/locations?filters[sublocations_for]={}", made["parent_id"]);
     assert_eq!(site.get(&below).await.1.as_array().map(Vec::len), Some(1));

@@ -49,7 +49,7 @@ async fn a_photo_is_listed_shown_and_downloaded() {
 
     site.simulator.advance(Duration::from_secs(30));
     assert_eq!(follow(&site, &target, false).await.status(), 403, "the redirect has expired");
-    site.simulator.advance(Duration::from_secs(3600));
+    site.simulator.advance(Duration::from_hours(1));
     assert_eq!(follow(&site, &url, true).await.status(), 403, "the link has expired");
     site.keeps_the_contract();
 }
@@ -77,7 +77,7 @@ async fn private_and_deleted_photos_are_404() {
 async fn lists_are_filtered_by_time() {
     let site = Site::start(options()).await;
     let first = site.photo("1.jpg").await;
-    site.simulator.advance(Duration::from_secs(3600));
+    site.simulator.advance(Duration::from_hours(1));
     let second = site.photo("2.jpg").await;
     let ids = |rows: Value| -> Vec<Value> {
         rows.as_array().expect("rows").iter().map(|row| row["id"].clone()).collect()
@@ -106,8 +106,8 @@ async fn photos_may_come_before_their_location() {
 #[tokio::test]
 async fn uploads_come_in_one_piece_or_in_segments() {
     let site = Site::start(options()).await;
-    const UPLOADS: &str = "rest/v1.1/projects/6778/uploads";
-    let (status, ticket) = site.post(UPLOADS, json!({ "response_filename": "crop.jpg" })).await;
+    let uploads = "rest/v1.1/projects/6778/uploads";
+    let (status, ticket) = site.post(uploads, json!({ "response_filename": "crop.jpg" })).await;
     assert_eq!(status, 201);
     let (uuid, target) = (ticket["uuid"].as_str().expect("a uuid"), ticket["url"].as_str().expect("a link"));
     let form = |key: &str| {
@@ -133,15 +133,33 @@ async fn uploads_come_in_one_piece_or_in_segments() {
     let digest = crate::domain::ids::Sha256Digest::of(b"bytes").to_string();
     let segments = json!([{ "size": 5, "sha256": digest }]);
     let (_, ticket) =
-        site.post(UPLOADS, json!({ "response_filename": "crop.jpg", "segments": segments })).await;
+        site.post(uploads, json!({ "response_filename": "crop.jpg", "segments": segments })).await;
     let uuid = ticket["uuid"].as_str().expect("a uuid");
     let target = ticket["segments"][0]["url"].as_str().expect("a link");
     let part = site.client.put(target).body("bytes").send().await.expect("answers");
     let etag = part.headers()["etag"].to_str().expect("text").to_owned();
     let done = json!({ "segments": [{ "size": 5, "sha256": digest, "etag": etag }] });
-    let (status, state) = site.patch(&format!("{UPLOADS}/{uuid}"), done).await;
+    let (status, state) = site.patch(&format!("{uploads}/{uuid}"), done).await;
     assert_eq!((status, &state["status"]), (200, &json!("complete")));
-    assert_eq!(site.get(&format!("{UPLOADS}/{uuid}")).await.1["status"], "complete");
+    assert_eq!(site.get(&format!("{uploads}/{uuid}")).await.1["status"], "complete");
+    site.keeps_the_contract();
+}
+
+#[tokio::test]
+async fn photos_are_changed_and_deleted_over_the_api() {
+    let site = Site::start(options()).await;
+    let path = format!("rest/v1.0/images/{}?project_id=6778", site.photo("1.jpg").await);
+    let (status, made) =
+        site.post("rest/v1.0/projects/6778/locations", json!({ "location": { "node_name": "Annex" } })).await;
+    assert_eq!(status, 201);
+    let change =
+        json!({ "image": { "description": "east wall", "location_id": made["id"], "trade_ids": [999] } });
+    let (status, image) = site.patch(&path, change).await;
+    assert_eq!((status, &image["location"]["name"]), (200, &json!("Annex")));
+    assert_eq!(image["trades"][0]["name"], "09 - Drywall");
+    assert_eq!(site.patch(&path, json!({ "image": { "location_id": 1 } })).await.0, 422);
+    assert_eq!(site.delete(&path).await.0, 200);
+    assert_eq!(site.get(&path).await.0, 404);
     site.keeps_the_contract();
 }
 

@@ -64,7 +64,7 @@ async fn what_is_wrong_with_a_create_is_said() {
 async fn lists_know_no_reference() {
     let site = Site::start(options()).await;
     let (_, first) = site.draft(json!({ "reference": "PL-1" })).await;
-    site.simulator.advance(Duration::from_secs(60));
+    site.simulator.advance(Duration::from_mins(1));
     let (_, second) = site.draft(json!({ "reference": "PL-2" })).await;
     let (_, rows) = site.get(&format!("{ITEMS}?project_id=6778&filters[query]=PL-1")).await;
     assert_eq!(rows, json!([]));

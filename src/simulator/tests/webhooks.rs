@@ -92,22 +92,22 @@ async fn hooks_are_made_listed_changed_and_removed_in_both_forms() {
     assert_eq!(site.delete(&format!("{V2}/{id}")).await.0, 204);
     assert_eq!(site.get(&format!("{V2}/{id}")).await.0, 404);
 
-    const V1: &str = "rest/v1.0/webhooks/hooks";
+    let v1 = "rest/v1.0/webhooks/hooks";
     let hook = json!({ "api_version": "v2", "namespace": "punchlens", "destination_url": "https://edge.example.com/",
         "destination_headers": { "Authorization": SECRET } });
-    let (status, hook) = site.post(V1, json!({ "project_id": PROJECT, "hook": hook })).await;
+    let (status, hook) = site.post(v1, json!({ "project_id": PROJECT, "hook": hook })).await;
     assert_eq!((status, &hook["destination_headers"]["Authorization"]), (201, &json!("...bcdef")));
     let trigger = json!({ "project_id": PROJECT, "api_version": "v2", "trigger": { "resource_name": "Images", "event_type": "create" } });
-    let (status, trigger) = site.post(&format!("{V1}/{}/triggers", hook["id"]), trigger).await;
+    let (status, trigger) = site.post(&format!("{v1}/{}/triggers", hook["id"]), trigger).await;
     assert_eq!((status, &trigger["event_type"]), (201, &json!("CREATE")));
-    assert_eq!(site.get(&format!("{V1}?project_id=6778")).await.1[0]["id"], hook["id"]);
+    assert_eq!(site.get(&format!("{v1}?project_id=6778")).await.1[0]["id"], hook["id"]);
     assert_eq!(
-        site.get(&format!("{V1}/{}/triggers?project_id=6778", hook["id"])).await.1[0]["id"],
+        site.get(&format!("{v1}/{}/triggers?project_id=6778", hook["id"])).await.1[0]["id"],
         trigger["id"]
     );
     assert_eq!(site.get("rest/v1.0/webhooks/resources?project_id=6778").await.0, 200);
     assert_eq!(site.get("rest/v1.0/webhooks/resources/api_versions?project_id=6778").await.0, 200);
-    assert_eq!(site.delete(&format!("{V1}/{}?project_id=6778", hook["id"])).await.0, 200);
+    assert_eq!(site.delete(&format!("{v1}/{}?project_id=6778", hook["id"])).await.0, 200);
     let resources = "webhooks/resources?payload_version=v4.0&per_page=100";
     let (_, project) = site.get(&format!("rest/v2.0/companies/8/projects/6778/{resources}")).await;
     let (_, company) = site.get(&format!("rest/v2.0/companies/8/{resources}")).await;
@@ -141,6 +141,43 @@ async fn each_family_tells_a_photo_its_own_way() {
     );
     assert_eq!((&event["reason"], &event["resource_id"]), (&json!("create"), &json!(id.to_string())));
     assert!(v4.got.lock().expect("whole").events.iter().all(|(secret, _)| secret == SECRET));
+}
+
+#[tokio::test]
+async fn company_hooks_hear_of_the_company_and_both_forms_take_bulk() {
+    let site = Site::start(options()).await;
+    let receiver = Receiver::start(&[]).await;
+    let hooks = "rest/v2.0/companies/8/webhooks/hooks";
+    let body =
+        json!({ "payload_version": "v2.0", "namespace": "punchlens", "destination_url": receiver.url });
+    let (status, hook) = site.post(hooks, body).await;
+    assert_eq!(status, 201);
+    let one = format!("{hooks}/{}", hook["data"]["id"].as_str().expect("an id"));
+    let bulk = json!([{ "resource_name": "Trades", "event_type": "create" }, { "resource_name": "Projects", "event_type": "update" }]);
+    let (status, made) = site.post(&format!("{one}/triggers/bulk"), bulk).await;
+    assert_eq!(status, 201);
+    let ids = json!([made["data"][1]["id"]]);
+    let bulk = site.request(Method::DELETE, &format!("{one}/triggers/bulk")).json(&ids);
+    assert_eq!(site.send(bulk).await, (200, json!({ "data": { "succeeded": ids } })));
+    let trade = site.simulator.add_trade("09 - Plaster");
+    site.photo("1.jpg").await;
+    site.simulator.quiet().await;
+    let events = receiver.events();
+    let [event] = events.as_slice() else { panic!("one event, not {events:?}") };
+    assert_eq!((&event["resource_id"], &event["project_id"]), (&json!(trade), &Value::Null));
+    assert_eq!(site.patch(&one, json!({ "status": "disabled" })).await.1["data"]["status"], "disabled");
+
+    let hook = json!({ "api_version": "v2", "destination_url": receiver.url });
+    let (_, hook) =
+        site.post("rest/v1.0/webhooks/hooks", json!({ "project_id": PROJECT, "hook": hook })).await;
+    let one = format!("rest/v1.0/webhooks/hooks/{}", hook["id"]);
+    let trigger = |name: &str| json!({ "resource_name": name, "event_type": "update" });
+    let bulk = json!({ "project_id": PROJECT, "api_version": "v2", "triggers": [trigger("Images"), trigger("Trades")] });
+    let (status, made) = site.post(&format!("{one}/triggers/bulk"), bulk).await;
+    assert_eq!((status, made["failed"].as_array().map(Vec::len)), (207, Some(1)));
+    let change = json!({ "project_id": PROJECT, "hook": { "namespace": "punchlens-2" } });
+    assert_eq!(site.patch(&one, change).await.1["namespace"], "punchlens-2");
+    site.keeps_the_contract();
 }
 
 #[tokio::test]
@@ -181,7 +218,7 @@ async fn after_twelve_hours_the_queue_is_flushed() {
     site.simulator
         .until(|simulator| simulator.deliveries().iter().any(|delivery| !delivery.attempts.is_empty()))
         .await;
-    site.simulator.advance(Duration::from_secs(12 * 3600));
+    site.simulator.advance(Duration::from_hours(12));
     site.simulator.quiet().await;
     assert_eq!(states(&site), [DeliveryState::Discarded; 3]);
     let mut site = site;

@@ -13,6 +13,7 @@ mod queue;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::domain::capture::{CaptureInfo, Known};
@@ -22,8 +23,8 @@ use crate::domain::finding::{Finding, Region};
 use crate::domain::geometry::Size;
 use crate::domain::ids::{CompanyId, FindingId, ImageId, PhotoId, ProjectId, ProjectKey, Sha256Digest};
 use crate::domain::job::Job;
-use crate::domain::place::{Evidence, Place};
-use crate::domain::punch_item::{Edits, Priority, PunchItemDraft};
+use crate::domain::place::Place;
+use crate::domain::punch_item::{Edits, PunchItemDraft};
 use crate::domain::review::{Decision, Delivery, FindingState, RejectReason, Verdict};
 use crate::domain::score::Score;
 use crate::store::queue::KINDS;
@@ -109,7 +110,7 @@ fn record(image: i64, content: &[u8]) -> PhotoRecord {
         class_scores: Vec::new(),
         timings: vec![crate::store::StageTime { stage: "decode".into(), ms: 12.5 }],
         picture: Some(StoredPicture { media_type: "image/jpeg".into(), bytes: vec![0xff, 0xd8, 0xff] }),
-        evidence: serde_json::json!({ "threshold": 0.5 }),
+        evidence: json!({ "threshold": 0.5 }),
     }
 }
 
@@ -138,19 +139,8 @@ fn card(record: &PhotoRecord, class: &str, score: f32, found_at: Timestamp) -> C
             uploader: record.uploader.clone(),
             content,
         },
-        place: Place { location: None, evidence: Evidence::Unknown { because: "no GPS".into() } },
-        draft: PunchItemDraft {
-            title: format!("{class} in the wall"),
-            description: "100% sure_ly".into(),
-            reference: id.reference(),
-            location: None,
-            trade: None,
-            item_type: None,
-            priority: Priority::Medium,
-            due: None,
-            manager: None,
-            images: vec![record.image],
-        },
+        place: place(),
+        draft: draft(id, class, record.image),
         trade_name: Some("Drywall".into()),
         rules: vec!["A crack is drywall's.".into()],
         model: "finish-defects 0.1.0".into(),
@@ -162,6 +152,29 @@ fn card(record: &PhotoRecord, class: &str, score: f32, found_at: Timestamp) -> C
         problem: None,
         found_at,
     }
+}
+
+/// As the first version wrote it: what a row holds must be readable ever after.
+fn place() -> Place {
+    serde_json::from_value(json!({ "location": null, "evidence": "unknown", "because": "no GPS" }))
+        .expect("a place")
+}
+
+/// As the first version wrote it, like [`place`].
+fn draft(id: FindingId, class: &str, image: ImageId) -> PunchItemDraft {
+    serde_json::from_value(json!({
+        "title": format!("{class} in the wall"),
+        "description": "100% sure_ly",
+        "reference": id.reference(),
+        "location": null,
+        "trade": null,
+        "item_type": null,
+        "priority": "medium",
+        "due": null,
+        "manager": null,
+        "images": [image],
+    }))
+    .expect("a draft")
 }
 
 /// Records a photo with one finding of `class` as a worker would, and returns the finding.

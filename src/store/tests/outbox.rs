@@ -105,3 +105,25 @@ async fn only_jobs_on_findings_write() {
     assert!(matches!(wrong, Err(Error::Other(_))));
     fresh.store.complete(&lease).await.expect("the job is still there");
 }
+
+#[tokio::test]
+async fn a_lost_answer_is_remembered_until_the_item_is_known() {
+    let fresh = Fresh::new().await;
+    let store = &fresh.store;
+    let finding = found(store, 1, "crack", 0).await;
+    let doubt = async || store.create_in_doubt(finding).await.expect("reads");
+    let lease = claim(store, "box", 10).await.expect("the publishing").lease;
+    let create = intent(finding, WriteKind::Create, "Crack");
+    assert_eq!(doubt().await, None);
+    store.begin_write(&lease, &create, at(10)).await.expect("begins");
+    assert_eq!(doubt().await, Some(at(10)));
+    let nothing = WriteOutcome::Delivered { punch_item: None, position: None, answer: json!("never made") };
+    store.finish_write(&lease, &nothing, &[], at(20)).await.expect("finishes");
+    assert_eq!(doubt().await, Some(at(10)), "it may still have been made");
+
+    let lease = started(store, Job::Publish { finding }, 30).await.lease;
+    let state = store.begin_write(&lease, &create, at(30)).await.expect("begins");
+    assert_eq!(state, WriteState::InDoubt { since: at(10) });
+    store.finish_write(&lease, &delivered(), &[], at(31)).await.expect("finishes");
+    assert_eq!(doubt().await, None);
+}

@@ -1,0 +1,150 @@
+//! What Procore tried to deliver: the gaps that the sweep closes.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Hook, HookApi, scoped};
+use crate::domain::ids::ProjectKey;
+use crate::procore::call::Call;
+use crate::procore::client::Client;
+use crate::procore::error::Error;
+use crate::procore::lenient;
+
+/// Which deliveries to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryStatus {
+    /// Given up after 12 hours.
+    Discarded,
+    /// Not accepted, perhaps tried again.
+    Failed,
+}
+
+impl DeliveryStatus {
+    const fn name(self, api: HookApi) -> &'static str {
+        match (self, api) {
+            (Self::Discarded, _) => "discarded",
+            (Self::Failed, HookApi::V2) => "failed",
+            (Self::Failed, HookApi::V1) => "failing",
+        }
+    }
+}
+
+/// A delivery that Procore made or tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its id within its hook; of v1.0, the event's.
+    pub id: String,
+    /// The body as JSON, to be read like one that arrived.
+    pub body: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct WireDelivery {
+    #[serde(alias = "event_id", deserialize_with = "lenient::text")]
+    id: String,
+    #[serde(alias = "event")]
+    payload: Value,
+}
+
+impl Client {
+    /// The hook's deliveries in `status`, as far back as Procore keeps them.
+    ///
+    /// # Errors
+    /// When any page cannot be had.
+    pub async fn deliveries(
+        &self,
+        project: ProjectKey,
+        hook: &Hook,
+        status: DeliveryStatus,
+    ) -> Result<Vec<Delivery>, Error> {
+        self.permit(project)?;
+        let call = Call::get(project.company, format!("{}/deliveries", hook.path(project)));
+        let rows = match hook.api {
+            HookApi::V2 => {
+                self.list_v2("deliveries", call.query("filter[status]", status.name(hook.api))).await?
+            }
+            HookApi::V1 => {
+                let call = scoped(call, hook.api, project).query("filters[status]", status.name(hook.api));
+                self.old_deliveries(&call).await?
+            }
+        };
+        let delivery =
+            |row: WireDelivery| Delivery { id: row.id, body: row.payload.to_string().into_bytes() };
+        Ok(rows.into_iter().map(delivery).collect())
+    }
+
+    /// v1.0 pages by the last id instead of by number.
+    async fn old_deliveries(&self, call: &Call) -> Result<Vec<WireDelivery>, Error> {
+        let size = self.config().per_page;
+        let call = call.clone().query("page_size", size);
+        let (mut all, mut asked) = (Vec::<WireDelivery>::new(), call.clone());
+        for _ in 0..self.config().max_pages {
+            let rows: Vec<WireDelivery> = self.one("deliveries", &asked).await?;
+            let full = rows.len() >= size;
+            all.extend(rows);
+            match all.last().filter(|_| full) {
+                Some(last) => asked = call.clone().query("page_start", &last.id),
+                None => return Ok(all),
+            }
+        }
+        let limit = format!("{} pages", self.config().max_pages);
+        Err(Error::TooLarge { what: "deliveries", limit, key: "procore.max_pages" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::procore::stub::{PROJECT, Reply, Stub};
+    use crate::procore::webhook;
+
+    const NEW: &str = include_str!("../../../fixtures/procore/hooks/v2_deliveries.json");
+    const OLD: &str = include_str!("../../../fixtures/procore/hooks/v1_deliveries.json");
+
+    fn hook(api: HookApi) -> Hook {
+        Hook {
+            id: "3301".into(),
+            api,
+            namespace: "punchlens".into(),
+            destination_url: "https://x".into(),
+            payload_version: None,
+            disabled: false,
+            authorization: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn lost_events_can_be_read_like_delivered_ones() {
+        let stub =
+            Stub::api(|seen| Reply::ok(if seen.path.starts_with("/rest/v2.0") { NEW } else { OLD })).await;
+        for (api, key) in [
+            (HookApi::V2, "event:01JZ0C9HF3A7S5K2M8P4R6T1VW"),
+            (HookApi::V1, "event:01JZ0C7M4Q8W2D5T9V1B3N6XKR"),
+        ] {
+            let lost = stub.client().deliveries(PROJECT, &hook(api), DeliveryStatus::Discarded).await;
+            let [lost] = &lost.expect("listed")[..] else { panic!("one delivery") };
+            let parsed = webhook::parse(&lost.body);
+            assert_eq!(parsed.dedupe_key, key);
+            assert_eq!(parsed.event.map(|event| event.resource_id), Some(562_950_311_224_001));
+        }
+        let calls = stub.calls();
+        assert_eq!(calls[0].asked("filter[status]"), ["discarded"]);
+        assert_eq!(calls[1].asked("filters[status]"), ["discarded"]);
+        assert_eq!(calls[1].asked("project_id"), ["6778"]);
+    }
+
+    #[tokio::test]
+    async fn the_old_api_pages_by_the_last_id() {
+        let stub = Stub::api(|seen| match seen.asked("page_start")[..] {
+            [] => Reply::ok(r#"[{"event_id": 1, "event": {}}, {"event_id": 2, "event": {}}]"#),
+            ["2"] => Reply::ok(r#"[{"event_id": 3, "event": {}}]"#),
+            _ => Reply::json(400, "{}"),
+        })
+        .await;
+        let config = crate::procore::Config { per_page: 2, ..stub.config() };
+        let client = Client::new(&config, None).expect("complete");
+        let all =
+            client.deliveries(PROJECT, &hook(HookApi::V1), DeliveryStatus::Failed).await.expect("listed");
+        assert_eq!(all.iter().map(|delivery| delivery.id.as_str()).collect::<Vec<_>>(), ["1", "2", "3"]);
+    }
+}
