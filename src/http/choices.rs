@@ -76,10 +76,11 @@ pub fn holding<'a>(list: &'a [Choice], typed: &str) -> impl Iterator<Item = &'a 
 }
 
 /// The entries of one of Procore's lists as it is kept: objects with an `id` and a `path` of names, or a
-/// name. Entries that are neither are left out.
+/// name. Entries that are neither are left out, and so are those that Procore calls inactive.
 pub fn from_json(value: &Value) -> Vec<Choice> {
     let entries = value.as_array().map(Vec::as_slice).unwrap_or_default();
-    list(entries.iter().filter_map(|entry| Some((id(&entry["id"])?, label_of(entry)?))))
+    let active = entries.iter().filter(|entry| entry["active"].as_bool() != Some(false));
+    list(active.filter_map(|entry| Some((id(&entry["id"])?, label_of(entry)?))))
 }
 
 fn id(value: &Value) -> Option<i64> {
@@ -142,6 +143,7 @@ mod tests {
             { "id": 1, "path": ["Building A", "Floor 2"] },
             { "id": "562950208716653", "name": "Painting" },
             { "name": "no id" },
+            { "id": 3, "name": "Asbestos", "active": false },
             7,
         ]);
         let read = from_json(&value);

@@ -97,7 +97,9 @@ impl ReviewConfig {
 
 /// A zone that does not exist here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("review.time_zone: there is no time zone '{0}'; use an IANA name such as Europe/Berlin, or leave it empty")]
+#[error(
+    "review.time_zone: there is no time zone '{0}'; use an IANA name such as Europe/Berlin, or leave it empty"
+)]
 pub struct BadZone(String);
 
 #[cfg(test)]
@@ -126,7 +128,8 @@ pub(crate) mod tests {
     #[test]
     fn a_wrong_zone_is_named() {
         let (_, review) = defaults();
-        let error = ReviewConfig { time_zone: "Mars/Base".into(), ..review }.zone().expect_err("no such zone");
+        let error =
+            ReviewConfig { time_zone: "Mars/Base".into(), ..review }.zone().expect_err("no such zone");
         assert!(error.to_string().contains("Mars/Base"), "{error}");
     }
 }

@@ -90,7 +90,9 @@ pub(crate) fn check_origin(headers: &HeaderMap) -> Result<(), HttpError> {
     }
     match (text("origin"), text("host")) {
         (None, _) => Ok(()),
-        (Some(origin), Some(host)) if origin.split_once("://").is_some_and(|(_, from)| from == host) => Ok(()),
+        (Some(origin), Some(host)) if origin.split_once("://").is_some_and(|(_, from)| from == host) => {
+            Ok(())
+        }
         _ => Err(HttpError::Forged),
     }
 }
@@ -108,7 +110,8 @@ pub(crate) fn check_form(
 
 /// Where to go after signing in: a path below `/review`, never another site.
 pub(crate) fn safe_next(next: &str) -> &str {
-    let inside = next.strip_prefix("/review").is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
+    let inside =
+        next.strip_prefix("/review").is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
     let plain = !next.contains(|c: char| c.is_control() || c == '\\');
     if inside && plain { next } else { "/review" }
 }
@@ -124,7 +127,10 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value"))).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value")))
+            .collect()
     }
 
     #[test]
@@ -148,7 +154,8 @@ mod tests {
         for good in ["/review", "/review?tab=today", "/review/findings/ab"] {
             assert_eq!(safe_next(good), good);
         }
-        for bad in ["", "//evil.example", "https://evil.example", "/reviewer", "/review\\@evil", "/review\n"] {
+        for bad in ["", "//evil.example", "https://evil.example", "/reviewer", "/review\\@evil", "/review\n"]
+        {
             assert_eq!(safe_next(bad), "/review", "{bad}");
         }
     }

@@ -29,7 +29,9 @@ pub enum KeyError {
         source: std::io::Error,
     },
     /// It holds too little.
-    #[error("the review key in {0} is shorter than {LETTERS_MIN} characters: delete the file to get a new one")]
+    #[error(
+        "the review key in {0} is shorter than {LETTERS_MIN} characters: delete the file to get a new one"
+    )]
     Short(PathBuf),
 }
 
@@ -53,7 +55,8 @@ impl ReviewKey {
             Ok(_) => Err(KeyError::Short(path.to_owned())),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let key = Self::generate();
-                create(path, key.reveal()).map_err(|source| KeyError::File { path: path.to_owned(), source })?;
+                create(path, key.reveal())
+                    .map_err(|source| KeyError::File { path: path.to_owned(), source })?;
                 Ok(key)
             }
             Err(source) => Err(KeyError::File { path: path.to_owned(), source }),

@@ -43,7 +43,8 @@ impl Limiter {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.retain(|_, entry| now.duration_since(entry.since) < self.window);
         if failures.len() >= ADDRESSES_MAX
-            && let Some(oldest) = failures.iter().min_by_key(|(_, entry)| entry.since).map(|(address, _)| *address)
+            && let Some(oldest) =
+                failures.iter().min_by_key(|(_, entry)| entry.since).map(|(address, _)| *address)
         {
             failures.remove(&oldest);
         }

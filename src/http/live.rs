@@ -22,7 +22,9 @@ pub(super) async fn events(extract::State(state): extract::State<State>, _: Revi
 fn changes(state: State) -> impl Stream<Item = Result<Event, Infallible>> {
     let end = Instant::now() + state.review().live_max();
     let changed = state.store().changed();
-    let hello = stream::once(async { Ok(Event::default().retry(std::time::Duration::from_secs(3)).comment("hello")) });
+    let hello = stream::once(async {
+        Ok(Event::default().retry(std::time::Duration::from_secs(3)).comment("hello"))
+    });
     let rest = stream::unfold((state, changed), move |(state, mut changed)| async move {
         next(&state, &mut changed, end).await?;
         Some((Ok(Event::default().event("changed").data("")), (state, changed)))

@@ -37,7 +37,12 @@ pub struct Check {
 impl Check {
     /// A part that works.
     pub fn ok(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, status: CheckState::Ok, detail: detail.into(), facts: Value::Object(serde_json::Map::new()) }
+        Self {
+            name,
+            status: CheckState::Ok,
+            detail: detail.into(),
+            facts: Value::Object(serde_json::Map::new()),
+        }
     }
 
     /// The same part in another state.

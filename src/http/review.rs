@@ -26,6 +26,7 @@ use crate::http::State;
 use crate::http::choices;
 use crate::http::error::HttpError;
 use crate::http::guard::{self, Peer, Reviewer};
+use crate::store;
 
 use desk::Desk;
 use filter::{Filter, FilterQuery, Tab};
@@ -215,7 +216,11 @@ impl<'a> Posted<'a> {
                 tracing::info!(finding.id = %self.id, "a finding was decided");
                 Ok(Redirect::to(&self.desk.after_decision(self.id, &neighbours)).into_response())
             }
-            Err(error) => self.desk.conflict(self.id, error.into()).await,
+            Err(store::Error::Conflict(_)) => {
+                let faster = HttpError::Conflict("Somebody was faster: your decision was not taken.".into());
+                self.desk.conflict(self.id, faster).await
+            }
+            Err(error) => Err(error.into()),
         }
     }
 }

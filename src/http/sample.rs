@@ -7,13 +7,14 @@ use crate::domain::geometry::{PixelBox, Size};
 use crate::domain::ids::{
     CompanyId, FindingId, ImageId, LocationId, PhotoId, ProjectId, ProjectKey, Sha256Digest, TradeId,
 };
-use crate::domain::place::{Evidence, Location, Place};
+use crate::domain::place::{Location, Place};
 use crate::domain::punch_item::{Priority, PunchItemDraft};
 use crate::domain::review::{Delivery, FindingState};
 use crate::domain::score::Score;
 use crate::http::choices::{self, Choices};
 
-pub(super) const PROJECT: ProjectKey = ProjectKey { company: CompanyId::new(8), project: ProjectId::new(6778) };
+pub(super) const PROJECT: ProjectKey =
+    ProjectKey { company: CompanyId::new(8), project: ProjectId::new(6778) };
 
 /// A crack in unit 204, waiting for a person.
 pub(super) fn card(number: i64) -> Card {
@@ -31,13 +32,10 @@ pub(super) fn card(number: i64) -> Card {
             uploader: Some("Ana Ruiz".into()),
             content,
         },
-        place: Place {
-            location: Some(Location {
-                id: LocationId::new(204),
-                path: vec!["Building A".into(), "Floor 2".into(), "Unit 204".into()],
-            }),
-            evidence: Evidence::PhotoLocation,
-        },
+        place: Place::of_photo(Location {
+            id: LocationId::new(204),
+            path: vec!["Building A".into(), "Floor 2".into(), "Unit 204".into()],
+        }),
         draft: PunchItemDraft {
             title: "Crack in plaster – Unit 204".into(),
             description: "A crack runs across the wall.\nRake out, fill and repaint.".into(),
@@ -48,6 +46,7 @@ pub(super) fn card(number: i64) -> Card {
             priority: Priority::Medium,
             due: None,
             manager: None,
+            approver: None,
             images: vec![image],
         },
         finding,

@@ -184,8 +184,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_sends_half_a_header_is_cut_off() {
-        let (address, stopping, server) =
-            started(HttpConfig { header_timeout_ms: 20, ..defaults().0 }).await;
+        let (address, stopping, server) = started(HttpConfig { header_timeout_ms: 20, ..defaults().0 }).await;
         // Returning at all is the proof: the server closed first.
         assert_eq!(answer(address, b"GET / HTTP/1.1\r\nHos").await.matches("200 OK").count(), 0);
         stopping.cancel();

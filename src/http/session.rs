@@ -79,12 +79,16 @@ fn set_cookie(value: &str, seconds: u64, secure: bool) -> String {
 
 /// The session's value in a `Cookie` header.
 pub(crate) fn find_cookie(header: &str) -> Option<&str> {
-    header.split(';').filter_map(|pair| pair.trim().split_once('=')).find_map(|(name, value)| (name == COOKIE).then_some(value))
+    header
+        .split(';')
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(name, value)| (name == COOKIE).then_some(value))
 }
 
 /// A name without control characters and surplus spaces, not longer than [`NAME_MAX`].
 pub(crate) fn tidy_name(name: &str) -> String {
-    let words: Vec<&str> = name.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        name.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
     words.join(" ").chars().take(NAME_MAX).collect()
 }
 

@@ -33,10 +33,8 @@
   }
 
   function show({ page, url }, remember) {
-    const next = page.getElementById('view');
-    if (!next) { location.assign(url); return; }
     document.title = page.title;
-    view().replaceWith(document.adoptNode(next));
+    view().replaceWith(document.adoptNode(page.getElementById('view')));
     if (remember) history.pushState(null, '', url);
     scrollTo(0, 0);
     $('#main')?.focus({ preventScroll: true });
@@ -50,9 +48,11 @@
     busy = true;
     document.body.classList.add('busy');
     try {
-      show(await fetchPage(url, options), remember);
+      const next = await fetchPage(url, options);
+      if (!next.page.getElementById('view')) throw new Error('no page of ours');
+      show(next, remember);
     } catch {
-      alarm(options.method ? 'No connection to the box. Nothing was decided; try again.' : 'No connection to the box. Try again.');
+      alarm(options.method ? 'The box did not answer. Look at the card again before you repeat it.' : 'No connection to the box. Try again.');
     } finally {
       busy = false;
       document.body.classList.remove('busy');
@@ -72,7 +72,7 @@
     event.preventDefault();
     restoreAll();
     const fields = new URLSearchParams(new FormData(form, event.submitter ?? undefined));
-    const url = event.submitter?.formAction || form.action;
+    const url = event.submitter?.hasAttribute('formaction') ? event.submitter.formAction : form.action;
     if (form.method === 'post') go(url, { method: 'POST', body: fields });
     else go(`${url.split('?')[0]}?${fields}`);
   });
@@ -161,6 +161,7 @@
     if (input.dataset?.kept === undefined) return;
     if (!input.value.trim()) input.value = input.dataset.kept;
     delete input.dataset.kept;
+    input.scrollLeft = input.scrollWidth;
     mark(input.closest('.field'));
   }
 
@@ -176,6 +177,14 @@
       input.list.replaceChildren(...(await response.json()).map((label) => new Option('', label)));
     } catch { /* typing the whole name still works */ }
   }
+
+  document.addEventListener('click', ({ target }) => {
+    const button = target.closest('[data-fill]');
+    if (!button) return;
+    const input = document.getElementById(button.dataset.fill);
+    input.value = button.value;
+    mark(input.closest('.field'));
+  });
 
   function grow() {
     if (CSS.supports('field-sizing', 'content')) return;
@@ -365,6 +374,9 @@
     document.body.classList.add('scripted');
     const next = view().dataset.nextPicture;
     if (next) new Image().src = next;
+    // Of a long path the end tells most.
+    const place = $('#location');
+    if (place) place.scrollLeft = place.scrollWidth;
     for (const date of document.querySelectorAll('#decide [type=date]')) date.dataset.first = date.value;
     showKeysSwitch();
     grow();

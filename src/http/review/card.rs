@@ -18,6 +18,9 @@ use crate::http::choices::{Choice, Choices};
 /// Lists longer than this are not put into the page; the script asks for the entries that match.
 const CHOICES_INLINE: usize = 150;
 
+/// Other places offered beside the likeliest one.
+const OTHER_PLACES: usize = 3;
+
 /// What a card's page is made of.
 #[derive(Debug)]
 pub(super) struct CardPage<'a> {
@@ -50,7 +53,8 @@ pub(super) struct Neighbours {
 impl CardPage<'_> {
     /// The whole document.
     pub(super) fn render(&self) -> Markup {
-        let title = format!("{} – {}", words::class(&self.card.finding.class), words::place(&self.card.place));
+        let title =
+            format!("{} – {}", words::class(&self.card.finding.class), words::place(&self.card.place));
         let body = html! {
             div #view data-page="card" data-next-picture=[self.neighbours.after_photo.map(photo::picture_url)] {
                 (page::card_bar(self.filter, self.counts, self.viewer))
@@ -107,14 +111,16 @@ impl CardPage<'_> {
         html! {
             div.headline {
                 h1 { (words::class(&self.card.finding.class)) }
+                div #chip data-live {
+                    p.status.(status.tone.class()) { (icon(status_icon(status.tone))) (status.short) }
+                }
                 p.score {
                     meter min="0" max="100" value=(format!("{:.0}", score.value() * 100.0)) aria-hidden="true" {}
                     strong { (score.words()) }
-                    span.hint { "score " (score) " · " (words::share(self.card.finding.area_share)) }
+                    span.hint { (score) " · " (words::share(self.card.finding.area_share)) }
                 }
             }
             div.state #state data-live {
-                p.status.(status.tone.class()) { (icon(status_icon(status.tone))) (status.short) }
                 @if let Some(more) = &status.more { p.notice.(status.tone.class()) { (more) } }
                 @if let Some(notice) = self.notice { p.notice.problem role="alert" { (icon(Icon::Alert)) (notice) } }
             }
@@ -148,7 +154,23 @@ impl CardPage<'_> {
                     data-choices=[source] autocapitalize="off" spellcheck="false" enterkeyhint="done"
                     aria-invalid=[self.invalid(kind.name)];
                 datalist #(list_id) { @if inline { @for choice in list { option value=(choice.label) {} } } }
+                @if kind.name == LOCATION.name { (self.other_places()) }
                 (self.complaint(kind.name))
+            }
+        }
+    }
+
+    /// Places that could be meant as well; the script makes them fill the field.
+    fn other_places(&self) -> Markup {
+        let places = &self.card.place.runner_ups;
+        html! {
+            @if !places.is_empty() {
+                p.others {
+                    "Could be "
+                    @for place in places.iter().take(OTHER_PLACES) {
+                        button type="button" data-fill="location" value=(words::path(&place.path)) { (words::path_end(&place.path)) }
+                    }
+                }
             }
         }
     }
@@ -280,7 +302,12 @@ impl CardPage<'_> {
         html! {
             details.why {
                 summary { "Why, and what is sent" }
-                @if !card.rules.is_empty() { ul { @for rule in &card.rules { li { (rule) } } } }
+                @if !card.rules.is_empty() || !card.place.notes.is_empty() {
+                    ul {
+                        @for rule in &card.rules { li { (rule) } }
+                        @for note in &card.place.notes { li { (note) } }
+                    }
+                }
                 dl.facts {
                     dt { "Photo" } dd { (card.photo.filename) }
                     @if let Some(taken) = card.photo.taken_at { dt { "Taken" } dd { (words::taken(taken)) } }
@@ -332,7 +359,8 @@ struct ChoiceField {
 
 const LOCATION: ChoiceField =
     ChoiceField { name: "location", label: "Location", empty: "Choose a location", icon: Icon::Place };
-const TRADE: ChoiceField = ChoiceField { name: "trade", label: "Trade", empty: "Choose a trade", icon: Icon::Trade };
+const TRADE: ChoiceField =
+    ChoiceField { name: "trade", label: "Trade", empty: "Choose a trade", icon: Icon::Trade };
 const MANAGER: ChoiceField =
     ChoiceField { name: "manager", label: "Manager", empty: "As Procore chooses", icon: Icon::Person };
 

@@ -48,7 +48,10 @@ impl Fields {
             trade: draft.trade.map(|id| trade_name(id, card, choices)).unwrap_or_default(),
             priority: draft.priority.name().to_owned(),
             due: draft.due.map(|date| date.to_string()).unwrap_or_default(),
-            manager: draft.manager.map(|id| name(&choices.managers, id.value(), "person")).unwrap_or_default(),
+            manager: draft
+                .manager
+                .map(|id| name(&choices.managers, id.value(), "person"))
+                .unwrap_or_default(),
         }
     }
 
@@ -61,7 +64,12 @@ impl Fields {
         let mut reader = Reader { complaints: Vec::new() };
         let edits = Edits {
             title: reader.text("title", &self.title, &suggested.title, TITLE_MAX),
-            description: reader.text("description", &self.description, &suggested.description, DESCRIPTION_MAX),
+            description: reader.text(
+                "description",
+                &self.description,
+                &suggested.description,
+                DESCRIPTION_MAX,
+            ),
             location: reader
                 .choice("location", &self.location, &suggested.location, &choices.locations)
                 .map(LocationId::new),
@@ -151,14 +159,22 @@ impl Reader {
         found
     }
 
-    fn parsed<T: std::str::FromStr>(&mut self, field: &'static str, typed: &str, suggested: &str) -> Option<T> {
+    fn parsed<T: std::str::FromStr>(
+        &mut self,
+        field: &'static str,
+        typed: &str,
+        suggested: &str,
+    ) -> Option<T> {
         let typed = typed.trim();
         if typed == suggested {
             return None;
         }
         let parsed = typed.parse().ok();
         if parsed.is_none() {
-            self.complain(field, if typed.is_empty() { "This can’t be emptied." } else { "This can’t be read." });
+            self.complain(
+                field,
+                if typed.is_empty() { "This can’t be emptied." } else { "This can’t be read." },
+            );
         }
         parsed
     }
@@ -179,7 +195,10 @@ mod tests {
     #[test]
     fn an_untouched_form_changes_nothing() {
         assert_eq!(changed(|_| ()), Ok(Edits::default()));
-        assert_eq!(changed(|fields| fields.description = fields.description.replace('\n', "\r\n")), Ok(Edits::default()));
+        assert_eq!(
+            changed(|fields| fields.description = fields.description.replace('\n', "\r\n")),
+            Ok(Edits::default())
+        );
     }
 
     #[test]

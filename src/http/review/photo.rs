@@ -13,6 +13,12 @@ use crate::domain::ids::PhotoId;
 /// Close-ups shown under the photo; more would push the decision off a phone's screen.
 const CLOSE_UPS: usize = 3;
 
+/// The longest arm of an outline's corner, as a share of the photo's longer side.
+const ARM: f32 = 0.05;
+
+/// The same in a list, where the whole photo is a few dozen pixels wide.
+const ARM_SMALL: f32 = 0.1;
+
 /// Where the reduced picture of `photo` is served.
 pub(super) fn picture_url(photo: PhotoId) -> String {
     format!("/review/photos/{photo}/picture")
@@ -26,7 +32,7 @@ pub(super) fn large(card: &Card) -> Markup {
             a.photo #photo href=(picture_url(card.photo.id)) data-zoom=(view_box(zoomed(card.finding.hull, card.photo.size))) {
                 span.frame {
                     img src=(picture_url(card.photo.id)) alt=(describe(card)) fetchpriority="high" draggable="false";
-                    (outlines(&boxes, card.photo.size, Some(card.photo.size)))
+                    (outlines(&boxes, card.photo.size, ARM))
                 }
             }
             div.closeups {
@@ -50,18 +56,18 @@ pub(super) fn large(card: &Card) -> Markup {
 pub(super) fn thumbnail(card: &Card) -> Markup {
     html! {
         span.thumb {
-            img src=(picture_url(card.photo.id)) alt="" loading="lazy" decoding="async" width="96" height="96";
-            (outlines(&[card.finding.hull], card.photo.size, None))
+            img src=(picture_url(card.photo.id)) alt="" loading="lazy" decoding="async";
+            (outlines(&[card.finding.hull], card.photo.size, ARM_SMALL))
         }
     }
 }
 
-/// `sized` gives the drawing the photo's own measures, so that the page is laid out before the picture comes.
-fn outlines(boxes: &[PixelBox<Upright>], size: Size<Upright>, sized: Option<Size<Upright>>) -> Markup {
+/// Has the photo's own measures, so that the page is laid out before the picture comes.
+fn outlines(boxes: &[PixelBox<Upright>], size: Size<Upright>, arm: f32) -> Markup {
     html! {
-        svg.outlines viewBox=(view_box(size.bounds())) width=[sized.map(|size| size.width)] height=[sized.map(|size| size.height)] preserveAspectRatio="xMidYMid slice" aria-hidden="true" focusable="false" {
+        svg.outlines viewBox=(view_box(size.bounds())) width=(size.width) height=(size.height) aria-hidden="true" focusable="false" {
             @for area in boxes {
-                @let path = corners(grown(*area, size, 0.006), size);
+                @let path = corners(grown(*area, size, 0.006), size.long_side() as f32 * arm);
                 path.halo d=(path) {}
                 path.line d=(path) {}
             }
@@ -85,9 +91,9 @@ fn describe(card: &Card) -> String {
 }
 
 /// The four corners of a viewfinder: they point at the defect and leave its edges visible.
-fn corners(area: PixelBox<Upright>, size: Size<Upright>) -> String {
+fn corners(area: PixelBox<Upright>, longest: f32) -> String {
     let [x0, y0, x1, y1] = area.corners();
-    let arm = (area.width().min(area.height()) * 0.3).min(size.long_side() as f32 * 0.05);
+    let arm = (area.width().min(area.height()) * 0.3).min(longest);
     let mut path = String::new();
     let _infallible = write!(
         path,
@@ -137,7 +143,7 @@ mod tests {
     #[test]
     fn outlines_are_in_photo_pixels() {
         let size = Size::new(4000, 3000);
-        let drawn = outlines(&[area([1000.0, 500.0, 1400.0, 900.0])], size, None).into_string();
+        let drawn = outlines(&[area([1000.0, 500.0, 1400.0, 900.0])], size, ARM).into_string();
         assert!(drawn.contains("viewBox=\"0 0 4000 3000\""), "{drawn}");
         // Grown by 24 pixels; arms of 134.
         assert!(drawn.contains("M976 610V476H1110"), "{drawn}");

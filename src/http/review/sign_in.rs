@@ -81,7 +81,9 @@ pub(in crate::http) async fn sign_in(
 ) -> Response {
     let form = match form {
         Ok(Form(form)) => form,
-        Err(rejection) => return refuse(&HttpError::unreadable(rejection.status(), ""), &SignInForm::default()),
+        Err(rejection) => {
+            return refuse(&HttpError::unreadable(rejection.status(), ""), &SignInForm::default());
+        }
     };
     let checked = guard::check_origin(&headers).and_then(|()| guard::check_key(&state, &form.key, peer));
     match checked {
@@ -100,8 +102,13 @@ pub(super) fn by_link(state: &State, peer: IpAddr, headers: &HeaderMap, key: &st
         Ok(()) if from_elsewhere(headers) => {
             // A strict cookie is not sent after a redirect that another site's link started; a page of
             // our own that moves on by itself gets it.
-            let page = page::message("Signed in", "The list opens by itself.", Some(("To the list", "/review")));
-            with_header(welcome_with(state, name, html(StatusCode::OK, &page)), header::REFRESH, "0; url=/review")
+            let page =
+                page::message("Signed in", "The list opens by itself.", Some(("To the list", "/review")));
+            with_header(
+                welcome_with(state, name, html(StatusCode::OK, &page)),
+                header::REFRESH,
+                "0; url=/review",
+            )
         }
         Ok(()) => welcome(state, name, "/review"),
         Err(error) => refuse(&error, &SignInForm { name: name.to_owned(), ..SignInForm::default() }),

@@ -86,7 +86,9 @@ fn explanation(card: &Card) -> Option<String> {
         (FindingState::Rejected, Delivery::Waiting) => {
             "Its draft is removed from Procore as soon as Procore can be reached."
         }
-        (FindingState::Accepted, Delivery::Withheld) => "This project only records; nothing is sent to Procore.",
+        (FindingState::Accepted, Delivery::Withheld) => {
+            "This project only records; nothing is sent to Procore."
+        }
         _ => return None,
     };
     Some(text.to_owned())
@@ -131,6 +133,11 @@ pub(super) fn place(place: &Place) -> String {
 /// Names of a location from the root down.
 pub(super) fn path(names: &[String]) -> String {
     names.join(choices::PATH_SEPARATOR)
+}
+
+/// The last two names of a location: enough among its neighbours.
+pub(super) fn path_end(names: &[String]) -> String {
+    path(names.get(names.len().saturating_sub(2)..).unwrap_or_default())
 }
 
 /// Why the place is believed.
@@ -223,9 +230,11 @@ mod tests {
     fn places_say_what_is_known() {
         let known = sample::card(1).place;
         assert_eq!(place(&known), "Building A › Floor 2 › Unit 204");
-        let unknown =
-            Place { location: None, evidence: Evidence::Unknown { because: "the photo has no GPS".into() } };
-        assert_eq!((place(&unknown).as_str(), evidence(&unknown).as_str()), ("Place unknown", "the photo has no GPS"));
+        let unknown = Place::unknown("the photo has no GPS");
+        assert_eq!(
+            (place(&unknown).as_str(), evidence(&unknown).as_str()),
+            ("Place unknown", "the photo has no GPS")
+        );
     }
 
     #[test]

@@ -44,9 +44,14 @@ async fn a_script_decides_and_takes_back() {
         json!([]),
     ] {
         let answer = decide(bad.clone()).await;
-        assert_eq!((answer.status, answer.json()["code"].as_str()), (StatusCode::UNPROCESSABLE_ENTITY, Some("invalid")), "{bad}");
+        assert_eq!(
+            (answer.status, answer.json()["code"].as_str()),
+            (StatusCode::UNPROCESSABLE_ENTITY, Some("invalid")),
+            "{bad}"
+        );
     }
-    let taken = decide(json!({ "verdict": "accept", "edits": { "priority": "high" }, "reviewer": "Ana" })).await;
+    let taken =
+        decide(json!({ "verdict": "accept", "edits": { "priority": "high" }, "reviewer": "Ana" })).await;
     assert_eq!(taken.status, StatusCode::OK, "{}", taken.body);
     assert_eq!(taken.json()["decision"]["reviewer"], "Ana");
     let late = decide(json!({ "verdict": "reject", "reason": "duplicate" })).await;
@@ -67,9 +72,15 @@ async fn errors_are_problem_documents() {
     assert_eq!(answer.header(header::WWW_AUTHENTICATE), "Bearer");
     for path in ["/api/v1/findings/nonsense", "/api/v1/photos/1/picture"] {
         let answer = site.get(path).with("authorization", bearer(&site)).send().await;
-        assert_eq!((answer.status, answer.json()["code"].as_str()), (StatusCode::NOT_FOUND, Some("not_found")));
+        assert_eq!(
+            (answer.status, answer.json()["code"].as_str()),
+            (StatusCode::NOT_FOUND, Some("not_found"))
+        );
     }
     site.store.close().await;
     let answer = site.get("/api/v1/counts").with("authorization", bearer(&site)).send().await;
-    assert_eq!((answer.status, answer.json()["code"].as_str()), (StatusCode::INTERNAL_SERVER_ERROR, Some("internal")));
+    assert_eq!(
+        (answer.status, answer.json()["code"].as_str()),
+        (StatusCode::INTERNAL_SERVER_ERROR, Some("internal"))
+    );
 }

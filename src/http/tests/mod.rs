@@ -167,7 +167,8 @@ impl Site {
         change(&mut card);
         let job = Job::AnalyzePhoto { project: PROJECT, image: ImageId::new(image) };
         self.store.enqueue(std::slice::from_ref(&job), now(), now()).await.expect("queues");
-        let claimed = self.store.claim("test", &[job.kind()], LEASE, now()).await.expect("claims").expect("a job");
+        let claimed =
+            self.store.claim("test", &[job.kind()], LEASE, now()).await.expect("claims").expect("a job");
         let record = PhotoRecord {
             project: PROJECT,
             image: ImageId::new(image),

@@ -32,7 +32,9 @@ async fn the_list_leads_to_cards_with_outlines() {
     assert!(list.body.contains(&format!("/review/findings/{id}")));
     assert!(list.body.contains("Review 1 suggestion"));
     let card = site.get(format!("/review/findings/{id}")).with("cookie", &cookie).send().await;
-    for part in ["viewBox=\"0 0 4032 3024\"", "very likely", "Plastering", "Unit 204", "Ana Ruiz", "not_a_defect"] {
+    for part in
+        ["viewBox=\"0 0 4032 3024\"", "very likely", "Plastering", "Unit 204", "Ana Ruiz", "not_a_defect"]
+    {
         assert!(card.body.contains(part), "{part}");
     }
     assert!(card.body.len() < 40_000, "{} bytes", card.body.len());
@@ -69,7 +71,8 @@ async fn edits_are_taken_from_procores_lists() {
     site.store.cache(PROJECT, "locations", &rooms, now()).await.expect("keeps");
     let cookie = site.sign_in("Ana").await;
     let id = site.found(1, |_| ()).await;
-    let refused = post(&site, &cookie, id, "accept", &[("location", "Unit 999"), ("title", "Kept text")]).await;
+    let refused =
+        post(&site, &cookie, id, "accept", &[("location", "Unit 999"), ("title", "Kept text")]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.body.contains("not in Procore’s list") && refused.body.contains("Kept text"));
     assert_eq!(site.card(id).await.state, FindingState::Proposed);
@@ -86,7 +89,10 @@ async fn rejecting_needs_one_of_the_reasons() {
     let site = Site::new().await;
     let cookie = site.sign_in("Ana").await;
     let id = site.found(1, |_| ()).await;
-    assert_eq!(post(&site, &cookie, id, "reject", &[("reason", "ugly")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        post(&site, &cookie, id, "reject", &[("reason", "ugly")]).await.status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
     let answer = post(&site, &cookie, id, "reject", &[("reason", "too_early")]).await;
     assert_eq!(answer.location(), format!("/review?done={id}"), "nothing is left");
     let decision = site.card(id).await.decision.expect("a decision");
@@ -98,7 +104,8 @@ async fn the_second_of_two_reviewers_sees_who_decided() {
     let site = Site::new().await;
     let (ana, ben) = (site.sign_in("Ana").await, site.sign_in("Ben").await);
     let id = site.found(1, |_| ()).await;
-    let bens_token = token(&site.get(format!("/review/findings/{id}")).with("cookie", &ben).send().await.body);
+    let bens_token =
+        token(&site.get(format!("/review/findings/{id}")).with("cookie", &ben).send().await.body);
     post(&site, &ana, id, "reject", &[("reason", "duplicate")]).await;
     let answer = site
         .post(format!("/review/findings/{id}/reject"))
@@ -159,18 +166,24 @@ async fn problems_tell_what_to_do() {
     let cookie = site.sign_in("Ana").await;
     let id = site.found(1, |card| card.delivery = crate::domain::review::Delivery::Refused).await;
     let list = site.get("/review?tab=problems").with("cookie", &cookie).send().await;
-    assert!(list.body.contains(&format!("/review/findings/{id}")) && list.body.contains("Problem in Procore"));
+    assert!(
+        list.body.contains(&format!("/review/findings/{id}")) && list.body.contains("Problem in Procore")
+    );
 }
 
 #[tokio::test]
 async fn long_lists_are_asked_for_by_what_is_typed() {
     let site = Site::new().await;
     let cookie = site.sign_in("Ana").await;
-    let rooms: Vec<_> = (0..400).map(|n| serde_json::json!({ "id": n, "path": ["Tower", format!("Unit {n}")] })).collect();
+    let rooms: Vec<_> =
+        (0..400).map(|n| serde_json::json!({ "id": n, "path": ["Tower", format!("Unit {n}")] })).collect();
     site.store.cache(PROJECT, "locations", &rooms.into(), now()).await.expect("keeps");
     let id = site.found(1, |_| ()).await;
     let page = site.get(format!("/review/findings/{id}")).with("cookie", &cookie).send().await;
-    assert!(page.body.contains("data-choices=\"/review/choices/8-6778/location\"") && page.body.len() < 40_000);
-    let labels = site.get("/review/choices/8-6778/location?q=unit+39").with("cookie", &cookie).send().await.json();
+    assert!(
+        page.body.contains("data-choices=\"/review/choices/8-6778/location\"") && page.body.len() < 40_000
+    );
+    let labels =
+        site.get("/review/choices/8-6778/location?q=unit+39").with("cookie", &cookie).send().await.json();
     assert_eq!(labels.as_array().expect("a list").len(), 14, "{labels}");
 }

@@ -76,7 +76,11 @@ async fn script_in_any_field_is_only_text() {
     let trades = serde_json::json!([{ "id": 1, "name": evil }]);
     site.store.cache(PROJECT, "trades", &trades, now()).await.expect("keeps");
     let encoded: String = url::form_urlencoded::byte_serialize(evil.as_bytes()).collect();
-    for path in [format!("/review/findings/{id}"), "/review".to_owned(), format!("/review?q={encoded}&class={encoded}")] {
+    for path in [
+        format!("/review/findings/{id}"),
+        "/review".to_owned(),
+        format!("/review?q={encoded}&class={encoded}"),
+    ] {
         let page = site.get(&path).with("cookie", &cookie).send().await.body;
         assert!(!page.contains("<script>alert") && !page.contains("<img src=x"), "{path}: {page}");
         assert!(!page.contains("style=\"") && !page.contains(" onclick="), "{path}");
@@ -113,7 +117,11 @@ async fn pictures_are_private_and_only_of_photos() {
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{trick}");
     }
     for path in ["/review/assets/..%2fmod.rs", "/review/assets/%2e%2e/mod.rs", "/review/findings/../../x"] {
-        assert_eq!(site.get(path).with("cookie", &cookie).send().await.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(
+            site.get(path).with("cookie", &cookie).send().await.status,
+            StatusCode::NOT_FOUND,
+            "{path}"
+        );
     }
 }
 
