@@ -30,10 +30,10 @@ async fn a_photo_becomes_a_tagged_draft() {
     let (card, item) = (app.card().await, app.item());
     assert_eq!(item.workflow_status, "draft");
     assert_eq!(item.reference.as_deref(), Some(card.finding.id.reference().as_str()));
-    assert_eq!(item.image_ids, [image]);
-    assert_eq!(item.location_id, app.simulator.location(&UNIT));
+    assert_eq!(item.images, [image]);
+    assert_eq!(item.location, app.simulator.location(&UNIT));
     assert_eq!(item.name, "Crack – Building A, Floor 2, Unit 204");
-    assert!(item.trade_id.is_some() && item.priority.is_some());
+    assert!(item.trade.is_some() && item.priority.is_some());
     assert_eq!(card.punch_item, Some(item.id));
     assert_eq!((card.state, card.delivery), (FindingState::Proposed, Delivery::Delivered));
     assert!(app.store.picture(card.photo.id).await.expect("store").is_some(), "review has its picture");
@@ -46,7 +46,8 @@ async fn accepting_sends_the_edits_and_moves_the_item_on() {
     app.upload("IMG_1.jpg", photo(true, 1), &UNIT).await;
     app.until_settled(1).await;
     let card = app.card().await;
-    let edits = Edits { title: Some("Crack by the door".into()), priority: Some(Priority::High), ..Edits::NONE };
+    let edits =
+        Edits { title: Some("Crack by the door".into()), priority: Some(Priority::High), ..Edits::NONE };
     let card = app.decide(card.finding.id, Verdict::Accept { edits }).await;
     let item = app.item();
     assert_eq!((card.state, card.delivery), (FindingState::Accepted, Delivery::Delivered));
@@ -149,11 +150,13 @@ async fn a_broken_photo_is_recorded_with_its_reason_and_the_next_is_unaffected()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sweep_finds_what_no_webhook_told_of() {
-    let app = started(Setup { hooked: false, config: "[pipeline]\nsweep_every_s = 1", ..Setup::default() }).await;
+    let app = started(Setup { hooked: false, sweep_every_s: 1, ..Setup::default() }).await;
     app.upload("IMG_1.jpg", photo(true, 1), &UNIT).await;
     app.until("the sweep to find the photo", async |app: &TestApp| !app.photos().await.is_empty()).await;
-    app.until("its draft", async |app: &TestApp| app.cards().await.iter().any(|card| card.punch_item.is_some()))
-        .await;
+    app.until("its draft", async |app: &TestApp| {
+        app.cards().await.iter().any(|card| card.punch_item.is_some())
+    })
+    .await;
     assert_eq!(app.card().await.punch_item, Some(app.item().id));
     app.finish().await;
 }
@@ -178,8 +181,17 @@ async fn what_people_do_in_procore_wins() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_token_and_a_busy_procore_only_delay() {
     let app = started(Setup::default()).await;
-    for kind in [FaultKind::RevokeToken, FaultKind::Status { status: 503, retry_after_s: Some(1), body: Default::default() }] {
-        app.simulator.script(Fault { method: None, path: "/rest/v1.0/images/*".into(), after: 0, times: 1, kind });
+    for kind in [
+        FaultKind::RevokeToken,
+        FaultKind::Status { status: 503, retry_after_s: Some(1), body: Default::default() },
+    ] {
+        app.simulator.script(Fault {
+            method: None,
+            path: "/rest/v1.0/images/*".into(),
+            after: 0,
+            times: 1,
+            kind,
+        });
     }
     app.upload("IMG_1.jpg", photo(true, 1), &UNIT).await;
     app.until_settled(1).await;
@@ -192,9 +204,10 @@ async fn events_of_strangers_are_refused_or_ignored() {
     let app = started(Setup::default()).await;
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
     let events = format!("{}/procore/events", app.url);
-    let body = json!({ "id": "01", "timestamp": "2026-06-02T16:04:43Z", "reason": "create", "company_id": "8",
+    let body =
+        json!({ "id": "01", "timestamp": "2026-06-02T16:04:43Z", "reason": "create", "company_id": "8",
         "project_id": "999", "user_id": "1", "resource_type": "Images", "resource_id": "5" })
-    .to_string();
+        .to_string();
     let unsigned = client.post(&events).body(body.clone()).send().await.expect("an answer");
     assert_eq!(unsigned.status(), 401);
     let forged = client.post(&events).header("Authorization", "Bearer guess").body(body.clone());

@@ -58,12 +58,8 @@ impl Detector for Scripted {
         let (width, height) = (picture.photo().width as f32, picture.photo().height as f32);
         let area = PixelBox::new(width * 0.25, height * 0.25, width * 0.75, height * 0.5).expect("a box");
         let score = Score::new(0.9).expect("a score");
-        let see = |name: &&'static str| Detection {
-            class: DefectClass::new(name),
-            score,
-            area,
-            area_share: 0.125,
-        };
+        let see =
+            |name: &&'static str| Detection { class: DefectClass::new(name), score, area, area_share: 0.125 };
         let detections = if dark { self.classes.iter().map(see).collect() } else { Vec::new() };
         let class_scores =
             self.classes.iter().map(|name| ClassScore { class: DefectClass::new(name), score }).collect();
@@ -79,6 +75,8 @@ pub fn photo(dark: bool, salt: u8) -> Vec<u8> {
         image::Rgb([shade + speck, shade, shade])
     });
     let mut bytes = Vec::new();
-    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 90).encode_image(&pixels).expect("encodes");
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 90)
+        .encode_image(&pixels)
+        .expect("encodes");
     bytes
 }
