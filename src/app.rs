@@ -110,7 +110,9 @@ impl App {
     }
 
     fn authorization(&self) -> anyhow::Result<&SecretString> {
-        self.secrets.current().context("webhook.authorization is not set: nothing would tell a delivery from a forgery")
+        self.secrets
+            .current()
+            .context("webhook.authorization is not set: nothing would tell a delivery from a forgery")
     }
 
     /// Serves on `listener` and works until `stop` is cancelled; then finishes or returns what it holds.
@@ -131,16 +133,21 @@ impl App {
     }
 
     fn state(&self, stop: &CancellationToken) -> anyhow::Result<http::State> {
-        let (secrets, metrics, clock) = (self.secrets.clone(), self.context.metrics.clone(), self.context.clock);
+        let (secrets, metrics, clock) =
+            (self.secrets.clone(), self.context.metrics.clone(), self.context.clock);
         let (model, queue) = (self.model().clone(), Arc::clone(&self.queue));
         Ok(http::State::new(http::Parts {
             store: self.context.store.clone(),
             webhook: http::Webhook {
-                accept: Arc::new(move |authorization, signature, body| secrets.accept(authorization, signature, body)),
+                accept: Arc::new(move |authorization, signature, body| {
+                    secrets.accept(authorization, signature, body)
+                }),
                 dedupe_key: |body| webhook::parse(body).dedupe_key,
                 signature_header: self.config.webhook.hmac_header.parse().context("webhook.hmac_header")?,
             },
-            health: Arc::new(move || health(&model, queue.read().ok().and_then(|stats| stats.clone()).as_ref())),
+            health: Arc::new(move || {
+                health(&model, queue.read().ok().and_then(|stats| stats.clone()).as_ref())
+            }),
             metrics: Arc::new(move || metrics.text()),
             clock: Arc::new(clock),
             projects: self.context.procore.config().permitted(),
@@ -233,24 +240,23 @@ fn site(file: &str) -> anyhow::Result<Option<Site>> {
     if file.is_empty() {
         return Ok(None);
     }
-    let text = std::fs::read_to_string(Path::new(file)).with_context(|| format!("tagging.site_file: {file}"))?;
+    let text =
+        std::fs::read_to_string(Path::new(file)).with_context(|| format!("tagging.site_file: {file}"))?;
     Ok(Some(Site::parse(&text).with_context(|| format!("tagging.site_file: {file}"))?))
 }
 
 fn health(model: &ModelInfo, queue: Option<&QueueStats>) -> Health {
     let provider = &model.provider;
-    let mut checks = vec![
-        Check::ok("model", format!("{}, warmed up", model.label())).with_facts(json!({
-            "name": model.name,
-            "version": model.version,
-            "sha256": model.sha256,
-            "runtime": model.runtime,
-            "sessions": model.sessions,
-            "provider_asked": provider.asked.name(),
-            "provider_got": provider.got.name(),
-            "provider_why": provider.why,
-        })),
-    ];
+    let mut checks = vec![Check::ok("model", format!("{}, warmed up", model.label())).with_facts(json!({
+        "name": model.name,
+        "version": model.version,
+        "sha256": model.sha256,
+        "runtime": model.runtime,
+        "sessions": model.sessions,
+        "provider_asked": provider.asked.name(),
+        "provider_got": provider.got.name(),
+        "provider_why": provider.why,
+    }))];
     if let Some(queue) = queue {
         let waiting = queue.parked + queue.dead;
         let facts = json!({ "ready": queue.ready, "running": queue.running, "parked": queue.parked, "dead": queue.dead });

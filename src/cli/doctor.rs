@@ -28,17 +28,23 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         ("model", model),
         ("database", database(&config).await),
         ("projects", projects(&config)),
-        ("credentials", match &client {
-            Ok(client) => app::whoami(client)
-                .await
-                .map(|name| format!("Procore knows this service as {name}"))
-                .map_err(|error| error.to_string()),
-            Err(error) => Err(error.clone()),
-        }),
-        ("hooks", match &client {
-            Ok(client) => hooks(&config, client).await,
-            Err(_) => Err("not checked: the credentials come first".to_owned()),
-        }),
+        (
+            "credentials",
+            match &client {
+                Ok(client) => app::whoami(client)
+                    .await
+                    .map(|name| format!("Procore knows this service as {name}"))
+                    .map_err(|error| error.to_string()),
+                Err(error) => Err(error.clone()),
+            },
+        ),
+        (
+            "hooks",
+            match &client {
+                Ok(client) => hooks(&config, client).await,
+                Err(_) => Err("not checked: the credentials come first".to_owned()),
+            },
+        ),
         ("webhook secret", secret(&config, credentials.as_deref())),
     ];
     let mut wrong = 0;

@@ -30,7 +30,10 @@ enum Action {
 
 pub(super) async fn run(args: Args, settings: Settings) -> anyhow::Result<ExitCode> {
     let config = &settings.config;
-    ensure!(!config.procore.projects.is_empty(), "no project is permitted: add one under [[procore.projects]]");
+    ensure!(
+        !config.procore.projects.is_empty(),
+        "no project is permitted: add one under [[procore.projects]]"
+    );
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let client = Client::new(&config.procore, credentials.as_deref())?;
     let secrets = WebhookSecrets::read(&config.webhook, credentials.as_deref())?;

@@ -86,7 +86,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Jobs(args) => block_on(jobs::run(args, loaded)),
         Command::Hooks(args) => block_on(hooks::run(args, loaded)),
         Command::Runtime(args) => runtime::run(&args, &loaded.config),
-        Command::Simulate(args) => block_on(async { Ok(simulate::run(&args, &mut std::io::stdout()).await.map(|()| ExitCode::SUCCESS)?) }),
+        Command::Simulate(args) => block_on(async {
+            Ok(simulate::run(&args, &mut std::io::stdout()).await.map(|()| ExitCode::SUCCESS)?)
+        }),
         Command::CheckConfig(_) => Ok(ExitCode::SUCCESS),
     }
 }
@@ -100,7 +102,8 @@ async fn stop_asked() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {
-        let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+        let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        else {
             interrupt.await.ok();
             return;
         };

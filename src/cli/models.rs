@@ -20,7 +20,11 @@ pub(super) fn run(config: &Config) -> anyhow::Result<ExitCode> {
             Ok(package) => {
                 let manifest = &package.manifest;
                 let classes = manifest.classes.iter().map(|class| {
-                    if class.experimental { format!("{} (experimental)", class.name) } else { class.name.clone() }
+                    if class.experimental {
+                        format!("{} (experimental)", class.name)
+                    } else {
+                        class.name.clone()
+                    }
                 });
                 table.add_row([
                     manifest.name.clone(),

@@ -7,6 +7,8 @@
 mod annotated;
 mod files;
 mod look;
+#[cfg(test)]
+mod parity;
 mod record;
 mod table;
 
@@ -98,8 +100,8 @@ pub fn run(args: &Args, photo: &photo::Limits, inference: &inference::Config) ->
         // Whoever read the output has had enough, as `head` does.
         return Ok(ExitCode::SUCCESS);
     }
-    if !args.json {
-        writeln!(io::stdout(), "{}", summary.table())?;
+    if !args.json && !told(writeln!(io::stdout(), "{}", summary.table()))? {
+        return Ok(ExitCode::SUCCESS);
     }
     writeln!(io::stderr(), "{}", summary.words(started.elapsed()))?;
     Ok(match (summary.unreadable(), summary.findings()) {
@@ -166,11 +168,16 @@ fn scan_all(
     let (sender, receiver) = sync_channel(in_flight);
     std::thread::scope(|scope| {
         scope.spawn(|| pool.install(|| look_at_all(scanner, files, sender)));
-        match in_order(receiver, take) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-            outcome => outcome.map(|()| true).context("cannot write the results"),
-        }
+        told(in_order(receiver, take))
     })
+}
+
+/// Whether somebody is still there to read the output; other failures to write it are errors.
+fn told(outcome: io::Result<()>) -> anyhow::Result<bool> {
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        outcome => outcome.map(|()| true).context("cannot write the results"),
+    }
 }
 
 fn look_at_all(scanner: &Scanner<'_>, files: &[files::Found], sender: SyncSender<(usize, Record)>) {

@@ -99,8 +99,9 @@ fn introduce(simulator: &Simulator, out: &mut impl Write) -> std::io::Result<()>
     writeln!(out, "client_secret = \"{client_secret}\"")?;
     writeln!(out, "allow_loopback = true\n")?;
     writeln!(out, "[[procore.projects]]")?;
-    writeln!(out, "company_id = {}", seed::COMPANY)?;
-    writeln!(out, "project_id = {}\n", seed::PROJECT)?;
+    writeln!(out, "company = {}", seed::COMPANY)?;
+    writeln!(out, "project = {}", seed::PROJECT)?;
+    writeln!(out, "mode = \"draft\"\n")?;
     writeln!(out, "A photo from the command line: curl -F photo=@crack.jpg {base}/simulator/photos\n")?;
     out.flush()
 }
@@ -169,7 +170,7 @@ mod tests {
         let start = text.find("[procore]").expect("a section");
         let end = text.find("A photo from").expect("an end");
         let config: toml::Table = text[start..end].parse().expect("TOML");
-        assert_eq!(config["procore"]["projects"][0]["project_id"].as_integer(), Some(6778));
+        assert_eq!(config["procore"]["projects"][0]["project"].as_integer(), Some(6778));
         assert_eq!(config["procore"]["allow_loopback"].as_bool(), Some(true));
     }
 

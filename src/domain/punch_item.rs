@@ -99,6 +99,17 @@ pub struct Edits {
 }
 
 impl Edits {
+    /// No change at all.
+    pub const NONE: Self = Self {
+        title: None,
+        description: None,
+        location: None,
+        trade: None,
+        priority: None,
+        due: None,
+        manager: None,
+    };
+
     /// Whether nothing was changed.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

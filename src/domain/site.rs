@@ -66,8 +66,8 @@ pub(crate) struct Area {
     kin: Kin,
 }
 
-/// A parsed site file. Outlines are held in metres on a plane that touches the earth at the site's
-/// middle; over the few kilometres of a site that is exact to centimetres.
+/// A parsed site file. Outlines are held in metres on a plane that touches the earth at one of its
+/// corners; over the few kilometres of a site that is exact to centimetres.
 #[derive(Debug, Clone)]
 pub struct Site {
     origin: Origin,
@@ -113,7 +113,7 @@ impl Site {
         self.areas.is_empty()
     }
 
-    /// Metres east and north of the site's middle.
+    /// Metres east and north of the site's origin.
     fn metres(&self, fix: &GpsFix) -> (f64, f64) {
         self.origin.metres(fix.longitude, fix.latitude)
     }

@@ -236,6 +236,8 @@ mod tests {
             return;
         }
         let detector = load(&config()).expect("loads");
+        let telemetry_off = std::env::var("ORT_DISABLE_TELEMETRY");
+        assert_eq!(telemetry_off.as_deref(), Ok("1"), "the runtime must not report to its maker");
         assert_eq!((detector.long_side(), detector.model().sessions), (1024, 2));
         let wall = wall();
         let looks: Vec<Look> = std::thread::scope(|scope| {

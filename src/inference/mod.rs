@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use detector::{load, load_package};
 pub use install::install;
-pub use runtime::{ensure_runtime, locate as locate_runtime};
+pub use runtime::{ensure_runtime, locate as locate_runtime, opt_out_of_telemetry};
 use serde::{Deserialize, Serialize};
 
 pub use self::decode_output::ScoreMap;

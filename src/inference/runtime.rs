@@ -13,6 +13,12 @@ use super::{Config, Error};
 /// The environment variable that names a library, the same one that the `ort` crate reads.
 const VARIABLE: &str = "ORT_DYLIB_PATH";
 
+/// Official builds of ONNX Runtime since 1.29 report models and sessions to their maker unless this
+/// variable is `1` before the library starts (microsoft/onnxruntime, pull request 27379). Switching
+/// the events off through its interface comes too late: by then there is a device id on disk and a
+/// first event on its way.
+const NO_TELEMETRY: &str = "ORT_DISABLE_TELEMETRY";
+
 /// The library in use. An ONNX Runtime environment exists once in a process and lives as long.
 #[derive(Clone)]
 pub(super) struct Loaded {
@@ -76,6 +82,19 @@ fn missing(cached: &Path) -> Error {
     }
 }
 
+/// Keeps ONNX Runtime from reporting to its maker, for this process and those that it starts. To be
+/// called at the very start of `main`, while there is one thread; loading the library does it too,
+/// for tests and for programs that use this crate as a library.
+#[expect(unsafe_code, reason = "an environment variable is the only switch, and setting one is unsafe")]
+pub fn opt_out_of_telemetry() {
+    if std::env::var_os(NO_TELEMETRY).is_none_or(|value| value != "1") {
+        // SAFETY: changing the environment races with foreign code that reads it in another thread;
+        // Rust's own readers take a lock. `main` calls this before any other thread exists, and then
+        // later calls find it done. Elsewhere it happens once, before the library's first call.
+        unsafe { std::env::set_var(NO_TELEMETRY, "1") };
+    }
+}
+
 /// Loads the library at `path`, or gives the one back that this process has loaded already.
 pub(super) fn load(path: &Path) -> Result<Loaded, Error> {
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,6 +110,7 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Error> {
             "Name a libonnxruntime 1.24 or later for this machine in {VARIABLE} or inference.runtime_library"
         ),
     };
+    opt_out_of_telemetry();
     let environment = ort::init_from(path)
         .map_err(|error| unusable(error.to_string()))?
         .with_name("punchlens")

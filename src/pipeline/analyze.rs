@@ -26,7 +26,12 @@ const USUAL_BYTES: u64 = 8 << 20;
 ///
 /// # Errors
 /// When Procore, the store or the model does not answer; a photo that cannot be read is recorded instead.
-pub async fn run(context: &Context, lease: &Lease, project: ProjectKey, image: ImageId) -> Result<(), Failure> {
+pub async fn run(
+    context: &Context,
+    lease: &Lease,
+    project: ProjectKey,
+    image: ImageId,
+) -> Result<(), Failure> {
     let permitted = context.permitted(project)?;
     let limit = Duration::from_secs(context.config.photo_timeout_s);
     tokio::time::timeout(limit, analyze(context, lease, permitted, image))
@@ -54,7 +59,9 @@ async fn analyze(
     record.filename.clone_from(&image.filename);
     record.uploader = image.uploader.as_ref().and_then(|uploader| uploader.name.clone());
     let own_user = reference::own_user(context, project).await?;
-    if let Gate::Skip(reason) = gate(&image.facts(), Some(own_user), &context.procore.config().aggregation_albums) {
+    if let Gate::Skip(reason) =
+        gate(&image.facts(), Some(own_user), &context.procore.config().aggregation_albums)
+    {
         return settle(context, lease, record, PhotoState::Skipped { reason: reason.to_string() }).await;
     }
     time(context, &mut record, "describe", started.elapsed());
@@ -80,8 +87,17 @@ async fn analyze(
         Subject { project, image: &image, capture: &looked.photo.capture, content, size: looked.photo.size };
     let drafted = cards::draft(context, permitted.mode, &reference, &subject, found);
     let reducing = Instant::now();
-    match review_picture(&context.limits, bytes, context.config.review_long_side, context.config.review_quality).await {
-        Ok(picture) => record.picture = Some(StoredPicture { media_type: "image/jpeg".to_owned(), bytes: picture }),
+    match review_picture(
+        &context.limits,
+        bytes,
+        context.config.review_long_side,
+        context.config.review_quality,
+    )
+    .await
+    {
+        Ok(picture) => {
+            record.picture = Some(StoredPicture { media_type: "image/jpeg".to_owned(), bytes: picture })
+        }
         Err(error) => return unreadable(context, lease, record, error).await,
     }
     time(context, &mut record, "picture", reducing.elapsed());
@@ -140,7 +156,10 @@ async fn download(
     image: &Image,
 ) -> Result<(Bytes, Sha256Digest), Failure> {
     let link = |image: &Image| {
-        image.url.clone().ok_or_else(|| Failure::retry(format!("Procore gives no link for photo {}", image.id)))
+        image
+            .url
+            .clone()
+            .ok_or_else(|| Failure::retry(format!("Procore gives no link for photo {}", image.id)))
     };
     let downloaded = match context.procore.download(project, &link(image)?).await {
         Err(procore::Error::LinkExpired { .. }) => {

@@ -29,7 +29,10 @@ pub async fn run(context: &Context, lease: &Lease, finding: FindingId) -> Result
     let permitted = context.permitted(card.project)?;
     let (outcome, next) = match reconcile(context, lease, &card, permitted).await {
         Ok(step) => step,
-        Err(Failure::Step { disposition: Disposition::Park { reason } | Disposition::GiveUp { reason }, .. }) => {
+        Err(Failure::Step {
+            disposition: Disposition::Park { reason } | Disposition::GiveUp { reason },
+            ..
+        }) => {
             tracing::warn!(finding.id = %finding, reason, "Procore refused the punch item");
             (WriteOutcome::Refused { reason }, None)
         }
@@ -41,7 +44,12 @@ pub async fn run(context: &Context, lease: &Lease, finding: FindingId) -> Result
 
 type Step = (WriteOutcome, Option<Job>);
 
-async fn reconcile(context: &Context, lease: &Lease, card: &Card, permitted: PermittedProject) -> Result<Step, Failure> {
+async fn reconcile(
+    context: &Context,
+    lease: &Lease,
+    card: &Card,
+    permitted: PermittedProject,
+) -> Result<Step, Failure> {
     let remote = existing(context, card).await?;
     let step = plan(&Situation {
         mode: permitted.mode,
@@ -62,11 +70,16 @@ async fn reconcile(context: &Context, lease: &Lease, card: &Card, permitted: Per
             let more = card.state == FindingState::Accepted;
             (in_procore(&made), more.then_some(Job::ApplyDecision { finding: card.finding.id }))
         }
-        Plan::Change(item, change) => (in_procore(&change_item(context, lease, card, remote.as_ref(), item, &change).await?), None),
+        Plan::Change(item, change) => {
+            (in_procore(&change_item(context, lease, card, remote.as_ref(), item, &change).await?), None)
+        }
         Plan::Delete(item) => {
             begin(context, lease, card, WriteKind::Delete, &item).await?;
             context.procore.delete_punch_item(card.project, item).await?;
-            (WriteOutcome::Delivered { punch_item: Some(item), position: None, answer: json!("deleted") }, None)
+            (
+                WriteOutcome::Delivered { punch_item: Some(item), position: None, answer: json!("deleted") },
+                None,
+            )
         }
     })
 }
@@ -95,7 +108,12 @@ async fn existing(context: &Context, card: &Card) -> Result<Option<RemoteItem>, 
     }
 }
 
-async fn create(context: &Context, lease: &Lease, card: &Card, draft: &PunchItemDraft) -> Result<RemoteItem, Failure> {
+async fn create(
+    context: &Context,
+    lease: &Lease,
+    card: &Card,
+    draft: &PunchItemDraft,
+) -> Result<RemoteItem, Failure> {
     let made = match begin(context, lease, card, WriteKind::Create, draft).await? {
         // What is in doubt was looked for before the plan was made.
         WriteState::Fresh | WriteState::InDoubt { .. } => None,
@@ -154,7 +172,8 @@ async fn begin(
     request: &impl serde::Serialize,
 ) -> Result<WriteState, Failure> {
     let request = serde_json::to_value(request).map_err(|error| Failure::give_up(error.to_string()))?;
-    let intent = WriteIntent { finding: card.finding.id, kind, reference: card.draft.reference.clone(), request };
+    let intent =
+        WriteIntent { finding: card.finding.id, kind, reference: card.draft.reference.clone(), request };
     Ok(context.store.begin_write(lease, &intent, context.now()).await?)
 }
 

@@ -129,7 +129,8 @@ impl Context {
 
     /// Waits until `bytes` more bytes of photos fit into memory; they are free again when the permit is dropped.
     async fn room(&self, bytes: u64) -> Result<SemaphorePermit<'_>, Failure> {
-        let units = bytes.div_ceil(IN_FLIGHT_UNIT).clamp(1, self.config.in_flight_bytes.div_ceil(IN_FLIGHT_UNIT));
+        let units =
+            bytes.div_ceil(IN_FLIGHT_UNIT).clamp(1, self.config.in_flight_bytes.div_ceil(IN_FLIGHT_UNIT));
         let units = u32::try_from(units).unwrap_or(u32::MAX);
         self.in_flight.acquire_many(units).await.map_err(|_| Failure::retry("the service is stopping"))
     }

@@ -25,7 +25,8 @@ pub struct Reference {
 /// When Procore must be asked and does not answer.
 pub async fn load(context: &Context, project: ProjectKey) -> Result<Reference, Failure> {
     let locations: Vec<Location> =
-        cached(context, project, "locations", async { Ok(context.procore.locations(project).await?) }).await?;
+        cached(context, project, "locations", async { Ok(context.procore.locations(project).await?) })
+            .await?;
     Ok(Reference { locations: LocationTree::new(locations), catalogue: catalogue(context, project).await? })
 }
 

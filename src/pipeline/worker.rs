@@ -74,13 +74,22 @@ async fn until_due(context: &Context) -> Option<Duration> {
 ///
 /// # Errors
 /// When the store cannot be reached; a job's own failure is settled here and is no error.
-pub async fn turn(context: &Context, owner: &str, stop: &CancellationToken) -> Result<Turn, crate::store::Error> {
+pub async fn turn(
+    context: &Context,
+    owner: &str,
+    stop: &CancellationToken,
+) -> Result<Turn, crate::store::Error> {
     let lease = Duration::from_secs(context.config.lease_s);
     let Some(claimed) = context.store.claim(owner, &KINDS, lease, context.now()).await? else {
         return Ok(Turn::Idle);
     };
     let kind = claimed.job.kind();
-    let span = tracing::info_span!("job", job.kind = kind, job.id = claimed.lease.job().0, job.attempt = claimed.attempt);
+    let span = tracing::info_span!(
+        "job",
+        job.kind = kind,
+        job.id = claimed.lease.job().0,
+        job.attempt = claimed.attempt
+    );
     async {
         let outcome = tokio::select! {
             outcome = step(context, &claimed) => outcome,
@@ -127,7 +136,11 @@ async fn step(context: &Context, claimed: &Claimed) -> Result<(), Failure> {
 }
 
 /// A step that succeeded has settled its job in its own transaction; a failure is settled here.
-async fn settle(context: &Context, claimed: &Claimed, outcome: Result<(), Failure>) -> Result<(), crate::store::Error> {
+async fn settle(
+    context: &Context,
+    claimed: &Claimed,
+    outcome: Result<(), Failure>,
+) -> Result<(), crate::store::Error> {
     let (lease, kind, now) = (&claimed.lease, claimed.job.kind(), context.now());
     let (disposition, message) = match outcome {
         Ok(()) => {

@@ -128,6 +128,8 @@ struct Fields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     punch_item_manager_id: Option<UserId>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    final_approver_id: Option<UserId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     priority: Option<Priority>,
     #[serde(skip_serializing_if = "Option::is_none")]
     due: Option<Date>,
@@ -148,6 +150,7 @@ impl<'a> Fields<'a> {
             trade_id: draft.trade,
             punch_item_type_id: draft.item_type,
             punch_item_manager_id: draft.manager,
+            final_approver_id: draft.approver,
             priority: Some(draft.priority),
             due: draft.due,
             private: Some(false),
@@ -298,6 +301,7 @@ mod tests {
             priority: Priority::High,
             due: Some(jiff::civil::date(2026, 10, 1)),
             manager: Some(UserId::new(88_120)),
+            approver: Some(UserId::new(88_121)),
             images: vec![ImageId::new(562_950_311_224_001)],
         }
     }
@@ -319,7 +323,7 @@ mod tests {
             let expected = json!({ "project_id": 6778, "punch_item": {
                 "name": "Crack", "description": "A crack.", "workflow_status": "draft",
                 "reference": REFERENCE, "location_id": 503, "trade_id": 5401,
-                "punch_item_manager_id": 88120, "priority": "high", "due": "2026-10-01",
+                "punch_item_manager_id": 88120, "final_approver_id": 88121, "priority": "high", "due": "2026-10-01",
                 "private": false, "image_ids": [562_950_311_224_001_i64] } });
             assert_eq!(call.body, expected);
         }

@@ -194,12 +194,19 @@ impl Reply {
         self
     }
 
-    /// One page of `rows`, with `Total`, `Per-Page` and `Link`.
-    pub(super) fn page(sim: &Sim, call: &Call, rows: &[Value], default: usize, most: usize) -> Self {
-        let page = Page::of(call, rows.len(), default, most);
-        let rows = page.cut(rows);
-        Self::ok(Value::Array(rows))
-            .with("total", &page.total.to_string())
+    /// The page of `rows` that is asked for, as a list.
+    pub(super) fn page(sim: &Sim, call: &Call, rows: &[Value], most: usize) -> Self {
+        let page = Page::of(call, rows.len(), 100, most);
+        Self::listed(sim, call, &page, page.cut(rows).to_vec())
+    }
+
+    /// `rows` as a list, with `Total`, `Per-Page` and `Link`.
+    pub(super) fn listed(sim: &Sim, call: &Call, page: &Page, rows: Vec<Value>) -> Self {
+        Self::ok(Value::Array(rows)).paged(sim, call, page)
+    }
+
+    fn paged(self, sim: &Sim, call: &Call, page: &Page) -> Self {
+        self.with("total", &page.total.to_string())
             .with("per-page", &page.size.to_string())
             .with("link", &page.links(sim, call))
     }
@@ -207,21 +214,21 @@ impl Reply {
     /// One page of `rows` the way of REST v2.0: under `data`.
     pub(super) fn data_page(sim: &Sim, call: &Call, rows: &[Value]) -> Self {
         let page = Page::of(call, rows.len(), 10, 100);
-        Self::ok(json!({ "data": page.cut(rows) }))
-            .with("total", &page.total.to_string())
-            .with("per-page", &page.size.to_string())
-            .with("link", &page.links(sim, call))
+        Self::ok(json!({ "data": page.cut(rows) })).paged(sim, call, &page)
     }
 }
 
-struct Page {
+/// Which part of a list is asked for.
+#[derive(Debug)]
+pub(super) struct Page {
     number: usize,
     size: usize,
     total: usize,
 }
 
 impl Page {
-    fn of(call: &Call, total: usize, default: usize, most: usize) -> Self {
+    /// The page that `call` asks for, of `total` rows; `default` and at most `most` a page.
+    pub(super) fn of(call: &Call, total: usize, default: usize, most: usize) -> Self {
         let number = |name: &str| call.query(name).and_then(|text| text.parse::<usize>().ok());
         Self {
             number: number("page").unwrap_or(1).max(1),
@@ -230,8 +237,10 @@ impl Page {
         }
     }
 
-    fn cut(&self, rows: &[Value]) -> Vec<Value> {
-        rows.iter().skip((self.number - 1).saturating_mul(self.size)).take(self.size).cloned().collect()
+    /// The rows that are on it.
+    pub(super) fn cut<'a, T>(&self, rows: &'a [T]) -> &'a [T] {
+        let start = (self.number - 1).saturating_mul(self.size).min(rows.len());
+        &rows[start..rows.len().min(start.saturating_add(self.size))]
     }
 
     fn links(&self, sim: &Sim, call: &Call) -> String {

@@ -54,7 +54,7 @@ fn companies(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
         "pcn_business_experience": false,
         "my_company": true,
     });
-    Ok(Reply::page(sim, call, &[row], 100, 2000))
+    Ok(Reply::page(sim, call, &[row], 2000))
 }
 
 fn projects(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
@@ -79,7 +79,7 @@ fn projects(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
         }),
     };
     let rows: Vec<Value> = wanted.map(row).collect();
-    Ok(Reply::page(sim, call, &rows, 100, 300))
+    Ok(Reply::page(sim, call, &rows, 300))
 }
 
 fn permissions(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
@@ -126,7 +126,7 @@ fn trades(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
         .filter(|trade| updated.is_none_or(|(from, to)| from <= trade.updated_at && trade.updated_at <= to))
         .filter_map(|trade| world.trade_json(trade.id))
         .collect();
-    Ok(Reply::page(sim, call, &rows, 100, 2000))
+    Ok(Reply::page(sim, call, &rows, 2000))
 }
 
 fn types(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
@@ -145,7 +145,7 @@ fn types(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
             json!({ "id": kind.id, "name": kind.name, "created_at": at, "updated_at": at })
         })
         .collect();
-    Ok(Reply::page(sim, call, &rows, 100, 2000))
+    Ok(Reply::page(sim, call, &rows, 2000))
 }
 
 fn managers(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
@@ -156,5 +156,5 @@ fn managers(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
     let managers =
         managers.filter(|user| words.as_ref().is_none_or(|words| user.name.to_lowercase().contains(words)));
     let rows: Vec<Value> = managers.map(person).collect();
-    Ok(Reply::page(sim, call, &rows, 100, 2000))
+    Ok(Reply::page(sim, call, &rows, 2000))
 }

@@ -57,7 +57,10 @@ pub(super) async fn pass(
         });
     }
     entry.fault = fault.as_ref().map(|fault| format!("{fault:?}"));
-    let response = spoil(answer, body, fault, &line, &mut entry).await;
+    if matches!(fault, Some(FaultKind::ResetBefore | FaultKind::ResetAfter)) {
+        entry.status = 0;
+    }
+    let number = entry.number;
     gate.sim.change(|world| {
         let most = gate.sim.options.keep_requests;
         world.requests.push_back(entry);
@@ -65,7 +68,7 @@ pub(super) async fn pass(
             world.requests.pop_front();
         }
     });
-    response
+    spoil(answer, body, fault, &line, number).await
 }
 
 impl Gate {
@@ -216,16 +219,15 @@ async fn spoil(
     body: Bytes,
     fault: Option<FaultKind>,
     line: &Line,
-    entry: &mut Recorded,
+    number: u64,
 ) -> Response {
-    if let Ok(id) = HeaderValue::from_str(&format!("sim-{:08}", entry.number)) {
+    if let Ok(id) = HeaderValue::from_str(&format!("sim-{number:08}")) {
         parts.headers.insert("x-request-id", id);
     }
     let length = HeaderValue::from(body.len());
     let body = match fault {
         Some(FaultKind::ResetBefore | FaultKind::ResetAfter) => {
             line.cut();
-            entry.status = 0;
             Body::empty()
         }
         Some(FaultKind::TruncatedBody) => {

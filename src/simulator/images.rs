@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::call::{Call, Refusal, Reply, boolean, integer, integers, on, stamp};
+use super::call::{Call, Page, Refusal, Reply, boolean, integer, integers, on, stamp};
 use super::events::{Cause, Change};
 use super::pixels::pixels;
 use super::state::{Album, Image, PUNCH_ALBUM, Shared, Sim, World, take};
@@ -220,6 +220,8 @@ fn list(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
     let ids = call.ids("filters[id]")?;
     let locations = call.ids("filters[location_id]")?;
     let uploaders = call.ids("filters[uploader_id]")?;
+    let trades = call.ids("filters[trade_ids]")?;
+    let (projection, log_date) = (call.query("filters[projection]"), call.query("filters[log_date]"));
     let album = call.query("image_category_id").and_then(|text| text.parse::<i64>().ok());
     let created = call.range("filters[created_at]")?;
     let updated = call.range("filters[updated_at]")?;
@@ -229,7 +231,7 @@ fn list(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
     let among = |list: &Option<Vec<i64>>, id: Option<i64>| {
         list.as_ref().is_none_or(|list| id.is_some_and(|id| list.contains(&id)))
     };
-    let (rows, read) = {
+    let (reply, read) = {
         let world = sim.world();
         let mut images: Vec<&Image> = world
             .images
@@ -239,15 +241,23 @@ fn list(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
             .filter(|image| among(&ids, Some(image.id.value())))
             .filter(|image| among(&locations, image.location.map(LocationId::value)))
             .filter(|image| among(&uploaders, Some(image.uploader.value())))
+            .filter(|image| {
+                trades.is_none() || image.trades.iter().any(|id| among(&trades, Some(id.value())))
+            })
+            .filter(|image| projection.is_none_or(|wanted| image.projection == wanted))
+            .filter(|image| log_date.is_none_or(|wanted| image.log_date.as_deref() == Some(wanted)))
             .filter(|image| album.is_none_or(|album| image.album == album))
             .filter(|image| within(created, image.created_at) && within(updated, image.updated_at))
             .collect();
         sort(&mut images, call.query("sort"))?;
-        let rows: Vec<Value> = images.iter().map(|image| sim.image_json(&world, image)).collect();
-        (rows, images.iter().map(|image| image.id).collect::<Vec<_>>())
+        let page = Page::of(call, images.len(), 100, 2000);
+        let shown = page.cut(&images);
+        let rows = shown.iter().map(|image| sim.image_json(&world, image)).collect();
+        let read: Vec<ImageId> = shown.iter().map(|image| image.id).collect();
+        (Reply::listed(sim, call, &page, rows), read)
     };
     sim.locate(&read);
-    Ok(Reply::page(sim, call, &rows, 100, 2000))
+    Ok(reply)
 }
 
 fn sort(images: &mut [&Image], by: Option<&str>) -> Result<(), Refusal> {
@@ -371,7 +381,7 @@ fn albums(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
             })
         })
         .collect();
-    Ok(Reply::page(sim, call, &rows, 100, 2000))
+    Ok(Reply::page(sim, call, &rows, 2000))
 }
 
 fn album_ids(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {

@@ -125,7 +125,7 @@ fn list(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
         places.sort_by(|a, b| a.path.cmp(&b.path));
     }
     let rows: Vec<Value> = places.iter().map(|place| world.location_json(Some(place.id), true)).collect();
-    Ok(Reply::page(sim, call, &rows, 100, 2000))
+    Ok(Reply::page(sim, call, &rows, 2000))
 }
 
 fn create(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {

@@ -266,6 +266,11 @@ impl Simulator {
         Ok(hook)
     }
 
+    /// Somebody moves a photo to another location in Procore's own pages.
+    pub fn move_photo(&self, id: ImageId, location: Option<LocationId>) {
+        self.sim.edit_image(id, &Cause::person(seed::SUPERINTENDENT), |image| image.location = location);
+    }
+
     /// Somebody deletes a photo in Procore's own pages.
     pub fn delete_photo(&self, id: ImageId) {
         self.sim.remove_image(id, &Cause::person(seed::SUPERINTENDENT));

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::access::Level;
-use super::call::{Call, Refusal, Reply, on, stamp};
+use super::call::{Call, Page, Refusal, Reply, on, stamp};
 use super::events::{Cause, Change};
 use super::punch_fields::{Attachment, Comment, Fields, PunchItem, may_become};
+use super::punch_views::punch_item_row;
 use super::state::{Shared, Sim, World, take};
 use crate::domain::ids::{LocationId, ProjectId, PunchItemId, PunchItemTypeId, TradeId, UserId};
 
@@ -247,7 +248,7 @@ fn rows(sim: &Sim, call: &Call, kept: fn(&PunchItem) -> bool) -> Result<Reply, R
             .map(|id| LocationId::new(*id))
             .any(|root| place == root || (below && world.is_within(place, root)))
     };
-    let rows: Vec<Value> = world
+    let items: Vec<&PunchItem> = world
         .punch_items
         .values()
         .filter(|item| item.project == project && kept(item))
@@ -260,9 +261,10 @@ fn rows(sim: &Sim, call: &Call, kept: fn(&PunchItem) -> bool) -> Result<Reply, R
         // What the search looks at is not documented; the title is sure, the reference is not.
         .filter(|item| words.as_ref().is_none_or(|words| item.name.to_lowercase().contains(words)))
         .filter(|item| updated.is_none_or(|(from, to)| from <= item.updated_at && item.updated_at <= to))
-        .map(|item| sim.punch_item_row(&world, item))
         .collect();
-    Ok(Reply::page(sim, call, &rows, 100, 2000))
+    let page = Page::of(call, items.len(), 100, 2000);
+    let rows = page.cut(&items).iter().map(|item| punch_item_row(&world, item)).collect();
+    Ok(Reply::listed(sim, call, &page, rows))
 }
 
 fn comment(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {

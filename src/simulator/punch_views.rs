@@ -47,28 +47,6 @@ impl Shared {
         body
     }
 
-    /// A row of a list. The cost amount is a string here and a number there; so it is in Procore.
-    pub(super) fn punch_item_row(&self, world: &World, item: &PunchItem) -> Value {
-        let mut body = shared_fields(world, item);
-        let person = |id: Option<UserId>| id.and_then(|id| world.people.find(id)).map(row_person);
-        let own = json!({
-            "cost_impact_amount": "0.0",
-            "schedule_risk_confidence": null,
-            "schedule_risk_probability": null,
-            "has_resolved_responses": false,
-            "has_unresolved_responses": false,
-            "created_by": person(Some(item.created_by)),
-            "closed_by": person(item.closed_by),
-            "punch_item_manager": person(item.manager),
-            "final_approver": person(item.final_approver),
-            "location": world.location_json(item.location, true),
-            "assignments": [],
-            "assignees": [],
-        });
-        merge(&mut body, own);
-        body
-    }
-
     fn attachments(&self, item: &PunchItem) -> Vec<Value> {
         let row = |file: &Attachment| {
             json!({
@@ -92,6 +70,28 @@ impl Shared {
         };
         images.map(row).collect()
     }
+}
+
+/// A row of a list. The cost amount is a string here and a number there; so it is in Procore.
+pub(super) fn punch_item_row(world: &World, item: &PunchItem) -> Value {
+    let mut body = shared_fields(world, item);
+    let person = |id: Option<UserId>| id.and_then(|id| world.people.find(id)).map(row_person);
+    let own = json!({
+        "cost_impact_amount": "0.0",
+        "schedule_risk_confidence": null,
+        "schedule_risk_probability": null,
+        "has_resolved_responses": false,
+        "has_unresolved_responses": false,
+        "created_by": person(Some(item.created_by)),
+        "closed_by": person(item.closed_by),
+        "punch_item_manager": person(item.manager),
+        "final_approver": person(item.final_approver),
+        "location": world.location_json(item.location, true),
+        "assignments": [],
+        "assignees": [],
+    });
+    merge(&mut body, own);
+    body
 }
 
 /// What the whole item and the row have in common.

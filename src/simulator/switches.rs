@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Json, Multipart, Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -73,7 +73,9 @@ pub(super) async fn upload(sim: &Sim, project: ProjectId, photo: PhotoUpload) ->
 }
 
 /// `curl -F photo=@crack.jpg -F location_id=15510 http://…/simulator/photos`, as many photos as you like.
-async fn photos(State(sim): State<Sim>, form: Multipart) -> Response {
+async fn photos(State(sim): State<Sim>, headers: HeaderMap, form: Multipart) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let browser = accept.is_some_and(|kinds| kinds.contains("text/html"));
     match read_photos(form).await {
         Ok((project, photos)) => {
             for (_, photo) in &photos {
@@ -82,6 +84,9 @@ async fn photos(State(sim): State<Sim>, form: Multipart) -> Response {
                 }
             }
             let ids: Vec<ImageId> = photos.into_iter().map(|(_, photo)| sim.add_image(photo)).collect();
+            if browser {
+                return Redirect::to("/").into_response();
+            }
             (StatusCode::CREATED, Json(json!({ "ids": ids }))).into_response()
         }
         Err(problem) => (StatusCode::BAD_REQUEST, Json(json!({ "errors": problem }))).into_response(),

@@ -1,4 +1,8 @@
 //! The one integration crate: a list of modules with a line each.
 
+/// The product, told as journeys.
+mod journeys;
+/// The service under test, and a detector that says what it is told to.
+mod support;
 /// The rules of the house: layers, homes of dependencies, file lengths, licences.
 mod tidy;

@@ -10,9 +10,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use toml::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use toml::Value;
 
 use super::{Settings, stop_asked};
 use crate::app::App;
@@ -37,7 +37,8 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, mut settings: Settings) -> anyhow::Result<ExitCode> {
     let photos = photos::find(args.photos.as_deref())?;
     let runtime = settings.config.inference.clone();
-    tokio::task::spawn_blocking(move || inference::ensure_runtime(&runtime, &|line| eprintln!("{line}"))).await??;
+    tokio::task::spawn_blocking(move || inference::ensure_runtime(&runtime, &|line| eprintln!("{line}")))
+        .await??;
     let options = Options { limits: Limits { enabled: false, ..Limits::default() }, ..Options::default() };
     let simulator = Simulator::start(options).await.context("the simulator cannot start")?;
     let folder = scratch::Folder::new()?;
@@ -47,7 +48,12 @@ pub(super) async fn run(args: Args, mut settings: Settings) -> anyhow::Result<Ex
 
     let started = Instant::now();
     let app = App::build(&settings.config).await?;
-    eprintln!("{} on {}: {}", app.model().label(), app.model().provider.got.name(), app.model().licence.statement);
+    eprintln!(
+        "{} on {}: {}",
+        app.model().label(),
+        app.model().provider.got.name(),
+        app.model().licence.statement
+    );
     eprintln!("ready in {} ms", started.elapsed().as_millis());
     let (store, link) = (app.store().clone(), app.review_link(&own_url));
     let stop = CancellationToken::new();

@@ -24,8 +24,9 @@ pub(super) struct DemoPhoto {
 /// The photos in `folder`, or the fixtures.
 pub(super) fn find(folder: Option<&Path>) -> anyhow::Result<Vec<DemoPhoto>> {
     let folder = folder.unwrap_or_else(|| Path::new(FIXTURES));
-    let entries = std::fs::read_dir(folder)
-        .with_context(|| format!("cannot read {}; run in the clone, or name photos with --photos DIR", folder.display()))?;
+    let entries = std::fs::read_dir(folder).with_context(|| {
+        format!("cannot read {}; run in the clone, or name photos with --photos DIR", folder.display())
+    })?;
     let mut files: Vec<PathBuf> =
         entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| is_photo(path)).collect();
     files.sort();
@@ -44,7 +45,8 @@ fn is_photo(path: &Path) -> bool {
 fn place_of(truth: &serde_json::Value, file: &Path) -> Option<Vec<String>> {
     let name = file.file_name()?.to_str()?;
     let fixtures = truth.as_array().or_else(|| truth.get("photos")?.as_array())?;
-    let fixture = fixtures.iter().find(|fixture| fixture.get("file").and_then(|file| file.as_str()) == Some(name))?;
+    let fixture =
+        fixtures.iter().find(|fixture| fixture.get("file").and_then(|file| file.as_str()) == Some(name))?;
     serde_json::from_value(fixture.get("place")?.clone()).ok()
 }
 
@@ -54,7 +56,8 @@ pub(super) async fn upload(simulator: &Simulator, photos: Vec<DemoPhoto>) -> any
         let names: Vec<&str> = photo.location.iter().flatten().map(String::as_str).collect();
         let upload = PhotoUpload {
             filename: photo.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            bytes: std::fs::read(&photo.file).with_context(|| format!("cannot read {}", photo.file.display()))?,
+            bytes: std::fs::read(&photo.file)
+                .with_context(|| format!("cannot read {}", photo.file.display()))?,
             location: simulator.location(&names),
             ..PhotoUpload::default()
         };

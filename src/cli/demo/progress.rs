@@ -17,9 +17,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Shows a bar until `expected` photos are through.
 pub(super) async fn until_through(store: &Store, expected: usize) -> anyhow::Result<Vec<PhotoSummary>> {
-    let bar = ProgressBar::new(expected as u64).with_style(
-        ProgressStyle::with_template("{bar:40.cyan/blue} {pos}/{len} photos, {per_sec}, {eta} left")?,
-    );
+    let bar = ProgressBar::new(expected as u64).with_style(ProgressStyle::with_template(
+        "{bar:40.cyan/blue} {pos}/{len} photos, {per_sec}, {eta} left",
+    )?);
     let mut quiet = Duration::ZERO;
     let mut seen = 0;
     loop {

@@ -43,7 +43,7 @@ pub(super) fn by_position(
     site: Option<&Site>,
     rules: &PlaceRules,
 ) -> Positioned {
-    let Some(fix) = fix.filter(is_on_earth) else { return Positioned::Without };
+    let Some(fix) = fix else { return Positioned::Without };
     let Some(site) = site else {
         return Positioned::Off("There is a position, but the project has no site file.".into());
     };
@@ -81,10 +81,6 @@ fn radius(fix: &GpsFix, rules: &PlaceRules) -> f64 {
     fix.accuracy_m.filter(|metres| metres.is_finite() && *metres > 0.0).unwrap_or(rules.assumed_accuracy_m)
 }
 
-fn is_on_earth(fix: &GpsFix) -> bool {
-    (-90.0..=90.0).contains(&fix.latitude) && (-180.0..=180.0).contains(&fix.longitude)
-}
-
 /// The locations of the tree with the share that each covers itself or through what lies in it.
 fn likely(located: &Located, tree: &LocationTree) -> Vec<(Location, f64)> {
     // Deepest first, so that each node is complete before it is added to its parent.
@@ -102,7 +98,9 @@ fn likely(located: &Located, tree: &LocationTree) -> Vec<(Location, f64)> {
             let slot = by_depth.entry((depth + 1, tree::key(above))).or_insert((above.to_vec(), 0.0, 0.0));
             slot.2 += share;
         }
-        likely.extend(tree.by_path(&path).map(|node| (node.clone(), share)));
+        // Rounded, so that what ties on paper ties here.
+        let rounded = (share * 1e4).round() / 1e4;
+        likely.extend(tree.by_path(&path).map(|node| (node.clone(), rounded)));
     }
     likely.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.path.cmp(&b.0.path)));
     likely

@@ -139,3 +139,86 @@ fn overlap(outline: &MultiPolygon, bounds: Option<Rect>, belief: &Belief) -> f64
     }
     outline.intersection(&belief.circle).unsigned_area()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::site::sample::{self, at, collection, feature, rectangle, site};
+
+    fn fix(east: f64, north: f64, altitude_m: Option<f64>) -> GpsFix {
+        let (longitude, latitude) = at(east, north);
+        GpsFix { latitude, longitude, altitude_m, accuracy_m: None, direction_deg: None }
+    }
+
+    fn share(located: &Located, path: &str) -> f64 {
+        let wanted = tree::parse_path(path);
+        located.shares.iter().find(|share| share.path == wanted).map_or(0.0, |share| share.share)
+    }
+
+    #[test]
+    fn shares_follow_ground_and_height() {
+        let near =
+            |found: f64, expected: f64| assert!((found - expected).abs() < 0.02, "{found}, not {expected}");
+        let flat = site().locate(&fix(30.0, 15.0, None), 5.0, 5.0);
+        near(flat.covered, 1.0);
+        near(share(&flat, "Building A"), 1.0);
+        near(share(&flat, "Building A>Floor 2"), 0.25);
+        near(share(&flat, "Building A>Floor 2>Unit 203"), 0.0625);
+        // 14 to 18 m: two of floor 2 (13 to 16), two of floor 3 (16 to 19).
+        let high = site().locate(&fix(30.0, 15.0, Some(16.0)), 5.0, 2.0);
+        near(share(&high, "Building A>Floor 2"), 0.5);
+        near(share(&high, "Building A>Floor 1"), 0.0);
+        let edge = site().locate(&fix(0.0, 15.0, None), 5.0, 5.0);
+        near(edge.covered, 0.5);
+        near(share(&edge, "Building A"), 1.0);
+        let away = site().locate(&fix(-10.0, 15.0, None), 5.0, 5.0);
+        near(away.away_m, 10.0);
+        assert!(!away.inside && away.shares.is_empty(), "{away:?}");
+    }
+
+    #[test]
+    fn a_site_on_the_date_line_stays_in_one_piece() {
+        let ring = json!([
+            [179.999, -17.0],
+            [-179.999, -17.0],
+            [-179.999, -16.999],
+            [179.999, -16.999],
+            [179.999, -17.0]
+        ]);
+        let polygon = json!({ "type": "Polygon", "coordinates": [ring] });
+        let text = collection(&[feature(&polygon, &json!({ "location": "Building A" }))]);
+        let site = Site::parse(&text).expect("readable");
+        let fix = GpsFix { latitude: -16.9995, longitude: -179.9995, ..fix(0.0, 0.0, None) };
+        let located = site.locate(&fix, 8.0, 8.0);
+        assert!(located.inside && located.covered > 0.99, "{located:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn crooked_outlines_are_no_trouble(
+            rings in prop::collection::vec(prop::collection::vec((0..40_i8, 0..40_i8), 0..9), 1..4),
+            (x, y) in (0.0..40.0_f64, 0.0..40.0_f64),
+            radius in 0.0..200.0_f64,
+        ) {
+            let ring = |corners: &Vec<(i8, i8)>| -> Value {
+                let closed = corners.iter().chain(corners.first());
+                closed.map(|(x, y)| at(f64::from(*x), f64::from(*y))).map(|(x, y)| json!([x, y])).collect()
+            };
+            let crooked = json!({ "type": "Polygon", "coordinates": rings.iter().map(ring).collect::<Vec<_>>() });
+            let areas = [
+                feature(&rectangle(0.0, 0.0, 40.0, 40.0), &json!({ "location": "Building A" })),
+                feature(&crooked, &json!({ "location": "Building A>Floor 1>Unit 101" })),
+            ];
+            if let Ok(site) = Site::parse(&collection(&areas)) {
+                site.check(&sample::tree());
+                site.draw();
+                let located = site.locate(&fix(x, y, Some(12.0)), radius, radius);
+                prop_assert!((0.0..=1.0).contains(&located.covered));
+                prop_assert!(located.shares.iter().all(|share| (0.0..=1.0).contains(&share.share)));
+            }
+        }
+    }
+}

@@ -132,10 +132,11 @@ fn on_earth(corner: Coord) -> bool {
     (-180.0..=180.0).contains(&corner.x) && (-90.0..=90.0).contains(&corner.y)
 }
 
-/// The middle of the first outline: near enough to all others.
+/// The first corner of the first outline: near enough to all others. Not a middle, which on the date
+/// line would lie half round the earth.
 fn origin(areas: &[Area]) -> Option<Origin> {
-    let middle = areas.iter().find_map(|area| area.outline.as_ref()?.bounding_rect())?.center();
-    Some(Origin { latitude: middle.y, longitude: middle.x })
+    let corner = areas.iter().find_map(|area| area.outline.as_ref()?.coords_iter().next())?;
+    Some(Origin { latitude: corner.y, longitude: corner.x })
 }
 
 fn on_the_ground(area: Area, origin: Origin) -> Area {

@@ -261,7 +261,7 @@ impl Rules {
             (
                 self.once.copy_bits <= 7,
                 "once.copy_bits",
-                "must be at most 7, or copies are not found by the index",
+                "must be at most 7: more makes looking copies up slow",
             ),
             (
                 self.once.maybe_bits >= self.once.again_bits,

@@ -1,0 +1,232 @@
+//! The product under test: the real service, database and HTTP, with the simulator as the far side.
+
+pub mod detector;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use punchlens::app::App;
+use punchlens::config::{Loaded, load_from};
+use punchlens::domain::card::Card;
+use punchlens::domain::delivery::ProjectMode;
+use punchlens::domain::ids::{FindingId, ImageId, ProjectKey};
+use punchlens::domain::review::{Decision, Delivery, Verdict};
+use punchlens::inference::Detector;
+use punchlens::simulator::{Limits, Options, PhotoUpload, PunchItem, Simulator, contract, seed};
+use punchlens::store::{CardQuery, PhotoSummary, QueueStats, Store};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// The project that the service may touch.
+pub const PROJECT: ProjectKey = ProjectKey { company: seed::COMPANY, project: seed::PROJECT };
+
+/// The secret that the simulator's deliveries carry.
+pub const AUTHORIZATION: &str = "Bearer a-secret-of-the-tests-0123456789abcdef";
+
+/// A running service with its own database and its own Procore.
+pub struct TestApp {
+    /// Procore's stand-in.
+    pub simulator: Simulator,
+    /// The service's store, to look into.
+    pub store: Store,
+    /// The service's address.
+    pub url: String,
+    stop: CancellationToken,
+    service: JoinHandle<anyhow::Result<()>>,
+    _folder: TempDir,
+}
+
+/// What differs between tests.
+pub struct Setup {
+    /// How far the service may go.
+    pub mode: ProjectMode,
+    /// Whether the simulator knows where to deliver events.
+    pub hooked: bool,
+    /// What the simulator does.
+    pub options: Options,
+    /// Seconds between sweeps; 0 for none.
+    pub sweep_every_s: u64,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let limits = Limits { enabled: false, ..Limits::default() };
+        Self {
+            mode: ProjectMode::Draft,
+            hooked: true,
+            options: Options { limits, ..Options::default() },
+            sweep_every_s: 0,
+        }
+    }
+}
+
+impl TestApp {
+    /// Starts everything around `detector`.
+    pub async fn start(detector: Arc<dyn Detector>, setup: Setup) -> Self {
+        let simulator = Simulator::start(setup.options).await.expect("free ports");
+        let folder = tempfile::tempdir().expect("a folder");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        let loaded = config(&simulator, &folder, &url, setup.mode, setup.sweep_every_s);
+        let app = App::assemble(&loaded.config, detector).await.expect("assembles");
+        if setup.hooked {
+            app.sync_hooks().await.expect("hooks");
+        }
+        let (store, stop) = (app.store().clone(), CancellationToken::new());
+        let service = tokio::spawn(app.serve(listener, stop.clone()));
+        Self { simulator, store, url, stop, service, _folder: folder }
+    }
+
+    /// Uploads a photo to the simulator's Photos tool, at a location of its tree.
+    pub async fn upload(&self, filename: &str, bytes: Vec<u8>, place: &[&str]) -> ImageId {
+        let location =
+            (!place.is_empty()).then(|| self.simulator.location(place).expect("a seeded location"));
+        let upload = PhotoUpload { filename: filename.into(), bytes, location, ..PhotoUpload::default() };
+        self.simulator.upload_photo(PROJECT.project, upload).await.expect("uploads")
+    }
+
+    /// Returns once `holds`, looked at after every change of the store.
+    pub async fn until(&self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
+        let mut changes = self.store.changed();
+        let patience = std::time::Duration::from_secs(90);
+        let wait = async {
+            loop {
+                changes.mark_unchanged();
+                if holds(self).await {
+                    return;
+                }
+                changes.changed().await.expect("the store lives");
+            }
+        };
+        if tokio::time::timeout(patience, wait).await.is_err() {
+            panic!("waited {patience:?} for: {what}\n{:#?}", self.store.jobs(None, 50).await);
+        }
+    }
+
+    /// Returns once `photos` photos are recorded and nothing is left to do.
+    pub async fn until_settled(&self, photos: usize) {
+        self.until("all photos through and the queue empty", async |app: &Self| {
+            app.photos().await.len() >= photos && app.idle().await
+        })
+        .await;
+    }
+
+    /// Returns once the queue is empty.
+    pub async fn until_idle(&self) {
+        self.until("the queue empty", async |app: &Self| app.idle().await).await;
+    }
+
+    async fn idle(&self) -> bool {
+        let QueueStats { ready, delayed, running, .. } =
+            self.store.queue_stats(Timestamp::now()).await.expect("stats");
+        ready + delayed + running == 0
+    }
+
+    /// All photos with what was found in them.
+    pub async fn photos(&self) -> Vec<PhotoSummary> {
+        self.store.photos_summary().await.expect("photos")
+    }
+
+    /// All cards.
+    pub async fn cards(&self) -> Vec<Card> {
+        self.store.cards(&CardQuery::default()).await.expect("cards")
+    }
+
+    /// The only card.
+    pub async fn card(&self) -> Card {
+        let mut cards = self.cards().await;
+        assert_eq!(cards.len(), 1, "one card, not {cards:#?}");
+        cards.remove(0)
+    }
+
+    /// Decides as a reviewer and waits until it is carried over.
+    pub async fn decide(&self, finding: FindingId, verdict: Verdict) -> Card {
+        let decision = Decision { verdict, reviewer: "Sam Super".into(), at: Timestamp::now() };
+        self.store.decide(finding, &decision).await.expect("decides");
+        self.until_idle().await;
+        let card = self.store.card(finding).await.expect("store").expect("there");
+        assert_ne!(card.delivery, Delivery::Waiting);
+        card
+    }
+
+    /// The only punch item that is not in the recycle bin.
+    pub fn item(&self) -> PunchItem {
+        let mut items = self.items();
+        assert_eq!(items.len(), 1, "one item, not {items:#?}");
+        items.remove(0)
+    }
+
+    /// Punch items that are not in the recycle bin.
+    pub fn items(&self) -> Vec<PunchItem> {
+        self.simulator.punch_items().into_iter().filter(|item| item.deleted_at.is_none()).collect()
+    }
+
+    /// Stops the service and checks what every journey must leave behind: no broken audit chain, no request
+    /// outside the contract, nobody e-mailed.
+    pub async fn finish(self) {
+        let audit = self.store.verify_audit().await.expect("audit");
+        assert!(audit.broken.is_none(), "{audit:?}");
+        self.stop.cancel();
+        self.service.await.expect("no panic").expect("a clean end");
+        let violations: Vec<_> = self
+            .simulator
+            .requests()
+            .iter()
+            .filter(|request| (1..400).contains(&request.status))
+            .flat_map(|request| {
+                let found =
+                    contract::check_request(request).into_iter().chain(contract::check_answer(request));
+                found
+                    .map(|violation| format!("{} {}: {violation:?}", request.method, request.path))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        assert!(violations.is_empty(), "{violations:#?}");
+        assert!(self.simulator.mailings().is_empty());
+        self.simulator.stop().await;
+    }
+}
+
+fn config(
+    simulator: &Simulator,
+    folder: &TempDir,
+    own_url: &str,
+    mode: ProjectMode,
+    sweep_every_s: u64,
+) -> Loaded {
+    let (client_id, client_secret) = simulator.credentials();
+    let url = simulator.url();
+    let mode = serde_json::to_value(mode).expect("a name");
+    let database = folder.path().join("punchlens.db");
+    let text = format!(
+        r#"
+        [procore]
+        environment = "custom"
+        api_url = "{url}"
+        login_url = "{url}"
+        client_id = "{client_id}"
+        client_secret = "{client_secret}"
+        allow_loopback = true
+        projects = [{{ company = {company}, project = {project}, mode = {mode} }}]
+        limiter.per_10_s = 100000
+        limiter.per_hour = 1000000
+        [webhook]
+        public_url = "{own_url}/procore/events"
+        authorization = "{AUTHORIZATION}"
+        [pipeline]
+        backoff_base_s = 1
+        sweep_every_s = {sweep_every_s}
+        [store]
+        path = {database:?}
+        [telemetry]
+        filter = "warn"
+        "#,
+        company = seed::COMPANY,
+        project = seed::PROJECT,
+    );
+    let file = folder.path().join("punchlens.toml");
+    std::fs::write(&file, text).expect("written");
+    load_from(Some(&file), std::iter::empty()).expect("a good config")
+}
