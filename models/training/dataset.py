@@ -15,7 +15,7 @@ LINE_CELLS = 48  # longest line of cells kept
 
 
 class Draw:
-    """Draws rows: source by share, then stratum, then group, then row, each even."""
+    """Draws rows: source by share, stratum by the root of its size, then group and row, each even."""
 
     def __init__(self, rows: list[Row], rng: np.random.Generator):
         tree: dict = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
@@ -24,47 +24,54 @@ class Draw:
             tree[row.source][row.stratum][row.group].append(row)
             shares[row.source] = row.rule.share
         self.rng = rng
-        self.sources = [[list(groups.values()) for groups in strata.values()] for strata in tree.values()]
-        weights = np.array([shares[s] for s in tree])
-        self.weights = weights / weights.sum()
+        self.sources = [
+            (_parts([len(g) ** 0.5 for g in strata.values()]), [list(g.values()) for g in strata.values()])
+            for strata in tree.values()
+        ]
+        self.shares = _parts([shares[s] for s in tree])
 
     def __call__(self) -> Row:
-        pick = self.sources[self.rng.choice(len(self.sources), p=self.weights)]
-        for _ in range(3):  # stratum, group, row
-            pick = pick[int(self.rng.integers(len(pick)))]
-        return pick
+        weights, strata = self.sources[self.rng.choice(len(self.sources), p=self.shares)]
+        groups = strata[self.rng.choice(len(strata), p=weights)]
+        rows = groups[int(self.rng.integers(len(groups)))]
+        return rows[int(self.rng.integers(len(rows)))]
+
+
+def _parts(weights: list[float]) -> np.ndarray:
+    return np.array(weights) / sum(weights)
 
 
 class Batches(IterableDataset):
     """Yields dictionaries of tensors, `batch` samples each.
 
-    pixels: [N, 3, S, S] uint8, or features: [N, 32, S/8, S/8] float16 where `stem` (ONNX bytes) is given;
+    pixels: [N, 3, S, S] uint8, or where `frozen` (ONNX bytes) is given its outputs as float16:
+    fine [N, 32, S/8, S/8] and perhaps middle [N, 96, S/16, S/16];
     cells [N, C, s, s] int8; panes [N, s, s] int8; labels [N, PANES, C] int8; lines [B, LINE_CELLS]
     int64 indices in the flattened [N, C, s, s], padded with -1.
     """
 
-    def __init__(self, rows: list[Row], pictures: Pictures, batch: int, size: int, seed: int, mosaic: float, stem: bytes | None):
+    def __init__(self, rows: list[Row], pictures: Pictures, batch: int, size: int, seed: int, mosaic: float, frozen: bytes | None):
         self.rows, self.pictures, self.batch, self.size = rows, pictures, batch, size
-        self.seed, self.mosaic, self.stem = seed, mosaic, stem
+        self.seed, self.mosaic, self.frozen = seed, mosaic, frozen
 
     def __iter__(self):
         info = get_worker_info()
         rng = np.random.default_rng([self.seed, info.id if info else 0])
         draw = Draw(self.rows, rng)
-        session = _session(self.stem) if self.stem else None
+        session = _session(self.frozen) if self.frozen else None
         while True:
             samples = [compose(draw, self.pictures, self.size, rng, self.mosaic) for _ in range(self.batch)]
             yield collate(samples, session)
 
 
-def _session(stem: bytes) -> ort.InferenceSession:
+def _session(model: bytes) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
-    return ort.InferenceSession(stem, options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def collate(samples: list[Sample], session: ort.InferenceSession | None = None) -> dict[str, Tensor]:
-    """Stacks samples; runs the frozen stem picture by picture where a session is given."""
+    """Stacks samples; runs the frozen part picture by picture where a session is given."""
     pixels = np.stack([s.image for s in samples]).transpose(0, 3, 1, 2)
     batch = {
         "cells": torch.from_numpy(np.stack([s.cells for s in samples])),
@@ -75,8 +82,9 @@ def collate(samples: list[Sample], session: ort.InferenceSession | None = None) 
     if session is None:
         batch["pixels"] = torch.from_numpy(np.ascontiguousarray(pixels))
     else:
-        maps = [session.run(None, {"image": p[None].astype(np.float32)})[0] for p in pixels]
-        batch["features"] = torch.from_numpy(np.concatenate(maps).astype(np.float16))
+        each = [session.run(None, {"image": p[None].astype(np.float32)}) for p in pixels]
+        for name, maps in zip(("fine", "middle"), zip(*each)):
+            batch[name] = torch.from_numpy(np.concatenate(maps).astype(np.float16))
     return batch
 
 

@@ -74,11 +74,14 @@ class Graph:
         bias = self.constant("head.logits.bias", head.logits.bias.detach().numpy())
         return self.node("Conv", [x, weight, bias], "logits", kernel_shape=[1, 1])
 
-    def model(self, output: str, shape: list) -> onnx.ModelProto:
-        """Wraps up: input `image` [N, 3, H, W] float32, one output."""
-        image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, "height", "width"])
-        out = helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)
-        graph = helper.make_graph(self.nodes, "score-map", [image], [out], self.constants)
+    def model(self, outputs: dict[str, list]) -> onnx.ModelProto:
+        """Wraps up: input `image` [N, 3, H, W] float32, outputs by name with their shapes."""
+
+        def value(name: str, shape: list) -> onnx.ValueInfoProto:
+            return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+        image = value("image", ["batch", 3, "height", "width"])
+        graph = helper.make_graph(self.nodes, "score-map", [image], [value(*o) for o in outputs.items()], self.constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], producer_name="punchlens")
         model.ir_version = 8
         onnx.checker.check_model(model, full_check=True)
@@ -100,11 +103,15 @@ def build(net: Net) -> onnx.ModelProto:
     middle = graph.blocks(fine, net.middle, "middle")
     coarse = graph.blocks(middle, net.coarse, "coarse")
     graph.head(net, fine, middle, coarse)
-    return graph.model("logits", ["batch", net.head.logits.out_channels, "rows", "columns"])
+    return graph.model({"logits": ["batch", net.head.logits.out_channels, "rows", "columns"]})
 
 
 @torch.no_grad()
-def build_stem(net: Net) -> onnx.ModelProto:
-    """The frozen part alone: `image` -> [N, 32, H/8, W/8]."""
+def build_frozen(net: Net, with_middle: bool) -> onnx.ModelProto:
+    """The frozen part alone: `image` -> [N, 32, H/8, W/8] and, if wanted, [N, 96, H/16, W/16]."""
     graph = _start()
-    return graph.model(graph.stem(net), ["batch", 32, "rows", "columns"])
+    fine = graph.stem(net)
+    outputs = {fine: ["batch", 32, "rows", "columns"]}
+    if with_middle:
+        outputs[graph.blocks(fine, net.middle, "middle")] = ["batch", 96, "rows16", "columns16"]
+    return graph.model(outputs)

@@ -128,9 +128,9 @@ class Net(nn.Module):
         """[N, 3, H, W] pixels -> [N, classes, H/16, W/16] logits."""
         return self.from_stem(self.stem((image - 127.0) / 127.5))
 
-    def from_stem(self, fine: Tensor) -> Tensor:
-        """[N, 32, H/8, W/8] -> [N, classes, H/16, W/16] logits."""
-        middle = self.middle(fine)
+    def from_stem(self, fine: Tensor, middle: Tensor | None = None) -> Tensor:
+        """[N, 32, H/8, W/8] and perhaps [N, 96, H/16, W/16] -> [N, classes, H/16, W/16] logits."""
+        middle = self.middle(fine) if middle is None else middle
         return self.head(fine, middle, self.coarse(middle))
 
     def backbone(self) -> list[Conv]:

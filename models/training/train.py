@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from .classes import CLASSES
 from .dataset import Batches
-from .graph import build_stem
+from .graph import build_frozen
 from .initialise import insert_norm, load_backbone
 from .losses import total_loss
 from .manifest import Row, read_manifest
@@ -38,6 +38,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1.5e-3, help="learning rate of the head; the backbone has 0.3 of it")
     parser.add_argument("--mosaic", type=float, default=0.4)
+    parser.add_argument("--freeze-middle", action="store_true", help="train only what follows stride 16: a third of the time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
@@ -70,8 +71,9 @@ def start_net(args, rows: list[Row], pictures: Pictures) -> Net:
     if not args.start:
         torch.nn.init.constant_(net.head.logits.bias, -2.0)
     if args.start or args.weights:
-        for p in net.stem.parameters():
-            p.requires_grad_(False)
+        net.stem.requires_grad_(False)
+    if args.freeze_middle:
+        net.middle.requires_grad_(False)
     return net
 
 
@@ -103,9 +105,8 @@ def follow(average: Net, net: Net, step: int) -> None:
 
 
 def forward(net: Net, batch: dict[str, Tensor]) -> Tensor:
-    if "features" in batch:
-        return net.from_stem(batch["features"].float().contiguous(memory_format=torch.channels_last))
-    return net(batch["pixels"].float().contiguous(memory_format=torch.channels_last))
+    maps = [batch[k].float().contiguous(memory_format=torch.channels_last) for k in ("pixels", "fine", "middle") if k in batch]
+    return net(*maps) if "pixels" in batch else net.from_stem(*maps)
 
 
 def save(path: Path, net: Net, average: Net, args, step: int) -> None:
@@ -122,10 +123,11 @@ def run(args) -> None:
     print(f"{len(rows)} pictures", flush=True)
     net = start_net(args, rows, pictures)
     frozen = not any(p.requires_grad for p in net.stem.parameters())
-    stem = build_stem(net).SerializeToString() if frozen and args.device == "cpu" else None
-    batches = Batches(rows, pictures, args.batch, args.size, args.seed, args.mosaic, stem)
+    part = build_frozen(net, args.freeze_middle).SerializeToString() if frozen and args.device == "cpu" else None
+    batches = Batches(rows, pictures, args.batch, args.size, args.seed, args.mosaic, part)
     loader = iter(DataLoader(batches, batch_size=None, num_workers=args.workers, prefetch_factor=2 if args.workers else None))
     net = net.to(args.device, memory_format=torch.channels_last).train()
+    net.middle.train(not args.freeze_middle)
     average = copy.deepcopy(net).eval()
     optim = optimiser(net, args.rate)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -146,7 +148,7 @@ def run(args) -> None:
         mean += (loss.item() - mean) * max(0.01, 1 / (step + 1))
         if step % 50 == 49:
             print(f"step {step + 1} loss {mean:.4f} {time.monotonic() - begun:.0f} s", flush=True)
-        if step % 200 == 199:
+        if step % 100 == 99:
             save(args.out / "last.pt", net, average, args, step + 1)
     save(args.out / "last.pt", net, average, args, step + 1)
 

@@ -130,11 +130,18 @@ pub fn compare(a: &Sighting, b: &Sighting, rules: &OnceRules) -> Verdict {
 
 /// The bits in which two prints differ, if they have enough structure and like colours.
 fn alike(a: &Print, b: &Print, rules: &OnceRules) -> Option<u32> {
-    let structured = a.structure() >= rules.structure_min && b.structure() >= rules.structure_min;
-    let bits = a.bits_apart(b);
+    let (own, other) = (a.bits(), b.bits());
+    let structured = own.structure().min(other.structure()) >= rules.structure_min;
+    let bits = own.apart(other);
     // Colours are compared last: it is the dearest step, and most pairs differ in bits.
-    let most = rules.maybe_bits.max(rules.burst_bits).max(rules.copy_bits);
+    let most = most_bits(rules).max(rules.copy_bits);
     (structured && bits <= most && a.colour_apart(b) <= rules.colour_steps).then_some(bits)
+}
+
+/// Bits beyond which the regions of two sightings decide nothing.
+const fn most_bits(rules: &OnceRules) -> u32 {
+    let again = if rules.maybe_bits > rules.again_bits { rules.maybe_bits } else { rules.again_bits };
+    if again > rules.burst_bits { again } else { rules.burst_bits }
 }
 
 fn moments_apart(a: &Sighting, b: &Sighting, rules: &OnceRules) -> bool {

@@ -32,14 +32,39 @@ const AROUND: f32 = 1.5;
 /// … and at least this share of the photo's longer side.
 const AROUND_MIN: f32 = 0.25;
 
-/// The print of a picture or a part of it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Print {
+/// The part of a print that an index keeps at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Bits {
     /// Lighter than its neighbours, row by row; 0 where there is no structure.
     lighter: u64,
     /// Which cells have structure.
     structure: u64,
+}
+
+impl Bits {
+    /// How many of 64 cells have structure.
+    pub const fn structure(self) -> u32 {
+        self.structure.count_ones()
+    }
+
+    /// The bits that an index can look up: they differ in no more than [`Bits::apart`] places.
+    pub const fn lighter(self) -> u64 {
+        self.lighter
+    }
+
+    /// In how many of 64 bits two prints differ, counted over the cells where either has structure
+    /// and scaled to 64; 64 where neither has any.
+    pub const fn apart(self, other: Self) -> u32 {
+        let cells = (self.structure | other.structure).count_ones();
+        if cells == 0 { 64 } else { ((self.lighter ^ other.lighter).count_ones() * 64).div_ceil(cells) }
+    }
+}
+
+/// The print of a picture or a part of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Print {
+    bits: Bits,
     /// Blue-yellow and red-green of each cell, 4 bits each.
     colour: [u8; INNER * INNER],
 }
@@ -64,21 +89,9 @@ impl Print {
         Self::of_part(picture, [left * across, top * down, right * across, bottom * down])
     }
 
-    /// How many of 64 cells have structure.
-    pub const fn structure(&self) -> u32 {
-        self.structure.count_ones()
-    }
-
-    /// The bits that an index can look up; see [`Print::bits_apart`].
-    pub const fn bits(&self) -> u64 {
-        self.lighter
-    }
-
-    /// In how many of 64 bits two prints differ, counted over the cells where either has structure
-    /// and scaled to 64; 64 where neither has any. Never less than the differing [`Print::bits`].
-    pub const fn bits_apart(&self, other: &Self) -> u32 {
-        let cells = (self.structure | other.structure).count_ones();
-        if cells == 0 { 64 } else { ((self.lighter ^ other.lighter).count_ones() * 64).div_ceil(cells) }
+    /// Brightness alone.
+    pub const fn bits(&self) -> Bits {
+        self.bits
     }
 
     /// Mean difference of colour over all cells, in steps of 15.
@@ -90,20 +103,20 @@ impl Print {
 
     /// A print from its parts, for tests and benches that need many.
     pub const fn from_parts(lighter: u64, structure: u64, colour: [u8; 64]) -> Self {
-        Self { lighter: lighter & structure, structure, colour }
+        Self { bits: Bits { lighter: lighter & structure, structure }, colour }
     }
 
     fn of_part(picture: &Picture, part: [f32; 4]) -> Self {
         let cells = cells(picture, part);
-        let mut print = Self { lighter: 0, structure: 0, colour: [0; INNER * INNER] };
+        let mut print = Self { bits: Bits::default(), colour: [0; INNER * INNER] };
         for row in 0..INNER {
             for column in 0..INNER {
                 let bit = row * INNER + column;
                 let middle = &cells[(row + 1) * GRID + column + 1];
                 let apart = middle.luma - mean_around(&cells, row + 1, column + 1);
                 if apart.abs() >= STRUCTURE {
-                    print.structure |= 1 << bit;
-                    print.lighter |= u64::from(apart > 0.0) << bit;
+                    print.bits.structure |= 1 << bit;
+                    print.bits.lighter |= u64::from(apart > 0.0) << bit;
                 }
                 print.colour[bit] = middle.colour;
             }
@@ -184,13 +197,8 @@ fn mean_around(cells: &[Cell], row: usize, column: usize) -> f32 {
 
 impl fmt::Display for Print {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:016x}{:016x}{}",
-            self.lighter,
-            self.structure,
-            data_encoding::HEXLOWER.encode(&self.colour)
-        )
+        let Bits { lighter, structure } = self.bits;
+        write!(f, "{lighter:016x}{structure:016x}{}", data_encoding::HEXLOWER.encode(&self.colour))
     }
 }
 
@@ -208,8 +216,7 @@ impl FromStr for Print {
         let (lighter, rest) = bytes.split_first_chunk::<8>().ok_or_else(bad)?;
         let (structure, colour) = rest.split_first_chunk::<8>().ok_or_else(bad)?;
         Ok(Self {
-            lighter: u64::from_be_bytes(*lighter),
-            structure: u64::from_be_bytes(*structure),
+            bits: Bits { lighter: u64::from_be_bytes(*lighter), structure: u64::from_be_bytes(*structure) },
             colour: colour.try_into().map_err(|_| bad())?,
         })
     }
@@ -260,10 +267,10 @@ mod tests {
         let smaller = Print::of_picture(&picture(200, 150, wall(1.0)));
         let darker = Print::of_picture(&picture(400, 300, |x, y| wall(1.0)(x, y) * 0.9 - 5.0 + 30.0 * x));
         let other = Print::of_picture(&picture(400, 300, wall(2.3)));
-        assert!(original.structure() > 40, "{original:?}");
-        assert!(original.bits_apart(&smaller) <= 2, "{}", original.bits_apart(&smaller));
-        assert!(original.bits_apart(&darker) <= 4, "{}", original.bits_apart(&darker));
-        assert!(original.bits_apart(&other) >= 16, "{}", original.bits_apart(&other));
+        assert!(original.bits().structure() > 40, "{original:?}");
+        assert!(original.bits().apart(smaller.bits()) <= 2, "{}", original.bits().apart(smaller.bits()));
+        assert!(original.bits().apart(darker.bits()) <= 4, "{}", original.bits().apart(darker.bits()));
+        assert!(original.bits().apart(other.bits()) >= 16, "{}", original.bits().apart(other.bits()));
         assert!(original.colour_apart(&smaller) < 0.2);
     }
 
@@ -271,8 +278,8 @@ mod tests {
     fn plain_walls_in_sloping_light_have_no_structure() {
         for light in [0.0, 80.0, -120.0] {
             let plain = Print::of_picture(&picture(400, 300, |x, y| 140.0 + light * x + 20.0 * y));
-            assert_eq!(plain.structure(), 0, "{light}");
-            assert_eq!(plain.bits_apart(&plain), 64, "nothing to compare is not alike");
+            assert_eq!(plain.bits().structure(), 0, "{light}");
+            assert_eq!(plain.bits().apart(plain.bits()), 64, "nothing to compare is not alike");
         }
     }
 
@@ -303,7 +310,7 @@ mod tests {
             let corner = PixelBox::new(0.0, 0.0, 1.0, 1.0).expect("a box");
             let beyond = PixelBox::new(900.0, 900.0, 9000.0, 9000.0).expect("a box");
             for area in [corner, beyond] {
-                assert_eq!(Print::of_region(&picture, area).structure(), 0);
+                assert_eq!(Print::of_region(&picture, area).bits().structure(), 0);
             }
         }
     }

@@ -2,7 +2,7 @@ import numpy as np
 import onnxruntime as ort
 import torch
 
-from training.graph import build, build_stem
+from training.graph import build, build_frozen
 from training.initialise import insert_norm
 from training.net import Conv, Net
 
@@ -45,4 +45,13 @@ def test_onnx_agrees_with_torch():
     model = build(net)
     assert model.opset_import[0].version == 17 and model.ir_version <= 9
     assert np.allclose(run(model, x.numpy()), logits.numpy(), atol=1e-3)
-    assert np.allclose(run(build_stem(net), x.numpy()), fine.numpy(), atol=1e-3)
+    assert np.allclose(run(build_frozen(net, False), x.numpy()), fine.numpy(), atol=1e-3)
+
+
+def test_frozen_part_and_the_rest_make_the_whole():
+    net = make_net()
+    x = torch.rand(1, 3, 64, 96) * 255
+    session = ort.InferenceSession(build_frozen(net, True).SerializeToString(), providers=["CPUExecutionProvider"])
+    maps = [torch.from_numpy(m) for m in session.run(None, {"image": x.numpy()})]
+    with torch.no_grad():
+        assert torch.allclose(net.from_stem(*maps), net(x), atol=1e-3)

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use crate::domain::dedupe::{Match, Sighting, match_finding};
+use crate::domain::dedupe::{Match, Sighting, match_finding, most_bits};
 use crate::domain::detection::DefectClass;
 use crate::domain::ids::{FindingId, LocationId};
+use crate::domain::likeness::Bits;
 use crate::domain::tagging::OnceRules;
 
 /// The known sightings of one project.
@@ -21,6 +22,9 @@ use crate::domain::tagging::OnceRules;
 pub struct Index {
     rules: OnceRules,
     sightings: Vec<Sighting>,
+    /// Beside the sightings, so that a long list is read without touching them.
+    regions: Vec<Bits>,
+    photos: Vec<Bits>,
     by_finding: HashMap<FindingId, Vec<u32>>,
     by_place: HashMap<(DefectClass, LocationId), Vec<u32>>,
     by_time: HashMap<(DefectClass, i64), Vec<u32>>,
@@ -33,6 +37,8 @@ impl Index {
         Self {
             rules: *rules,
             sightings: Vec::new(),
+            regions: Vec::new(),
+            photos: Vec::new(),
             by_finding: HashMap::new(),
             by_place: HashMap::new(),
             by_time: HashMap::new(),
@@ -63,11 +69,14 @@ impl Index {
         if let Some(taken_at) = sighting.taken_at {
             self.by_time.entry((sighting.class.clone(), self.slot(taken_at))).or_default().push(number);
         }
-        if sighting.photo.structure() >= self.rules.structure_min {
-            for band in self.bands(sighting.photo.bits()) {
+        let (photo, region) = (sighting.photo.bits(), sighting.region.bits());
+        if photo.structure() >= self.rules.structure_min {
+            for band in self.bands(photo.lighter()) {
                 self.by_band.entry(band).or_default().push(number);
             }
         }
+        self.photos.push(photo);
+        self.regions.push(region);
         self.sightings.push(sighting);
     }
 
@@ -75,26 +84,37 @@ impl Index {
     pub fn find(&self, new: &Sighting) -> Match {
         let mut numbers: Vec<u32> = self.by_finding.get(&new.finding).cloned().unwrap_or_default();
         if let Some(location) = new.location.as_ref().map(|location| location.id) {
-            numbers.extend(self.by_place.get(&(new.class.clone(), location)).into_iter().flatten());
+            let there = self.by_place.get(&(new.class.clone(), location));
+            numbers.extend(self.like_regions(there, new));
         }
         if let Some(slot) = new.taken_at.map(|taken_at| self.slot(taken_at)) {
             for slot in slot - 1..=slot + 1 {
-                numbers.extend(self.by_time.get(&(new.class.clone(), slot)).into_iter().flatten());
+                let then = self.by_time.get(&(new.class.clone(), slot));
+                numbers.extend(self.like_regions(then, new));
             }
         }
-        if new.photo.structure() >= self.rules.structure_min {
-            let near =
-                self.bands(new.photo.bits()).flat_map(|band| self.by_band.get(&band).into_iter().flatten());
-            let most = self.rules.copy_bits;
-            numbers.extend(near.filter(|number| self.known(**number).photo.bits_apart(&new.photo) <= most));
+        let photo = new.photo.bits();
+        if photo.structure() >= self.rules.structure_min {
+            let near = self.bands(photo.lighter()).filter_map(|band| self.by_band.get(&band)).flatten();
+            let alike = |number: &&u32| self.photos[**number as usize].apart(photo) <= self.rules.copy_bits;
+            numbers.extend(near.filter(alike));
         }
         numbers.sort_unstable();
         numbers.dedup();
-        match_finding(new, numbers.iter().map(|number| self.known(*number)), &self.rules)
+        let known = numbers.iter().map(|number| &self.sightings[*number as usize]);
+        match_finding(new, known, &self.rules)
     }
 
-    fn known(&self, number: u32) -> &Sighting {
-        &self.sightings[number as usize]
+    /// Those of `numbers` whose region is near enough to decide something.
+    fn like_regions<'a>(
+        &'a self,
+        numbers: Option<&'a Vec<u32>>,
+        new: &Sighting,
+    ) -> impl Iterator<Item = &'a u32> + use<'a> {
+        let region = new.region.bits();
+        let most = most_bits(&self.rules);
+        let alike = move |number: &&u32| self.regions[**number as usize].apart(region) <= most;
+        numbers.into_iter().flatten().filter(alike)
     }
 
     fn slot(&self, taken_at: Timestamp) -> i64 {

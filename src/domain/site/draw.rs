@@ -12,6 +12,8 @@ use crate::domain::site::{Area, Kind, Site};
 const WIDTH: f64 = 960.0;
 const MARGIN: f64 = 24.0;
 const HEADING: f64 = 28.0;
+/// A dot without a position stands this far below the middle of its area.
+const BELOW_NAME: f64 = 16.0;
 /// Roughly the width of a character in the plan's 11 px type.
 const CHARACTER: f64 = 6.2;
 
@@ -114,6 +116,8 @@ impl Site {
         let exact = dot.fix.as_ref().map(|fix| self.metres(fix)).map(|(x, y)| Coord { x, y });
         let Some(middle) = exact.or_else(|| Some(self.outline(area)?.centroid()?.0)) else { return };
         let (x, y) = on_paper(middle, sheet, scale);
+        // In the middle stands the name.
+        let y = if exact.is_some() { y } else { y + BELOW_NAME };
         let _ = write!(
             body,
             r#"<circle cx="{x:.1}" cy="{y:.1}" r="6"><title>{}</title></circle>"#,

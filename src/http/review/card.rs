@@ -336,7 +336,7 @@ pub(super) fn toast(card: &Card, filter: &Filter, viewer: &Viewer) -> Markup {
         FindingState::Proposed | FindingState::TakenOver => return html! {},
     };
     html! {
-        form.toast #toast method="post" action=(filter.url(&format!("{}/undo", card_path(card)), &[])) data-swap {
+        form.toast #toast aria-label="Last decision" method="post" action=(filter.url(&format!("{}/undo", card_path(card)), &[])) data-swap {
             input type="hidden" name="csrf" value=(viewer.csrf);
             (icon(sign))
             p data-announce { strong { (word) } " " span { (card.decided_draft().title) } }

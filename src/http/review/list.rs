@@ -45,8 +45,8 @@ impl ListPage<'_> {
                         @if self.cards.is_empty() { (self.nothing()) } @else { (self.rows()) }
                         (self.pages())
                     }
+                    (self.start())
                 }
-                (self.start())
                 @if let Some(card) = self.undo { (toast(card, self.filter, self.viewer)) }
             }
         };
