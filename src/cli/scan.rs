@@ -24,7 +24,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rayon::iter::{ParallelBridge, ParallelIterator};
 
 use self::look::Scanner;
-pub use self::record::{Outcome, Record, SCHEMA};
+use self::record::Record;
 use self::table::Summary;
 use crate::inference::{self, ModelInfo};
 use crate::photo;
@@ -41,7 +41,7 @@ const NOT_RUN: u8 = 4;
 /// Exit codes: 0 all photos were looked at; 1 findings (with --fail-on-findings); 2 wrong usage;
 /// 3 some photos could not be read; 4 nothing could be looked at (model or runtime).
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Photos, folders (searched through and through) or patterns such as 'site/**/*.jpg'
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
@@ -68,7 +68,11 @@ pub struct Args {
 /// # Errors
 /// When standard output or the folder for annotated copies cannot be written to. A photo that cannot
 /// be read is a line of the output, and a model or runtime that cannot be had is an exit code.
-pub fn run(args: &Args, photo: &photo::Limits, inference: &inference::Config) -> anyhow::Result<ExitCode> {
+pub(super) fn run(
+    args: &Args,
+    photo: &photo::Limits,
+    inference: &inference::Config,
+) -> anyhow::Result<ExitCode> {
     let detector = match inference::load(inference) {
         Ok(detector) => detector,
         Err(error) => {
@@ -207,6 +211,7 @@ fn in_order(
 mod tests {
     use std::path::Path;
 
+    use super::record::{Outcome, SCHEMA};
     use super::*;
     use crate::domain::detection::{ClassScore, DefectClass, Detection, Seen};
     use crate::domain::geometry::Size;

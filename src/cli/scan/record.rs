@@ -35,11 +35,11 @@ use crate::inference::{ModelInfo, Provider};
 use crate::photo::Format;
 
 /// The version of this schema.
-pub const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 1;
 
 /// One line.
 #[derive(Debug, Clone, Serialize)]
-pub struct Record {
+pub(super) struct Record {
     /// [`SCHEMA`].
     pub schema: u32,
     /// The file as it was named or found.
@@ -51,7 +51,7 @@ pub struct Record {
 
 impl Record {
     /// A line for `file`.
-    pub fn new(file: String, outcome: Outcome) -> Self {
+    pub(super) fn new(file: String, outcome: Outcome) -> Self {
         Self { schema: SCHEMA, file, outcome }
     }
 }
@@ -59,7 +59,7 @@ impl Record {
 /// What came of a photo.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// It was looked at.
     Seen(Box<Seen>),
     /// It could not be looked at.
@@ -71,7 +71,7 @@ pub enum Outcome {
 
 /// Why a photo could not be looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Failure {
+pub(super) struct Failure {
     /// A stable name.
     pub code: &'static str,
     /// What is wrong and what to do.
@@ -80,7 +80,7 @@ pub struct Failure {
 
 /// What was seen in a photo.
 #[derive(Debug, Clone, Serialize)]
-pub struct Seen {
+pub(super) struct Seen {
     /// SHA-256 of the file.
     pub sha256: Sha256Digest,
     /// What kind of file it is.
@@ -104,7 +104,7 @@ pub struct Seen {
 
 /// What proves which model looked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ModelStamp {
+pub(super) struct ModelStamp {
     /// Its name.
     pub name: String,
     /// Its version.
@@ -131,7 +131,7 @@ impl From<&ModelInfo> for ModelStamp {
 
 /// Milliseconds by stage.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Milliseconds {
+pub(super) struct Milliseconds {
     /// Reading the file and its digest.
     pub read: f64,
     /// Bytes to upright pixels.
