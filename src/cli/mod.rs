@@ -60,6 +60,8 @@ enum Command {
 /// 0 is success, 1 a finding with `--fail-on-findings` or a failed check, 2 a wrong command line, 3 photos that
 /// could not be read, 4 anything that kept the command from running.
 pub fn main() -> ExitCode {
+    // Before anything else, while this is the only thread.
+    crate::inference::opt_out_of_telemetry();
     let cli = Cli::parse();
     match run(cli) {
         Ok(code) => code,
