@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded as Settings};
 
 /// From photos in Procore to draft punch items that a superintendent decides about.
 #[derive(Debug, Parser)]
@@ -77,7 +77,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::CheckConfig(args) => return check_config::run(&args, cli.config.as_deref()),
         _ => {}
     }
-    let loaded = config::load(cli.config.as_deref())?;
+    let mut loaded = config::load(cli.config.as_deref())?;
+    if matches!(cli.command, Command::Demo(_) | Command::Scan(_)) {
+        // Their progress bar and table are the report; the log speaks up when something is wrong.
+        loaded.set_default("telemetry.filter", "warn", "the command")?;
+    }
     crate::telemetry::start(&loaded.config.telemetry)?;
     match cli.command {
         Command::Demo(args) => block_on(demo::run(args, loaded)),
@@ -117,6 +121,3 @@ async fn stop_asked() {
     #[cfg(not(unix))]
     interrupt.await.ok();
 }
-
-/// What most commands start from.
-type Settings = Loaded;

@@ -75,6 +75,23 @@ impl Loaded {
     }
 }
 
+impl Loaded {
+    /// Sets one key unless the file or the environment has set it.
+    ///
+    /// # Errors
+    /// As [`Loaded::set`].
+    pub fn set_default(
+        &mut self,
+        key: &str,
+        value: impl Into<Value>,
+        command: &'static str,
+    ) -> Result<(), Error> {
+        let untouched =
+            self.layers.leaves().any(|(name, _, origin)| name == key && *origin == Origin::Default);
+        if untouched { self.set(key, value, command) } else { Ok(()) }
+    }
+}
+
 /// The built-in default config, commented.
 pub fn default_text() -> String {
     DEFAULTS.join("\n")

@@ -30,7 +30,7 @@ pub use crate::http::key::{KeyError, ReviewKey};
 pub use crate::http::ops::{Check, CheckState, Health};
 pub use crate::http::server::serve;
 pub use crate::http::state::{Parts, State};
-pub use crate::http::webhooks::Webhook;
+pub use crate::http::webhooks::{Authenticator, Webhook};
 
 /// Every route of the service.
 pub fn router(state: State) -> Router {

@@ -6,18 +6,21 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::http::State;
 use crate::http::error::HttpError;
 use crate::store::{NewDelivery, Received};
 
+/// Says whether a delivery with this `Authorization`, this signature and this body is genuine.
+pub type Authenticator = dyn Fn(Option<&[u8]>, Option<&[u8]>, &[u8]) -> bool + Send + Sync;
+
 /// Who may deliver events.
 #[derive(Clone)]
 pub struct Webhook {
-    /// Whether a delivery with this `Authorization`, this signature and this body is genuine.
-    pub accept: Arc<dyn Fn(Option<&[u8]>, Option<&[u8]>, &[u8]) -> bool + Send + Sync>,
+    /// Tells genuine deliveries from forgeries.
+    pub accept: Arc<Authenticator>,
     /// What makes a body the same delivery when it comes again.
     pub dedupe_key: fn(&[u8]) -> String,
     /// The header with the signature that a gateway in front adds.
@@ -42,7 +45,7 @@ pub(super) async fn receive(
         Err(rejection) => return refuse(&HttpError::unreadable(rejection.status(), "unreadable body")),
     };
     let webhook = state.webhook();
-    let value = |name: &HeaderName| headers.get(name).map(|value| value.as_bytes());
+    let value = |name: &HeaderName| headers.get(name).map(HeaderValue::as_bytes);
     if !(webhook.accept)(value(&header::AUTHORIZATION), value(&webhook.signature_header), &body) {
         tracing::warn!(size_bytes = body.len(), "a delivery with a wrong or missing secret was refused");
         return refuse(&HttpError::Unauthorized);

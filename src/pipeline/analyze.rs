@@ -14,6 +14,7 @@ use crate::domain::finding::findings;
 use crate::domain::gate::{Gate, gate};
 use crate::domain::ids::{ImageId, ProjectKey, Sha256Digest};
 use crate::domain::job::Job;
+use crate::domain::merge::merge;
 use crate::procore;
 use crate::procore::config::PermittedProject;
 use crate::procore::images::Image;
@@ -77,7 +78,8 @@ async fn analyze(
         Err(error) => return unreadable(context, lease, record, error).await,
     };
     note(context, &mut record, &looked);
-    let found = findings(project, &content, &looked.look.seen);
+    let seen = merge(&looked.look.seen, looked.photo.size, &context.tagging.rules().merge);
+    let found = findings(project, &content, &seen);
     if found.is_empty() {
         return settle(context, lease, record, PhotoState::Analysed).await;
     }

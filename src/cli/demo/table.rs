@@ -3,6 +3,7 @@
 use comfy_table::{ContentArrangement, Table};
 
 use crate::domain::card::Card;
+use crate::domain::place::Evidence;
 use crate::store::{PhotoRow, PhotoState, PhotoSummary};
 
 /// The stages that are worth a column of their own, in order.
@@ -39,7 +40,7 @@ fn row(photo: &PhotoRow, card: &Card) -> [String; 8] {
         photo.filename.clone(),
         card.finding.class.name().replace('_', " "),
         card.finding.score.to_string(),
-        card.place.words(),
+        card.place.name().unwrap_or_else(|| place_without_location(card)),
         card.trade_name.clone().unwrap_or_else(|| "none".to_owned()),
         card.draft.priority.to_string(),
         item,
@@ -50,4 +51,12 @@ fn row(photo: &PhotoRow, card: &Card) -> [String; 8] {
 fn timings(photo: &PhotoRow) -> String {
     let ms = |stage: &str| photo.timings.iter().find(|time| time.stage == stage).map_or(0.0, |time| time.ms);
     STAGES.map(|stage| format!("{:.0}", ms(stage))).join("/")
+}
+
+/// Where no location was chosen, a column has room for the position alone.
+fn place_without_location(card: &Card) -> String {
+    match &card.place.evidence {
+        Evidence::GpsOnly { fix } => format!("{:.5}, {:.5}", fix.latitude, fix.longitude),
+        _ => "unknown".to_owned(),
+    }
 }

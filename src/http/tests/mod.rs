@@ -2,6 +2,7 @@
 
 mod api;
 mod delivery;
+mod live;
 mod reviewing;
 mod security;
 
@@ -26,7 +27,7 @@ use crate::http::{Check, Health, HttpConfig, Parts, ReviewConfig, ReviewKey, Sta
 use crate::store::{Config, PhotoRecord, PhotoState, Store, StoredPicture};
 
 const SECRET: &[u8] = b"Bearer hook-secret";
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 fn now() -> Timestamp {
     "2026-03-05T15:00:00Z".parse().expect("a time")
@@ -38,6 +39,7 @@ struct Site {
     store: Store,
     key: ReviewKey,
     router: Router,
+    stopping: CancellationToken,
 }
 
 /// What came back.
@@ -118,6 +120,7 @@ impl Site {
         let (mut http, mut review) = defaults();
         adjust(&mut http, &mut review);
         let key = ReviewKey::generate();
+        let stopping = CancellationToken::new();
         let parts = Parts {
             store: store.clone(),
             webhook: hook(),
@@ -130,9 +133,9 @@ impl Site {
             review,
             zone: TimeZone::UTC,
             key: key.clone(),
-            stopping: CancellationToken::new(),
+            stopping: stopping.clone(),
         };
-        Self { _folder: folder, store, key, router: router(State::new(parts)) }
+        Self { _folder: folder, store, key, router: router(State::new(parts)), stopping }
     }
 
     fn ask(&self, method: Method, path: impl Into<String>) -> Ask<'_> {

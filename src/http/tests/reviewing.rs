@@ -80,7 +80,7 @@ async fn edits_are_taken_from_procores_lists() {
     let answer = post(&site, &cookie, id, "accept", &[("location", "unit 205"), ("priority", "high")]).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
     let draft = site.card(id).await.decided_draft();
-    assert_eq!(draft.location.map(|id| id.value()), Some(205));
+    assert_eq!(draft.location, Some(crate::domain::ids::LocationId::new(205)));
     assert_eq!(draft.priority, Priority::High);
 }
 
