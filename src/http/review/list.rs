@@ -108,13 +108,10 @@ impl ListPage<'_> {
                             span.priority.(draft.priority) { (icon(Icon::Flag)) (priority_label(draft.priority)) }
                             @if let Some(trade) = &card.trade_name { span { (trade) } }
                         }
-                        @if self.filter.tab == Tab::ToReview {
-                            @if status.tone == words::Tone::Problem { (problem(&status)) }
-                        } @else if status.tone == words::Tone::Problem {
-                            (problem(&status))
-                        } @else {
+                        @if self.filter.tab != Tab::ToReview || status.tone == words::Tone::Problem {
                             span.status.(status.tone.class()) { (icon(status_icon(status.tone))) (status.short) }
                         }
+                        @if let (Tab::Problems, Some(more)) = (self.filter.tab, &status.more) { span.trouble { (more) } }
                     }
                     span.when { (self.when(card)) }
                 }
@@ -167,12 +164,5 @@ impl ListPage<'_> {
                 }
             }
         }
-    }
-}
-
-fn problem(status: &words::Status) -> Markup {
-    html! {
-        span.status.problem { (icon(Icon::Alert)) (status.short) }
-        @if let Some(more) = &status.more { span.trouble { (more) } }
     }
 }
