@@ -145,9 +145,7 @@ impl App {
                 dedupe_key: |body| webhook::parse(body).dedupe_key,
                 signature_header: self.config.webhook.hmac_header.parse().context("webhook.hmac_header")?,
             },
-            health: Arc::new(move || {
-                health(&model, queue.read().ok().and_then(|stats| stats.clone()).as_ref())
-            }),
+            health: Arc::new(move || health(&model, queue.read().ok().and_then(|stats| *stats).as_ref())),
             metrics: Arc::new(move || metrics.text()),
             clock: Arc::new(clock),
             projects: self.context.procore.config().permitted(),

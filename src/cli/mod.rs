@@ -24,7 +24,7 @@ use crate::config::{self, Loaded as Settings};
 #[derive(Debug, Parser)]
 #[command(name = "punchlens", version, max_term_width = 100)]
 struct Cli {
-    /// The config file. Without it: $PUNCHLENS_CONFIG, else ./punchlens.toml if there is one, else the defaults.
+    /// The config file. Without it: `$PUNCHLENS_CONFIG`, else `./punchlens.toml` if there is one, else the defaults.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -88,7 +88,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Scan(args) => scan::run(&args, &loaded.config.photo, &loaded.config.inference),
         Command::Serve(args) => block_on(serve::run(args, loaded)),
         Command::Doctor => block_on(doctor::run(loaded)),
-        Command::Models => models::run(&loaded.config),
+        Command::Models => Ok(models::run(&loaded.config)),
         Command::Jobs(args) => block_on(jobs::run(args, loaded)),
         Command::Hooks(args) => block_on(hooks::run(args, loaded)),
         Command::Runtime(args) => runtime::run(&args, &loaded.config),

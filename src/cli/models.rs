@@ -11,7 +11,7 @@ use crate::inference::{self, package};
 /// Where models lie in a clone.
 const FOLDER: &str = "models";
 
-pub(super) fn run(config: &Config) -> anyhow::Result<ExitCode> {
+pub(super) fn run(config: &Config) -> ExitCode {
     let mut table = Table::new();
     table.set_header(["model", "version", "precision", "classes", "training data", "from"]);
     let mut failures = Vec::new();
@@ -42,7 +42,7 @@ pub(super) fn run(config: &Config) -> anyhow::Result<ExitCode> {
     for failure in &failures {
         eprintln!("{failure}");
     }
-    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) }
 }
 
 /// The configured model first, then every folder with a manifest.

@@ -107,7 +107,7 @@ mod tests {
         let [spalling, crack] = forward.as_slice() else { panic!("two findings, not {forward:?}") };
         assert_eq!((spalling.class.name(), crack.class.name()), ("spalling", "crack"));
         assert_eq!(crack.regions.len(), 2);
-        assert_eq!(crack.hull.corners(), [0.0, 0.0, 30.0, 10.0]);
+        assert_eq!(crack.hull, PixelBox::new(0.0, 0.0, 30.0, 10.0).expect("a box"));
         assert!((crack.area_share - 0.2).abs() < 1e-6);
     }
 

@@ -58,6 +58,7 @@ pub struct NotABox([f32; 4]);
 
 macro_rules! frame_traits {
     ($($name:ident { $($field:ident),+ })+) => {$(
+        #[expect(clippy::expl_impl_clone_on_copy, reason = "a derive would ask the frame to be Clone")]
         impl<F: Frame> Clone for $name<F> { fn clone(&self) -> Self { *self } }
         impl<F: Frame> Copy for $name<F> {}
         impl<F: Frame> PartialEq for $name<F> {

@@ -98,7 +98,7 @@ async fn analyze(
     .await
     {
         Ok(picture) => {
-            record.picture = Some(StoredPicture { media_type: "image/jpeg".to_owned(), bytes: picture })
+            record.picture = Some(StoredPicture { media_type: "image/jpeg".to_owned(), bytes: picture });
         }
         Err(error) => return unreadable(context, lease, record, error).await,
     }

@@ -116,18 +116,14 @@ async fn create(
 ) -> Result<RemoteItem, Failure> {
     let made = match begin(context, lease, card, WriteKind::Create, draft).await? {
         // What is in doubt was looked for before the plan was made.
-        WriteState::Fresh | WriteState::InDoubt { .. } => None,
-        WriteState::Done { punch_item: Some(item), .. } => {
-            Some(context.procore.punch_item(card.project, item).await?.to_remote())
-        }
-        WriteState::Done { punch_item: None, .. } => None,
+        WriteState::Fresh | WriteState::InDoubt { .. } | WriteState::Done { punch_item: None, .. } => None,
+        WriteState::Done { punch_item: Some(item), .. } => Some(item),
     };
-    let made = match made {
-        Some(made) => made,
-        None => {
-            let answer = context.procore.create_punch_item(card.project, draft).await;
-            sent(context, lease, answer).await?.to_remote()
-        }
+    let made = if let Some(item) = made {
+        context.procore.punch_item(card.project, item).await?.to_remote()
+    } else {
+        let answer = context.procore.create_punch_item(card.project, draft).await;
+        sent(context, lease, answer).await?.to_remote()
     };
     if made.workflow_status == DRAFT || card.state == FindingState::Accepted {
         return Ok(made);

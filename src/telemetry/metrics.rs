@@ -95,7 +95,7 @@ impl Metrics {
         self.oldest_ready.set(i64::try_from(oldest_ready.unwrap_or_default().as_secs()).unwrap_or(i64::MAX));
     }
 
-    /// Everything in the OpenMetrics text form.
+    /// Everything in Prometheus’ text form.
     pub fn text(&self) -> String {
         let mut text = String::new();
         match encode(&mut text, &self.registry) {

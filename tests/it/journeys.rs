@@ -3,7 +3,7 @@
 use punchlens::domain::delivery::ProjectMode;
 use punchlens::domain::punch_item::{Edits, Priority};
 use punchlens::domain::review::{Delivery, FindingState, RejectReason, Verdict};
-use punchlens::simulator::{Fault, FaultKind, WebhookFaults};
+use punchlens::simulator::{ErrorBody, Fault, FaultKind, WebhookFaults};
 use punchlens::store::PhotoState;
 use serde_json::json;
 
@@ -183,7 +183,7 @@ async fn a_revoked_token_and_a_busy_procore_only_delay() {
     let app = started(Setup::default()).await;
     for kind in [
         FaultKind::RevokeToken,
-        FaultKind::Status { status: 503, retry_after_s: Some(1), body: Default::default() },
+        FaultKind::Status { status: 503, retry_after_s: Some(1), body: ErrorBody::Json },
     ] {
         app.simulator.script(Fault {
             method: None,

@@ -10,7 +10,7 @@ use crate::domain::review::Delivery;
 use crate::store::{PhotoSummary, Store};
 
 /// How long nothing may happen before the demo gives up.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How often the store is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
