@@ -5,6 +5,7 @@ mod browser;
 mod check_config;
 mod demo;
 mod doctor;
+mod fixtures;
 mod hooks;
 mod jobs;
 mod models;
@@ -53,6 +54,8 @@ enum Command {
     Runtime(runtime::Args),
     /// Run the Procore simulator as a process of its own.
     Simulate(simulate::Args),
+    /// Paint field photos with known defects.
+    Fixtures(fixtures::Args),
 }
 
 /// Reads the command line, runs the command and turns its outcome into an exit code.
@@ -73,17 +76,18 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    match cli.command {
+    let command = match cli.command {
         Command::CheckConfig(args) => return check_config::run(&args, cli.config.as_deref()),
-        _ => {}
-    }
+        Command::Fixtures(args) => return fixtures::run(args),
+        other => other,
+    };
     let mut loaded = config::load(cli.config.as_deref())?;
-    if matches!(cli.command, Command::Demo(_) | Command::Scan(_)) {
+    if matches!(command, Command::Demo(_) | Command::Scan(_)) {
         // Their progress bar and table are the report; the log speaks up when something is wrong.
         loaded.set_default("telemetry.filter", "warn", "the command")?;
     }
     crate::telemetry::start(&loaded.config.telemetry)?;
-    match cli.command {
+    match command {
         Command::Demo(args) => block_on(demo::run(args, loaded)),
         Command::Scan(args) => scan::run(&args, &loaded.config.photo, &loaded.config.inference),
         Command::Serve(args) => block_on(serve::run(args, loaded)),
@@ -92,10 +96,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Jobs(args) => block_on(jobs::run(args, loaded)),
         Command::Hooks(args) => block_on(hooks::run(args, loaded)),
         Command::Runtime(args) => runtime::run(&args, &loaded.config),
-        Command::Simulate(args) => block_on(async {
-            Ok(simulate::run(&args, &mut std::io::stdout()).await.map(|()| ExitCode::SUCCESS)?)
-        }),
-        Command::CheckConfig(_) => Ok(ExitCode::SUCCESS),
+        Command::Simulate(args) => {
+            block_on(async { simulate::run(&args, &mut std::io::stdout()).await.map(|()| ExitCode::SUCCESS) })
+        }
+        Command::CheckConfig(_) | Command::Fixtures(_) => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -14,7 +14,7 @@ const PHOTO_ENDINGS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "heic", "heif"];
 
 /// Run a simulated Procore that this machine can talk to.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:8790", value_name = "ADDRESS")]
     listen: SocketAddr,
@@ -45,7 +45,7 @@ pub struct Args {
 ///
 /// # Errors
 /// When the address is taken, the folder cannot be read, or an argument makes no sense.
-pub async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
+pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
     let Some(faults) = Faults::preset(&args.faults) else {
         bail!("'{}' is no preset of faults: use one of {}", args.faults, Faults::PRESETS.join(", "));
     };

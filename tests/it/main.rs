@@ -2,6 +2,8 @@
 
 /// The product, told as journeys.
 mod journeys;
+/// The shipped model through the real runtime and the real binary.
+mod real_model;
 /// The service under test, and a detector that says what it is told to.
 mod support;
 /// The rules of the house: layers, homes of dependencies, file lengths, licences.

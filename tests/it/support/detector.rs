@@ -11,13 +11,13 @@ use punchlens::inference::manifest::{DataStatus, Licence, Precision};
 use punchlens::inference::{ClassInfo, Detector, Error, Look, ModelInfo, Provider, ProviderReport, Timings};
 
 /// Sees the given classes in the middle of every photo whose first pixel is dark, nothing in the others.
-pub struct Scripted {
+pub(crate) struct Scripted {
     info: ModelInfo,
     classes: Vec<&'static str>,
 }
 
 /// A detector that sees `classes` in dark photos.
-pub fn sees(classes: &[&'static str]) -> Arc<dyn Detector> {
+pub(crate) fn sees(classes: &[&'static str]) -> Arc<dyn Detector> {
     let class = |name: &&str| ClassInfo {
         name: (*name).to_owned(),
         threshold: 0.5,
@@ -68,7 +68,7 @@ impl Detector for Scripted {
 }
 
 /// A small JPEG, dark (with something to see) or bright; `salt` makes its bytes its own.
-pub fn photo(dark: bool, salt: u8) -> Vec<u8> {
+pub(crate) fn photo(dark: bool, salt: u8) -> Vec<u8> {
     let shade = if dark { 40 } else { 220 };
     let pixels = image::RgbImage::from_fn(96, 64, |x, y| {
         let speck = ((x * 7 + y * 13 + u32::from(salt) * 31) % 17) as u8;

@@ -1,6 +1,6 @@
 //! The product under test: the real service, database and HTTP, with the simulator as the far side.
 
-pub mod detector;
+pub(crate) mod detector;
 
 use std::sync::Arc;
 
@@ -20,13 +20,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// The project that the service may touch.
-pub const PROJECT: ProjectKey = ProjectKey { company: seed::COMPANY, project: seed::PROJECT };
+pub(crate) const PROJECT: ProjectKey = ProjectKey { company: seed::COMPANY, project: seed::PROJECT };
 
 /// The secret that the simulator's deliveries carry.
-pub const AUTHORIZATION: &str = "Bearer a-secret-of-the-tests-0123456789abcdef";
+pub(crate) const AUTHORIZATION: &str = "Bearer a-secret-of-the-tests-0123456789abcdef";
 
 /// A running service with its own database and its own Procore.
-pub struct TestApp {
+pub(crate) struct TestApp {
     /// Procore's stand-in.
     pub simulator: Simulator,
     /// The service's store, to look into.
@@ -39,7 +39,7 @@ pub struct TestApp {
 }
 
 /// What differs between tests.
-pub struct Setup {
+pub(crate) struct Setup {
     /// How far the service may go.
     pub mode: ProjectMode,
     /// Whether the simulator knows where to deliver events.
@@ -64,7 +64,7 @@ impl Default for Setup {
 
 impl TestApp {
     /// Starts everything around `detector`.
-    pub async fn start(detector: Arc<dyn Detector>, setup: Setup) -> Self {
+    pub(crate) async fn start(detector: Arc<dyn Detector>, setup: Setup) -> Self {
         let simulator = Simulator::start(setup.options).await.expect("free ports");
         let folder = tempfile::tempdir().expect("a folder");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -80,7 +80,7 @@ impl TestApp {
     }
 
     /// Uploads a photo to the simulator's Photos tool, at a location of its tree.
-    pub async fn upload(&self, filename: &str, bytes: Vec<u8>, place: &[&str]) -> ImageId {
+    pub(crate) async fn upload(&self, filename: &str, bytes: Vec<u8>, place: &[&str]) -> ImageId {
         let location =
             (!place.is_empty()).then(|| self.simulator.location(place).expect("a seeded location"));
         let upload = PhotoUpload { filename: filename.into(), bytes, location, ..PhotoUpload::default() };
@@ -88,7 +88,7 @@ impl TestApp {
     }
 
     /// Returns once `holds`, looked at after every change of the store.
-    pub async fn until(&self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
+    pub(crate) async fn until(&self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
         let mut changes = self.store.changed();
         let patience = std::time::Duration::from_secs(90);
         let wait = async {
@@ -100,13 +100,12 @@ impl TestApp {
                 changes.changed().await.expect("the store lives");
             }
         };
-        if tokio::time::timeout(patience, wait).await.is_err() {
-            panic!("waited {patience:?} for: {what}\n{:#?}", self.store.jobs(None, 50).await);
-        }
+        let came = tokio::time::timeout(patience, wait).await.is_ok();
+        assert!(came, "waited {patience:?} for: {what}\n{:#?}", self.store.jobs(None, 50).await);
     }
 
     /// Returns once `photos` photos are recorded and nothing is left to do.
-    pub async fn until_settled(&self, photos: usize) {
+    pub(crate) async fn until_settled(&self, photos: usize) {
         self.until("all photos through and the queue empty", async |app: &Self| {
             app.photos().await.len() >= photos && app.idle().await
         })
@@ -114,7 +113,7 @@ impl TestApp {
     }
 
     /// Returns once the queue is empty.
-    pub async fn until_idle(&self) {
+    pub(crate) async fn until_idle(&self) {
         self.until("the queue empty", async |app: &Self| app.idle().await).await;
     }
 
@@ -125,24 +124,24 @@ impl TestApp {
     }
 
     /// All photos with what was found in them.
-    pub async fn photos(&self) -> Vec<PhotoSummary> {
+    pub(crate) async fn photos(&self) -> Vec<PhotoSummary> {
         self.store.photos_summary().await.expect("photos")
     }
 
     /// All cards.
-    pub async fn cards(&self) -> Vec<Card> {
+    pub(crate) async fn cards(&self) -> Vec<Card> {
         self.store.cards(&CardQuery::default()).await.expect("cards")
     }
 
     /// The only card.
-    pub async fn card(&self) -> Card {
+    pub(crate) async fn card(&self) -> Card {
         let mut cards = self.cards().await;
         assert_eq!(cards.len(), 1, "one card, not {cards:#?}");
         cards.remove(0)
     }
 
     /// Decides as a reviewer and waits until it is carried over.
-    pub async fn decide(&self, finding: FindingId, verdict: Verdict) -> Card {
+    pub(crate) async fn decide(&self, finding: FindingId, verdict: Verdict) -> Card {
         let decision = Decision { verdict, reviewer: "Sam Super".into(), at: Timestamp::now() };
         self.store.decide(finding, &decision).await.expect("decides");
         self.until_idle().await;
@@ -152,20 +151,20 @@ impl TestApp {
     }
 
     /// The only punch item that is not in the recycle bin.
-    pub fn item(&self) -> PunchItem {
+    pub(crate) fn item(&self) -> PunchItem {
         let mut items = self.items();
         assert_eq!(items.len(), 1, "one item, not {items:#?}");
         items.remove(0)
     }
 
     /// Punch items that are not in the recycle bin.
-    pub fn items(&self) -> Vec<PunchItem> {
+    pub(crate) fn items(&self) -> Vec<PunchItem> {
         self.simulator.punch_items().into_iter().filter(|item| item.deleted_at.is_none()).collect()
     }
 
     /// Stops the service and checks what every journey must leave behind: no broken audit chain, no request
     /// outside the contract, nobody e-mailed.
-    pub async fn finish(self) {
+    pub(crate) async fn finish(self) {
         let audit = self.store.verify_audit().await.expect("audit");
         assert!(audit.broken.is_none(), "{audit:?}");
         self.stop.cancel();
@@ -199,7 +198,7 @@ fn config(
     let (client_id, client_secret) = simulator.credentials();
     let url = simulator.url();
     let mode = serde_json::to_value(mode).expect("a name");
-    let database = folder.path().join("punchlens.db");
+    let database = folder.path().join("punchlens.db").display().to_string();
     let text = format!(
         r#"
         [procore]
@@ -219,7 +218,7 @@ fn config(
         backoff_base_s = 1
         sweep_every_s = {sweep_every_s}
         [store]
-        path = {database:?}
+        path = "{database}"
         [telemetry]
         filter = "warn"
         "#,
