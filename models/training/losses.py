@@ -49,7 +49,7 @@ def cell_loss(logits: Tensor, cells: Tensor) -> Tensor:
     """logits and cells [N, C, s, s]: positives and negatives averaged apart."""
     loss = F.binary_cross_entropy_with_logits(logits, cells.clamp(min=0).float(), reduction="none")
     positive, negative = cells == 1, cells == 0
-    return 0.5 * _mean(loss, positive) + 2.0 * _mean(loss, negative)
+    return 0.15 * _mean(loss, positive) + 2.0 * _mean(loss, negative)
 
 
 def _mean(values: Tensor, mask: Tensor) -> Tensor:
