@@ -1,5 +1,7 @@
 //! `punchlens check-config`: the effective config and where each value came from.
 
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -14,19 +16,24 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, file: Option<&Path>) -> anyhow::Result<ExitCode> {
-    if args.default {
-        print!("{}", config::default_text());
-        return Ok(ExitCode::SUCCESS);
+    let text = if args.default { config::default_text() } else { effective(file)? };
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // The reader, `head` say, has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        outcome => Ok(outcome.map(|()| ExitCode::SUCCESS)?),
     }
+}
+
+fn effective(file: Option<&Path>) -> anyhow::Result<String> {
     let loaded = config::load(file)?;
-    let mut section = "";
+    let (mut text, mut section) = (String::new(), "");
     for (key, value, origin) in loaded.layers.leaves() {
         let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
         if table != section {
             section = table;
-            println!("\n[{table}]");
+            writeln!(text, "\n[{table}]")?;
         }
-        println!("{name} = {}  # {origin}", config::redacted(key, value));
+        writeln!(text, "{name} = {}  # {origin}", config::redacted(key, value))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(text)
 }
