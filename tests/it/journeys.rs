@@ -220,3 +220,33 @@ async fn events_of_strangers_are_refused_or_ignored() {
     assert_eq!(asked.count(), 0, "nothing was asked of {PROJECT}");
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn decisions_need_the_key_and_reach_procore() {
+    let app = started(Setup::default()).await;
+    app.upload("IMG_1.jpg", photo(true, 1), &UNIT).await;
+    app.until_settled(1).await;
+    let finding = app.card().await.finding.id;
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+
+    let page = client.get(format!("{}/review", app.url)).send().await.expect("an answer");
+    assert!(!page.text().await.expect("text").contains("Unit 204"), "nothing is shown without the key");
+    let form = client.post(format!("{}/review/findings/{finding}/accept", app.url));
+    let forged = form.form(&[("csrf", "guess"), ("title", "x")]).send().await.expect("an answer");
+    assert!(!forged.status().is_success());
+    let wish = json!({ "verdict": "accept", "edits": { "priority": "low" }, "reviewer": "Sam" });
+    let decide = |key: &str| {
+        let call = client.post(format!("{}/api/v1/findings/{finding}/decision", app.url));
+        call.bearer_auth(key).json(&wish).send()
+    };
+    assert_eq!(decide("guess").await.expect("an answer").status(), 401);
+    assert_eq!(app.card().await.state, FindingState::Proposed);
+
+    assert!(decide(&app.key).await.expect("an answer").status().is_success());
+    app.until_idle().await;
+    let (item, card) = (app.item(), app.card().await);
+    assert_eq!((item.workflow_status.as_str(), item.priority.as_deref()), ("initiated", Some("low")));
+    assert_eq!(card.decision.expect("decided").reviewer, "Sam");
+    assert_eq!(decide(&app.key).await.expect("an answer").status(), 409, "once is enough");
+    app.finish().await;
+}

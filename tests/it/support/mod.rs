@@ -33,6 +33,8 @@ pub(crate) struct TestApp {
     pub store: Store,
     /// The service's address.
     pub url: String,
+    /// The key of the review page and the API.
+    pub key: String,
     stop: CancellationToken,
     service: JoinHandle<anyhow::Result<()>>,
     _folder: TempDir,
@@ -75,8 +77,10 @@ impl TestApp {
             app.sync_hooks().await.expect("hooks");
         }
         let (store, stop) = (app.store().clone(), CancellationToken::new());
+        let key = std::fs::read_to_string(folder.path().join("review.key")).expect("made at the start");
+        let key = key.trim().to_owned();
         let service = tokio::spawn(app.serve(listener, stop.clone()));
-        Self { simulator, store, url, stop, service, _folder: folder }
+        Self { simulator, store, url, key, stop, service, _folder: folder }
     }
 
     /// Uploads a photo to the simulator's Photos tool, at a location of its tree.
