@@ -14,7 +14,7 @@ const SPIKE: Duration = Duration::from_secs(10);
 /// published examples.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Whether they are enforced; the headers are sent in any case.
+    /// Whether they are enforced. The headers are sent in any case; without limits they tell of none used.
     pub enabled: bool,
     /// Requests in 60 minutes.
     pub hourly: u32,
@@ -80,7 +80,7 @@ impl Meters {
             _ if share(&hour) < share(&spike) => hour,
             _ => spike,
         };
-        Meter { exceeded: limits.enabled && nearer.exceeded, ..nearer }
+        if limits.enabled { nearer } else { Meter { remaining: nearer.limit, exceeded: false, ..nearer } }
     }
 }
 
