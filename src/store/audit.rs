@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::ids::{FindingId, PhotoId, Sha256Digest};
 use crate::domain::job::{InboxId, JobId};
+use crate::store::record::record;
 use crate::store::rows::{from_hex, from_json, instant, millis, to_json};
 use crate::store::{Connection, Error, Store};
 
@@ -102,16 +103,17 @@ impl<'a> Entry<'a> {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct Record {
-    seq: i64,
-    at: i64,
-    kind: String,
-    subject: String,
-    actor: String,
-    detail: String,
-    previous: String,
-    hash: String,
+record! {
+    struct Record {
+        seq: i64,
+        at: i64,
+        kind: String,
+        subject: String,
+        actor: String,
+        detail: String,
+        previous: String,
+        hash: String,
+    }
 }
 
 impl Record {

@@ -11,6 +11,7 @@ use crate::domain::card::Card;
 use crate::domain::ids::{FindingId, PhotoId, ProjectKey, PunchItemId};
 use crate::domain::review::{Decision, Delivery, FindingState};
 use crate::store::audit::{self, Entry, Subject};
+use crate::store::record::record;
 use crate::store::rows::{from_hex, from_json, from_json_option, from_name, millis, to_json};
 use crate::store::{Connection, Db, Error, Store};
 
@@ -77,16 +78,17 @@ pub struct Counts {
 /// What [`Counts::problems`] counts and [`CardQuery::problems`] lists.
 const PROBLEM: &str = "delivery IN ('refused', 'waiting') AND (delivery = 'refused' OR problem IS NOT NULL)";
 
-/// A finding's row: the card as it was suggested, and what has changed since.
-#[derive(sqlx::FromRow)]
-pub(crate) struct Record {
-    card: String,
-    state: String,
-    delivery: String,
-    decision: Option<String>,
-    punch_item: Option<i64>,
-    position: Option<i64>,
-    problem: Option<String>,
+record! {
+    /// A finding's row: the card as it was suggested, and what has changed since.
+    pub(crate) struct Record {
+        card: String,
+        state: String,
+        delivery: String,
+        decision: Option<String>,
+        punch_item: Option<i64>,
+        position: Option<i64>,
+        problem: Option<String>,
+    }
 }
 
 impl Record {

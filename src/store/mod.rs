@@ -18,6 +18,7 @@ mod outbox;
 mod photos;
 mod prune;
 mod queue;
+mod record;
 mod rows;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use tokio::sync::watch;
@@ -13,11 +14,19 @@ use tokio::sync::watch;
 use crate::store::rows::millis;
 use crate::store::{Config, Db, Error, Inner, Store};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
+/// Append-only: version, name, text. A migration that has landed is never edited.
+const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "first", include_str!("migrations/0001_first.sql"))];
 
 /// Two processes that open a new database at once may trip over each other; the second look finds
 /// the other's work done.
 const OPEN_ATTEMPTS: u32 = 3;
+
+fn migrator() -> Migrator {
+    let migration = |(version, name, text): (i64, &'static str, &'static str)| {
+        Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+    };
+    Migrator::with_migrations(MIGRATIONS.map(migration).to_vec())
+}
 
 impl Store {
     /// Opens the database, makes it if there is none, and brings its tables up to this version.
@@ -133,7 +142,7 @@ async fn connect(config: &Config, file: &Path) -> Result<Inner, Error> {
         .synchronous(SqliteSynchronous::Full);
     let writing = shared.clone().journal_mode(SqliteJournalMode::Wal);
     let writer = pool(config, 1).connect_with(writing).await?;
-    if let Err(error) = MIGRATIONS.run(&writer).await {
+    if let Err(error) = migrator().run(&writer).await {
         writer.close().await;
         return Err(from_migration(error));
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::domain::ids::{FindingId, PunchItemId};
 use crate::domain::job::Job;
 use crate::store::audit::{self, Entry, Subject};
+use crate::store::record::record;
 use crate::store::rows::{from_json_option, instant, millis, to_json};
 use crate::store::{Connection, Error, Lease, Store, queue};
 
@@ -123,15 +124,16 @@ impl WriteOutcome {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct Record {
-    id: i64,
-    request: String,
-    state: String,
-    begun_at: i64,
-    punch_item: Option<i64>,
-    position: Option<i64>,
-    answer: Option<String>,
+record! {
+    struct Record {
+        id: i64,
+        request: String,
+        state: String,
+        begun_at: i64,
+        punch_item: Option<i64>,
+        position: Option<i64>,
+        answer: Option<String>,
+    }
 }
 
 impl Record {

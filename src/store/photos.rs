@@ -10,6 +10,7 @@ use crate::domain::geometry::Size;
 use crate::domain::ids::{CompanyId, FindingId, ImageId, PhotoId, ProjectId, ProjectKey, Sha256Digest};
 use crate::domain::job::Job;
 use crate::store::audit::{self, Entry, Subject};
+use crate::store::record::record;
 use crate::store::rows::{from_hex, from_json, from_json_option, instant, millis, to_json};
 use crate::store::{Connection, Error, Lease, Store, findings, queue};
 
@@ -28,26 +29,27 @@ macro_rules! select_photos {
     };
 }
 
-#[derive(sqlx::FromRow)]
-struct Record {
-    id: String,
-    company: i64,
-    project: i64,
-    image: i64,
-    filename: String,
-    state: String,
-    reason: Option<String>,
-    width: Option<i64>,
-    height: Option<i64>,
-    content: Option<String>,
-    uploader: Option<String>,
-    capture: Option<String>,
-    model: Option<String>,
-    class_scores: String,
-    timings: String,
-    recorded_at: i64,
-    forgotten_at: Option<i64>,
-    findings: i64,
+record! {
+    struct Record {
+        id: String,
+        company: i64,
+        project: i64,
+        image: i64,
+        filename: String,
+        state: String,
+        reason: Option<String>,
+        width: Option<i64>,
+        height: Option<i64>,
+        content: Option<String>,
+        uploader: Option<String>,
+        capture: Option<String>,
+        model: Option<String>,
+        class_scores: String,
+        timings: String,
+        recorded_at: i64,
+        forgotten_at: Option<i64>,
+        findings: i64,
+    }
 }
 
 impl Record {

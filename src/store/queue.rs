@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use sqlx::QueryBuilder;
 
 use crate::domain::job::{Job, JobId};
+use crate::store::record::record;
 use crate::store::rows::{bounded, from_json, millis, to_json};
 use crate::store::{Connection, Db, Error, Store};
 
@@ -216,14 +217,16 @@ impl Store {
     }
 }
 
-/// A job's row as far as its changes of state need it.
-#[derive(Debug, sqlx::FromRow)]
-pub(crate) struct Held {
-    pub(crate) id: i64,
-    pub(crate) kind: String,
-    version: i64,
-    payload: String,
-    dedupe_key: String,
+record! {
+    /// A job's row as far as its changes of state need it.
+    #[derive(Debug)]
+    pub(crate) struct Held {
+        pub(crate) id: i64,
+        pub(crate) kind: String,
+        version: i64,
+        payload: String,
+        dedupe_key: String,
+    }
 }
 
 impl Held {

@@ -7,6 +7,7 @@ use sqlx::QueryBuilder;
 
 use crate::domain::job::JobId;
 use crate::store::queue::{Claimed, Held, JobState, Lease, aside, later, push_list};
+use crate::store::record::record;
 use crate::store::rows::{instant, millis};
 use crate::store::{Db, Error, Store};
 
@@ -14,14 +15,14 @@ use crate::store::{Db, Error, Store};
 pub(crate) const KINDS: [&str; 6] =
     ["route_event", "analyze_photo", "publish", "apply_decision", "sync_punch_item", "sweep"];
 
-#[derive(sqlx::FromRow)]
-struct Taken {
-    #[sqlx(flatten)]
-    held: Held,
-    attempts: i64,
-    crashes: i64,
-    enqueued_at: i64,
-    error: Option<String>,
+record! {
+    struct Taken {
+        @flatten held: Held,
+        attempts: i64,
+        crashes: i64,
+        enqueued_at: i64,
+        error: Option<String>,
+    }
 }
 
 impl Taken {

@@ -9,6 +9,7 @@ use sqlx::QueryBuilder;
 use crate::domain::job::{Job, JobId};
 use crate::store::audit::{self, Entry, Subject};
 use crate::store::queue::{Held, JobState, note_problem, push_list, requeue};
+use crate::store::record::record;
 use crate::store::rows::{from_name, instant, millis};
 use crate::store::{Connection, Error, Store};
 
@@ -58,19 +59,19 @@ pub struct QueueStats {
     pub oldest_ready: Option<Duration>,
 }
 
-#[derive(sqlx::FromRow)]
-struct Record {
-    #[sqlx(flatten)]
-    held: Held,
-    state: String,
-    attempts: i64,
-    crashes: i64,
-    run_at: i64,
-    enqueued_at: i64,
-    changed_at: i64,
-    lease_owner: Option<String>,
-    lease_until: Option<i64>,
-    error: Option<String>,
+record! {
+    struct Record {
+        @flatten held: Held,
+        state: String,
+        attempts: i64,
+        crashes: i64,
+        run_at: i64,
+        enqueued_at: i64,
+        changed_at: i64,
+        lease_owner: Option<String>,
+        lease_until: Option<i64>,
+        error: Option<String>,
+    }
 }
 
 impl Record {
