@@ -54,7 +54,7 @@ pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()>
         storage_listen: SocketAddr::new(args.listen.ip(), 0),
         seed: args.seed,
         faults,
-        limits: Limits { enabled: !args.no_limits, ..Limits::default() },
+        limits: if args.no_limits { Limits::generous() } else { Limits::default() },
         ..Options::default()
     };
     let simulator = Simulator::start(options)

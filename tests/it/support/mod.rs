@@ -54,11 +54,10 @@ pub(crate) struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        let limits = Limits { enabled: false, ..Limits::default() };
         Self {
             mode: ProjectMode::Draft,
             hooked: true,
-            options: Options { limits, ..Options::default() },
+            options: Options { limits: Limits::generous(), ..Options::default() },
             sweep_every_s: 0,
         }
     }
