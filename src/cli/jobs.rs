@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use comfy_table::Table;
+use comfy_table::{ContentArrangement, Table};
 use jiff::Timestamp;
 
 use super::Settings;
@@ -65,6 +65,7 @@ pub(super) async fn run(args: Args, settings: Settings) -> anyhow::Result<ExitCo
 async fn list(store: &Store, all: bool) -> anyhow::Result<()> {
     let states = if all { vec![None] } else { vec![Some(JobState::Parked), Some(JobState::Dead)] };
     let mut table = Table::new();
+    table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["job", "state", "kind", "attempts", "reason"]);
     for state in states {
         for job in store.jobs(state, ROWS_MAX).await? {

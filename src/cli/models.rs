@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use comfy_table::Table;
+use comfy_table::{ContentArrangement, Table};
 
 use crate::config::Config;
 use crate::inference::{self, package};
@@ -13,6 +13,7 @@ const FOLDER: &str = "models";
 
 pub(super) fn run(config: &Config) -> ExitCode {
     let mut table = Table::new();
+    table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["model", "version", "precision", "classes", "training data", "from"]);
     let mut failures = Vec::new();
     for choice in choices(&config.inference) {
