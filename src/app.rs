@@ -25,6 +25,9 @@ use crate::procore::{self, Client};
 use crate::store::{QueueStats, Store};
 use crate::telemetry::metrics::Metrics;
 
+/// How often what is past its retention is deleted.
+const PRUNE_EVERY: Duration = Duration::from_hours(1);
+
 /// How often the queue's gauges are set.
 const GAUGES_EVERY: Duration = Duration::from_secs(5);
 
@@ -127,7 +130,8 @@ impl App {
         let workers = worker::run(Arc::clone(&self.context), owner, stop.clone());
         let sweeps = self.sweep(&stop);
         let gauges = self.watch_queue(&stop);
-        tokio::join!(server, workers, sweeps, gauges);
+        let pruning = self.prune(&stop);
+        tokio::join!(server, workers, sweeps, gauges, pruning);
         self.context.store.close().await;
         Ok(())
     }
@@ -174,6 +178,19 @@ impl App {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(every) => {}
+            }
+        }
+    }
+
+    /// Deletes what is kept for review longer, or larger, than `[store]` says.
+    async fn prune(&self, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            if let Err(error) = self.context.store.prune(self.context.now()).await {
+                tracing::error!(%error, "what is past its retention could not be deleted");
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(PRUNE_EVERY) => {}
             }
         }
     }

@@ -121,7 +121,9 @@ pub fn load_from(
         layers.add_file(file)?;
     }
     layers.add_environment(environment)?;
-    let config = layers.read()?;
+    let config: Config = layers.read()?;
+    let sound = config.procore.check().and_then(|()| config.webhook.check());
+    sound.map_err(|error| Error::Invalid(error.to_string()))?;
     Ok(Loaded { config, layers })
 }
 

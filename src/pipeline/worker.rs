@@ -11,11 +11,7 @@ use super::failure::Failure;
 use super::{Context, analyze, deliver, route, sweep};
 use crate::domain::job::Job;
 use crate::domain::retry::Disposition;
-use crate::store::{Claimed, Lease};
-
-/// Every kind of job; a worker takes whatever is due.
-const KINDS: [&str; 6] =
-    ["route_event", "analyze_photo", "publish", "apply_decision", "sync_punch_item", "sweep"];
+use crate::store::{Claimed, KINDS, Lease};
 
 /// What one look at the queue came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -37,6 +37,7 @@ pub use crate::store::photos::{
     PhotoRecord, PhotoRow, PhotoState, PhotoSummary, Recorded, StageTime, StoredPicture,
 };
 pub use crate::store::prune::Pruned;
+pub(crate) use crate::store::queue::KINDS;
 pub use crate::store::queue::{Claimed, JobRow, JobState, Lease, QueueStats};
 
 type Db = sqlx::Sqlite;

@@ -18,7 +18,6 @@ use crate::store::record::record;
 use crate::store::rows::{bounded, from_json, millis, to_json};
 use crate::store::{Connection, Db, Error, Store};
 
-#[cfg(test)]
 pub(crate) use crate::store::queue::claim::KINDS;
 pub use crate::store::queue::inspect::{JobRow, QueueStats};
 
