@@ -140,6 +140,7 @@ impl App {
         let (secrets, metrics, clock) =
             (self.secrets.clone(), self.context.metrics.clone(), self.context.clock);
         let (model, queue) = (self.model().clone(), Arc::clone(&self.queue));
+        let mute_rules = self.context.tagging.rules().mute;
         Ok(http::State::new(http::Parts {
             store: self.context.store.clone(),
             webhook: http::Webhook {
@@ -153,6 +154,7 @@ impl App {
             metrics: Arc::new(move || metrics.text()),
             clock: Arc::new(clock),
             projects: self.context.procore.config().permitted(),
+            mute_rules: Arc::new(move |_| mute_rules),
             classes: self.model().classes.iter().map(|class| DefectClass::new(&class.name)).collect(),
             http: self.config.http.clone(),
             review: self.config.review.clone(),

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::Finding;
 use super::geometry::{Size, Upright};
-use super::ids::{ImageId, PhotoId, ProjectKey, PunchItemId, Sha256Digest};
+use super::ids::{FindingId, ImageId, PhotoId, ProjectKey, PunchItemId, Sha256Digest};
 use super::place::Place;
 use super::punch_item::{Edits, PunchItemDraft};
-use super::review::{Decision, Delivery, FindingState};
+use super::review::{Decision, Delivery, FindingState, Held};
 
 /// The photo behind a card.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +55,12 @@ pub struct Card {
     pub decision: Option<Decision>,
     /// How far the punch item has come.
     pub delivery: Delivery,
+    /// Why it does not become a draft by itself, if so.
+    #[serde(default)]
+    pub held: Option<Held>,
+    /// Another finding that could be of the same defect: a person is to decide.
+    #[serde(default)]
+    pub similar: Option<FindingId>,
     /// The punch item in Procore, once it exists.
     pub punch_item: Option<PunchItemId>,
     /// The number that people see on it.

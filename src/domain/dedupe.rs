@@ -23,7 +23,7 @@ use crate::domain::tagging::OnceRules;
 
 pub use cap::{Capped, cap};
 pub use index::Index;
-pub use mute::{Mute, mute_from, muted};
+pub use mute::{Mute, Muting, mute_from, muted};
 pub use open_items::{OpenItem, OpenItems, match_open_item};
 
 /// One photo's view of a defect, as far as recognising it again needs.

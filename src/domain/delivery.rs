@@ -79,6 +79,8 @@ pub struct Situation<'a> {
     pub state: FindingState,
     /// What the reviewer said, if anything yet.
     pub verdict: Option<&'a Verdict>,
+    /// Whether something keeps it back until a person decides.
+    pub held: bool,
     /// What was suggested and, if an item exists, sent.
     pub suggested: &'a PunchItemDraft,
     /// Whether an accepted item leaves the draft state.
@@ -129,8 +131,8 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
 fn propose(situation: &Situation<'_>) -> Plan {
     match (situation.mode, situation.remote) {
         (_, Some(remote)) => moved_on(remote).map_or(Plan::Settled, Plan::Yield),
-        (ProjectMode::Draft, None) => Plan::Create(Box::new(situation.suggested.clone())),
-        (ProjectMode::ReviewFirst | ProjectMode::Shadow, None) => Plan::Withhold,
+        (ProjectMode::Draft, None) if !situation.held => Plan::Create(Box::new(situation.suggested.clone())),
+        (_, None) => Plan::Withhold,
     }
 }
 
@@ -238,7 +240,23 @@ mod tests {
             Some(Verdict::Accept { .. }) => FindingState::Accepted,
             Some(Verdict::Reject { .. }) => FindingState::Rejected,
         };
-        plan(&Situation { mode, state, verdict, suggested: &draft(), send_on_accept: true, remote })
+        let suggested = &draft();
+        plan(&Situation { mode, state, verdict, held: false, suggested, send_on_accept: true, remote })
+    }
+
+    #[test]
+    fn what_is_held_waits_for_a_person() {
+        let accepted = accept(Edits::default());
+        let suggested = &draft();
+        let planned = |state, verdict, remote| {
+            let mode = ProjectMode::Draft;
+            plan(&Situation { mode, state, verdict, held: true, suggested, send_on_accept: true, remote })
+        };
+        let item = remote();
+        assert_eq!(planned(FindingState::Proposed, None, None), Plan::Withhold);
+        assert_eq!(planned(FindingState::Proposed, None, Some(&item)), Plan::Settled, "it was made before");
+        let created = planned(FindingState::Accepted, Some(&accepted), None);
+        assert_eq!(created, Plan::Create(Box::new(draft())));
     }
 
     fn accept(edits: Edits) -> Verdict {

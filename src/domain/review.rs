@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::ids::PunchItemId;
 use super::punch_item::Edits;
 
 /// Why a finding was thrown out.
@@ -98,6 +99,62 @@ impl FindingState {
             Self::Accepted => "accepted",
             Self::Rejected => "rejected",
             Self::TakenOver => "taken_over",
+        }
+    }
+}
+
+/// Why nothing is written to Procore for a finding until a person says so, whatever the project's mode.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// What keeps it back.
+    pub by: Keeper,
+    /// A whole sentence.
+    pub because: String,
+}
+
+/// What keeps a finding back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "keeper", content = "id", rename_all = "snake_case")]
+pub enum Keeper {
+    /// A cap: it waits on the review page like any other, best score first.
+    Cap,
+    /// A reviewer's mute: recorded and counted, and not among those to review.
+    Mute(MuteId),
+    /// An open punch item that says the same: the photo is linked to that one.
+    OpenItem(PunchItemId),
+}
+
+/// A mute's row in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MuteId(pub i64);
+
+impl Keeper {
+    /// The stable name in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cap => "cap",
+            Self::Mute(_) => "mute",
+            Self::OpenItem(_) => "open_item",
+        }
+    }
+
+    /// The id beside the name in the database.
+    pub const fn id(self) -> Option<i64> {
+        match self {
+            Self::Cap => None,
+            Self::Mute(MuteId(id)) => Some(id),
+            Self::OpenItem(id) => Some(id.value()),
+        }
+    }
+
+    /// The keeper with these [`Keeper::name`] and [`Keeper::id`].
+    pub fn of(name: &str, id: Option<i64>) -> Option<Self> {
+        match (name, id) {
+            ("cap", _) => Some(Self::Cap),
+            ("mute", Some(id)) => Some(Self::Mute(MuteId(id))),
+            ("open_item", Some(id)) => Some(Self::OpenItem(PunchItemId::new(id))),
+            _ => None,
         }
     }
 }

@@ -136,7 +136,7 @@ pub(super) async fn decide(
         wish.map_err(|rejection| HttpError::unreadable(rejection.status(), &rejection.body_text()))?;
     let id = parse_id(&id)?;
     let decision = Decision { reviewer: speaker(&wish.reviewer), at: state.now(), verdict: verdict(wish)? };
-    Ok(Json(state.store().decide(id, &decision).await?))
+    Ok(Json(state.store().decide(id, &decision, &state.muting()).await?))
 }
 
 pub(super) async fn undo(

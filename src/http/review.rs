@@ -211,7 +211,7 @@ impl<'a> Posted<'a> {
         let neighbours = self.desk.neighbours(self.id).await?;
         let state = self.desk.state;
         let decision = Decision { verdict, reviewer: self.reviewer, at: state.now() };
-        match state.store().decide(self.id, &decision).await {
+        match state.store().decide(self.id, &decision, &state.muting()).await {
             Ok(_) => {
                 tracing::info!(finding.id = %self.id, "a finding was decided");
                 Ok(Redirect::to(&self.desk.after_decision(self.id, &neighbours)).into_response())

@@ -56,6 +56,8 @@ pub(super) fn card(number: i64) -> Card {
         state: FindingState::Proposed,
         decision: None,
         delivery: Delivery::Withheld,
+        held: None,
+        similar: None,
         punch_item: None,
         position: None,
         problem: None,

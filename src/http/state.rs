@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::dedupe::Muting;
 use crate::domain::detection::DefectClass;
 use crate::domain::ids::ProjectKey;
+use crate::domain::tagging::MuteRules;
 use crate::http::config::{HttpConfig, ReviewConfig};
 use crate::http::key::ReviewKey;
 use crate::http::limiter::Limiter;
@@ -32,6 +34,8 @@ pub struct Parts {
     pub projects: Vec<ProjectKey>,
     /// The model's classes, to filter by.
     pub classes: Vec<DefectClass>,
+    /// What a rejection mutes, by project.
+    pub mute_rules: Arc<dyn Fn(ProjectKey) -> MuteRules + Send + Sync>,
     /// The `[http]` section.
     pub http: HttpConfig,
     /// The `[review]` section.
@@ -86,6 +90,12 @@ impl State {
 
     pub(crate) fn classes(&self) -> &[DefectClass] {
         &self.0.parts.classes
+    }
+
+    /// What a rejection mutes today, by project.
+    pub(crate) fn muting(&self) -> impl Fn(ProjectKey) -> Muting + Send + Sync + '_ {
+        let today = self.now().to_zoned_datetime(self.zone().clone()).date();
+        move |project| Muting { rules: (self.0.parts.mute_rules)(project), today }
     }
 
     pub(crate) fn http(&self) -> &HttpConfig {

@@ -104,6 +104,8 @@ fn card(
         state: FindingState::Proposed,
         decision: None,
         delivery: if mode == ProjectMode::Draft { Delivery::Waiting } else { Delivery::Withheld },
+        held: None,
+        similar: None,
         punch_item: None,
         position: None,
         problem: None,

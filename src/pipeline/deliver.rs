@@ -55,6 +55,7 @@ async fn reconcile(
         mode: permitted.mode,
         state: card.state,
         verdict: card.decision.as_ref().map(|decision| &decision.verdict),
+        held: card.held.is_some(),
         suggested: &card.draft,
         send_on_accept: context.config.on_accept == OnAccept::Initiated,
         remote: remote.as_ref(),

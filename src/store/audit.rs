@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::ids::{FindingId, PhotoId, Sha256Digest};
 use crate::domain::job::{InboxId, JobId};
+use crate::domain::review::MuteId;
 use crate::store::record::record;
 use crate::store::rows::{from_hex, from_json, instant, millis, to_json};
 use crate::store::{Connection, Error, Store};
@@ -29,6 +30,8 @@ pub enum Subject {
     Finding(FindingId),
     /// A job that a person retried or dropped.
     Job(JobId),
+    /// A mute.
+    Mute(MuteId),
 }
 
 impl fmt::Display for Subject {
@@ -38,6 +41,7 @@ impl fmt::Display for Subject {
             Self::Photo(id) => write!(f, "photo:{id}"),
             Self::Finding(id) => write!(f, "finding:{id}"),
             Self::Job(id) => write!(f, "job:{}", id.0),
+            Self::Mute(id) => write!(f, "mute:{}", id.0),
         }
     }
 }

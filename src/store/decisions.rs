@@ -3,19 +3,28 @@
 use jiff::Timestamp;
 
 use crate::domain::card::Card;
-use crate::domain::ids::FindingId;
+use crate::domain::dedupe::Muting;
+use crate::domain::ids::{FindingId, ProjectKey};
 use crate::domain::job::Job;
 use crate::domain::review::{Decision, Delivery, FindingState, Verdict};
 use crate::store::audit::{self, Entry, Subject};
 use crate::store::rows::{millis, to_json};
-use crate::store::{Connection, Error, Store, findings, queue};
+use crate::store::{Connection, Error, Store, findings, mutes, queue};
+
+/// What a rejection mutes, project by project.
+pub type MutingOf<'a> = &'a (dyn Fn(ProjectKey) -> Muting + Send + Sync);
 
 impl Store {
-    /// Records `decision` and queues what carries it to Procore.
+    /// Records `decision`, queues what carries it to Procore, and mutes what follows from it by `muting`.
     ///
     /// # Errors
     /// [`Error::Conflict`], telling who decided what, unless the finding is still proposed.
-    pub async fn decide(&self, id: FindingId, decision: &Decision) -> Result<Card, Error> {
+    pub async fn decide(
+        &self,
+        id: FindingId,
+        decision: &Decision,
+        muting: MutingOf<'_>,
+    ) -> Result<Card, Error> {
         let mut transaction = self.begin().await?;
         let card = existing(&mut transaction, id).await?;
         if card.state != FindingState::Proposed {
@@ -42,6 +51,7 @@ impl Store {
             serde_json::to_value(decision)?,
         );
         audit::append(&mut transaction, entry, decision.at).await?;
+        mutes::follow(&mut transaction, &card, decision, muting(card.project)).await?;
         queue::insert(&mut transaction, &[Job::ApplyDecision { finding: id }], decision.at, decision.at)
             .await?;
         let card = existing(&mut transaction, id).await?;
@@ -72,6 +82,7 @@ impl Store {
         .bind(id.to_string())
         .execute(&mut *transaction)
         .await?;
+        mutes::unfollow(&mut transaction, id, reviewer, now).await?;
         let detail = serde_json::json!({ "decision": card.decision });
         let entry = Entry::by(reviewer, "finding.undone", Subject::Finding(id), detail);
         audit::append(&mut transaction, entry, now).await?;

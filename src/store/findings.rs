@@ -9,7 +9,7 @@ use sqlx::QueryBuilder;
 
 use crate::domain::card::Card;
 use crate::domain::ids::{FindingId, PhotoId, ProjectKey, PunchItemId};
-use crate::domain::review::{Decision, Delivery, FindingState};
+use crate::domain::review::{Decision, Delivery, FindingState, Held, Keeper};
 use crate::store::audit::{self, Entry, Subject};
 use crate::store::record::record;
 use crate::store::rows::{from_hex, from_json, from_json_option, from_name, millis, to_json};
@@ -24,6 +24,8 @@ pub struct CardQuery {
     pub states: Vec<FindingState>,
     /// Come so far towards Procore; empty means any.
     pub deliveries: Vec<Delivery>,
+    /// On one shelf.
+    pub shelf: Shelf,
     /// Of one class.
     pub class: Option<String>,
     /// With these words in title, text, place, trade, class, file name or uploader, in any case.
@@ -38,6 +40,34 @@ pub struct CardQuery {
     pub limit: Option<u32>,
     /// Leave out this many first.
     pub offset: u32,
+}
+
+/// Cards by what keeps them back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shelf {
+    /// All of them.
+    #[default]
+    Any,
+    /// Those that a reviewer should look at: kept back by nothing or by a cap.
+    Open,
+    /// Those of them that a cap keeps back.
+    Capped,
+    /// Silenced by a mute.
+    Muted,
+    /// On Procore's list already; their photos are linked to that item.
+    Known,
+}
+
+impl Shelf {
+    const fn sql(self) -> &'static str {
+        match self {
+            Self::Any => "",
+            Self::Open => " AND (held IS NULL OR held = 'cap')",
+            Self::Capped => " AND held = 'cap'",
+            Self::Muted => " AND held = 'mute'",
+            Self::Known => " AND held = 'open_item'",
+        }
+    }
 }
 
 /// The order of a list of cards.
@@ -65,8 +95,14 @@ impl CardOrder {
 /// The numbers on the tabs of the review page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Counts {
-    /// Proposed and not decided.
+    /// Proposed and not decided, kept back by nothing or by a cap.
     pub to_review: u64,
+    /// Of those, kept back by a cap: no draft was made of them.
+    pub capped: u64,
+    /// Proposed, and silenced by a mute.
+    pub muted: u64,
+    /// Proposed, and on Procore's list already.
+    pub known: u64,
     /// Decided since the start of the day.
     pub decided_today: u64,
     /// Decided, and not yet carried over to Procore.
@@ -88,12 +124,24 @@ record! {
         punch_item: Option<i64>,
         position: Option<i64>,
         problem: Option<String>,
+        held: Option<String>,
+        held_by: Option<i64>,
+        held_because: Option<String>,
     }
 }
 
 impl Record {
     pub(crate) fn into_card(self) -> Result<Card, Error> {
+        let held = match &self.held {
+            None => None,
+            Some(name) => Some(Held {
+                by: Keeper::of(name, self.held_by)
+                    .ok_or_else(|| Error::row("column", "findings.held", format!("{name} by nobody")))?,
+                because: self.held_because.unwrap_or_default(),
+            }),
+        };
         Ok(Card {
+            held,
             state: from_name("findings.state", &self.state)?,
             delivery: from_name("findings.delivery", &self.delivery)?,
             decision: from_json_option::<Decision>("findings.decision", self.decision.as_deref())?,
@@ -126,8 +174,13 @@ impl Store {
 
     /// The numbers on the tabs, of one project or all.
     pub async fn counts(&self, project: Option<ProjectKey>, today_since: Timestamp) -> Result<Counts, Error> {
+        let proposed =
+            |shelf| CardQuery { states: vec![FindingState::Proposed], shelf, ..CardQuery::default() };
         let asked = [
-            CardQuery { states: vec![FindingState::Proposed], ..CardQuery::default() },
+            proposed(Shelf::Open),
+            proposed(Shelf::Capped),
+            proposed(Shelf::Muted),
+            proposed(Shelf::Known),
             CardQuery { decided_since: Some(today_since), ..CardQuery::default() },
             CardQuery {
                 states: vec![FindingState::Accepted, FindingState::Rejected],
@@ -143,10 +196,20 @@ impl Store {
             push_conditions(&mut sql, &CardQuery { project, ..query });
             sql.push(")");
         }
-        let (to_review, decided_today, waiting, problems): (i64, i64, i64, i64) =
-            sql.build_query_as().fetch_one(&self.0.readers).await?;
+        let (to_review, capped, muted, known, decided_today, waiting, problems): (
+            i64,
+            i64,
+            i64,
+            i64,
+            i64,
+            i64,
+            i64,
+        ) = sql.build_query_as().fetch_one(&self.0.readers).await?;
         Ok(Counts {
             to_review: to_review as u64,
+            capped: capped as u64,
+            muted: muted as u64,
+            known: known as u64,
             decided_today: decided_today as u64,
             waiting: waiting as u64,
             problems: problems as u64,
@@ -190,6 +253,7 @@ fn push_conditions(sql: &mut QueryBuilder<Db>, query: &CardQuery) {
         sql.push(" AND company = ").push_bind(project.company.value());
         sql.push(" AND project = ").push_bind(project.project.value());
     }
+    sql.push(query.shelf.sql());
     push_names(sql, " AND state IN (", query.states.iter().map(|state| state.name()));
     push_names(sql, " AND delivery IN (", query.deliveries.iter().map(|delivery| delivery.name()));
     if let Some(class) = &query.class {
@@ -262,8 +326,9 @@ pub(crate) async fn insert(
 ) -> Result<bool, Error> {
     let id = card.finding.id;
     let added = sqlx::query(
-        "INSERT INTO findings (id, company, project, photo, class, score, found_at, state, delivery, search, card)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO findings (id, company, project, photo, class, score, found_at, state, delivery, search, card,
+                               held, held_by, held_because)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO NOTHING",
     )
     .bind(id.to_string())
     .bind(card.project.company.value())
@@ -276,6 +341,9 @@ pub(crate) async fn insert(
     .bind(card.delivery.name())
     .bind(search_text(card))
     .bind(to_json(card)?)
+    .bind(card.held.as_ref().map(|held| held.by.name()))
+    .bind(card.held.as_ref().and_then(|held| held.by.id()))
+    .bind(card.held.as_ref().map(|held| held.because.clone()))
     .execute(&mut *connection)
     .await?;
     let new = added.rows_affected() > 0;

@@ -1,4 +1,4 @@
-//! The durable store: inbox, queue, photos, findings, outbox, audit.
+//! The durable store: inbox, queue, photos, findings, mutes, outbox, audit.
 //!
 //! One file a subject, each with all of its SQL. Every change is one transaction that is on the
 //! disk when the call returns. Nothing here reads a clock: `now` is an argument.
@@ -13,6 +13,7 @@ mod decisions;
 mod error;
 mod findings;
 mod inbox;
+mod mutes;
 mod open;
 mod outbox;
 mod photos;
@@ -29,9 +30,11 @@ use tokio::sync::watch;
 
 pub use crate::store::audit::{AuditBreak, AuditReport, AuditRow, Subject};
 pub use crate::store::config::{Config, DEFAULTS};
+pub use crate::store::decisions::MutingOf;
 pub use crate::store::error::Error;
-pub use crate::store::findings::{CardOrder, CardQuery, Counts};
+pub use crate::store::findings::{CardOrder, CardQuery, Counts, Shelf};
 pub use crate::store::inbox::{DeliveryRow, NewDelivery, Received};
+pub use crate::store::mutes::MuteRow;
 pub use crate::store::outbox::{WriteIntent, WriteKind, WriteOutcome, WriteState};
 pub use crate::store::photos::{
     PhotoRecord, PhotoRow, PhotoState, PhotoSummary, Recorded, StageTime, StoredPicture,

@@ -15,7 +15,10 @@ use crate::store::rows::millis;
 use crate::store::{Config, Db, Error, Inner, Store};
 
 /// Append-only: version, name, text. A migration that has landed is never edited.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "first", include_str!("migrations/0001_first.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "first", include_str!("migrations/0001_first.sql")),
+    (2, "once", include_str!("migrations/0002_once.sql")),
+];
 
 /// Two processes that open a new database at once may trip over each other; the second look finds
 /// the other's work done.

@@ -40,6 +40,15 @@ impl Mute {
     }
 }
 
+/// What a rejection needs to become a mute: the project's rules and its day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Muting {
+    /// The project's rules.
+    pub rules: MuteRules,
+    /// Today, where the project is.
+    pub today: Date,
+}
+
 /// The mute that follows from rejecting `finding` at `place` on `today`. Wrong and double findings
 /// mute nothing; nor does anything without a location, as that would mute the whole project.
 pub fn mute_from(
@@ -47,8 +56,7 @@ pub fn mute_from(
     finding: &Finding,
     place: &Place,
     reviewer: &str,
-    today: Date,
-    rules: &MuteRules,
+    Muting { rules, today }: Muting,
 ) -> Option<Mute> {
     let until = match reason {
         RejectReason::NotADefect | RejectReason::Duplicate => return None,
@@ -85,8 +93,8 @@ mod tests {
     use crate::domain::place::Location;
     use crate::domain::score::Score;
 
-    const RULES: MuteRules = MuteRules { too_early_days: 14 };
     const TODAY: Date = date(2026, 6, 4);
+    const MUTING: Muting = Muting { rules: MuteRules { too_early_days: 14 }, today: TODAY };
 
     fn finding(class: &str) -> Finding {
         let detection = Detection {
@@ -106,21 +114,20 @@ mod tests {
 
     #[test]
     fn reasons_become_mutes() {
-        let until = |reason| {
-            mute_from(reason, &finding("crack"), &at(1), "Sam", TODAY, &RULES).map(|mute| mute.until)
-        };
+        let until =
+            |reason| mute_from(reason, &finding("crack"), &at(1), "Sam", MUTING).map(|mute| mute.until);
         assert_eq!(until(RejectReason::TooEarly), Some(Some(date(2026, 6, 18))));
         assert_eq!(until(RejectReason::NotOurs), Some(None));
         assert_eq!(until(RejectReason::CosmeticOk), Some(None));
         assert_eq!(until(RejectReason::NotADefect), None);
         assert_eq!(until(RejectReason::Duplicate), None);
         let nowhere = Place::unknown("no GPS");
-        assert_eq!(mute_from(RejectReason::NotOurs, &finding("crack"), &nowhere, "Sam", TODAY, &RULES), None);
+        assert_eq!(mute_from(RejectReason::NotOurs, &finding("crack"), &nowhere, "Sam", MUTING), None);
     }
 
     #[test]
     fn a_mute_silences_its_class_at_its_location_while_it_holds() {
-        let early = mute_from(RejectReason::TooEarly, &finding("crack"), &at(1), "Sam", TODAY, &RULES);
+        let early = mute_from(RejectReason::TooEarly, &finding("crack"), &at(1), "Sam", MUTING);
         let mutes: Vec<Mute> = early.into_iter().collect();
         let cases = [
             ("crack", 1, TODAY, true),
@@ -139,7 +146,7 @@ mod tests {
 
     #[test]
     fn of_several_the_longest_counts() {
-        let by = |reason| mute_from(reason, &finding("crack"), &at(1), "Sam", TODAY, &RULES).expect("mutes");
+        let by = |reason| mute_from(reason, &finding("crack"), &at(1), "Sam", MUTING).expect("mutes");
         let mut mutes = vec![by(RejectReason::TooEarly), by(RejectReason::NotOurs)];
         for _ in 0..2 {
             let found = muted(&finding("crack"), &at(1), &mutes, TODAY);

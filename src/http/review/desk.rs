@@ -12,7 +12,7 @@ use crate::http::State;
 use crate::http::choices::{self, Choices};
 use crate::http::error::HttpError;
 use crate::http::session::Session;
-use crate::store::{CardOrder, CardQuery};
+use crate::store::{CardOrder, CardQuery, Shelf};
 
 /// One reviewer in front of one list.
 #[derive(Debug)]
@@ -151,7 +151,7 @@ pub(super) fn query(filter: &Filter, midnight: Timestamp) -> CardQuery {
     };
     let decided = vec![FindingState::Accepted, FindingState::Rejected];
     match filter.tab {
-        Tab::ToReview => CardQuery { states: vec![FindingState::Proposed], ..narrowed },
+        Tab::ToReview => CardQuery { states: vec![FindingState::Proposed], shelf: Shelf::Open, ..narrowed },
         Tab::Waiting => CardQuery {
             states: decided,
             deliveries: vec![crate::domain::review::Delivery::Waiting],

@@ -21,6 +21,7 @@ use tower::ServiceExt;
 use crate::domain::card::Card;
 use crate::domain::ids::{FindingId, ImageId};
 use crate::domain::job::Job;
+use crate::domain::tagging::MuteRules;
 use crate::http::config::tests::defaults;
 use crate::http::sample::{self, PROJECT};
 use crate::http::{Check, Health, HttpConfig, Parts, ReviewConfig, ReviewKey, State, Webhook, router};
@@ -128,6 +129,7 @@ impl Site {
             metrics: Arc::new(|| "# EOF\n".to_owned()),
             clock: Arc::new(now),
             projects: vec![PROJECT],
+            mute_rules: Arc::new(|_| MuteRules { too_early_days: 14 }),
             classes: vec![sample::card(1).finding.class],
             http,
             review,

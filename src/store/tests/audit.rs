@@ -1,4 +1,4 @@
-use super::{Fresh, PROJECT, accepted, at, found};
+use super::{Fresh, MUTING, PROJECT, accepted, at, found};
 use crate::domain::ids::{ImageId, PhotoId};
 use crate::store::{AuditBreak, Subject};
 
@@ -7,7 +7,7 @@ async fn chain() -> Fresh {
     let fresh = Fresh::new().await;
     for image in 1..=3 {
         let finding = found(&fresh.store, image, "crack", image).await;
-        fresh.store.decide(finding, &accepted("dana", 10 + image)).await.expect("decides");
+        fresh.store.decide(finding, &accepted("dana", 10 + image), MUTING).await.expect("decides");
     }
     fresh
 }
@@ -37,7 +37,7 @@ async fn an_honest_chain_holds() {
 async fn the_rows_tell_what_happened() {
     let fresh = Fresh::new().await;
     let finding = found(&fresh.store, 1, "crack", 1).await;
-    fresh.store.decide(finding, &accepted("dana", 10)).await.expect("decides");
+    fresh.store.decide(finding, &accepted("dana", 10), MUTING).await.expect("decides");
     let rows = fresh.store.audit_of(Subject::Finding(finding)).await.expect("reads");
     let told: Vec<_> = rows.iter().map(|row| (row.kind.as_str(), row.actor.as_str(), row.at)).collect();
     assert_eq!(told, [("finding.proposed", "punchlens", at(1)), ("finding.decided", "dana", at(10))]);

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::{Fresh, PROJECT, accepted, at, claim, found, rejected, started};
+use super::{Fresh, MUTING, PROJECT, accepted, at, claim, found, rejected, started};
 use crate::domain::ids::{FindingId, PunchItemId};
 use crate::domain::job::Job;
 use crate::domain::review::{Delivery, FindingState};
@@ -34,16 +34,16 @@ async fn a_decision_is_kept_queued_and_final() {
     let fresh = Fresh::new().await;
     let store = &fresh.store;
     let finding = published(store, 1).await;
-    let card = store.decide(finding, &accepted("dana", 10)).await.expect("decides");
+    let card = store.decide(finding, &accepted("dana", 10), MUTING).await.expect("decides");
     assert_eq!((card.state, card.delivery), (FindingState::Accepted, Delivery::Waiting));
     assert_eq!(card.decision, Some(accepted("dana", 10)));
     assert_eq!(card.decided_draft().title, "Mend it");
     assert_eq!(store.card(finding).await.expect("reads"), Some(card));
-    let reason = conflict(store.decide(finding, &rejected("lee", 11)).await);
+    let reason = conflict(store.decide(finding, &rejected("lee", 11), MUTING).await);
     assert_eq!(reason, "dana accepted this already, at 2027-01-15T08:00:10Z");
     assert_eq!(claim(store, "box", 12).await.expect("queued").job, Job::ApplyDecision { finding });
     let stranger = FindingId::of(PROJECT, &crate::domain::ids::Sha256Digest::of(b"none"), "crack");
-    assert!(matches!(store.decide(stranger, &accepted("dana", 10)).await, Err(Error::NotFound(_))));
+    assert!(matches!(store.decide(stranger, &accepted("dana", 10), MUTING).await, Err(Error::NotFound(_))));
 }
 
 #[tokio::test]
@@ -53,7 +53,8 @@ async fn of_two_reviewers_at_once_one_wins() {
     for image in 1..=10 {
         let finding = found(one, image, "crack", 0).await;
         let (dana, lee) = (accepted("dana", 5), rejected("lee", 5));
-        let (first, second) = tokio::join!(one.decide(finding, &dana), other.decide(finding, &lee));
+        let (first, second) =
+            tokio::join!(one.decide(finding, &dana, MUTING), other.decide(finding, &lee, MUTING));
         let (won, lost) = if first.is_ok() { (first, second) } else { (second, first) };
         let winner = won.expect("one of them").decision.expect("is kept").reviewer;
         assert!(conflict(lost).starts_with(&winner));
@@ -68,12 +69,12 @@ async fn undone_it_is_as_if_never_decided() {
     let store = &fresh.store;
     let finding = published(store, 1).await;
     let before = store.card(finding).await.expect("reads").expect("is there");
-    store.decide(finding, &rejected("dana", 10)).await.expect("decides");
+    store.decide(finding, &rejected("dana", 10), MUTING).await.expect("decides");
     let after = store.undo(finding, "dana", at(11)).await.expect("undoes");
     assert_eq!(after, before);
     assert!(store.jobs(None, 10).await.expect("lists").is_empty(), "nothing is left to carry over");
     conflict(store.undo(finding, "dana", at(12)).await);
-    store.decide(finding, &accepted("lee", 13)).await.expect("decides anew");
+    store.decide(finding, &accepted("lee", 13), MUTING).await.expect("decides anew");
 }
 
 #[tokio::test]
@@ -81,7 +82,7 @@ async fn too_late_is_told() {
     let fresh = Fresh::new().await;
     let store = &fresh.store;
     let finding = published(store, 1).await;
-    store.decide(finding, &accepted("dana", 10)).await.expect("decides");
+    store.decide(finding, &accepted("dana", 10), MUTING).await.expect("decides");
     let lease = claim(store, "box", 11).await.expect("queued").lease;
     assert!(conflict(store.undo(finding, "dana", at(12)).await).contains("right now"));
 
@@ -106,7 +107,7 @@ async fn a_decision_before_the_draft_is_out_outlives_its_publishing() {
     let store = &fresh.store;
     let finding = found(store, 1, "crack", 0).await;
     let publish = claim(store, "box", 1).await.expect("the publishing").lease;
-    store.decide(finding, &accepted("dana", 2)).await.expect("decides");
+    store.decide(finding, &accepted("dana", 2), MUTING).await.expect("decides");
     store.finish_write(&publish, &made(1), &[], at(3)).await.expect("finishes");
     let card = store.card(finding).await.expect("reads").expect("is there");
     assert_eq!((card.state, card.delivery), (FindingState::Accepted, Delivery::Waiting));
@@ -148,7 +149,7 @@ async fn a_hand_in_procore_ends_our_say() {
     store.finish_write(&lease, &taken, &[], at(6)).await.expect("finishes");
     let card = store.card(finding).await.expect("reads").expect("is there");
     assert_eq!((card.state, card.problem.as_deref()), (FindingState::TakenOver, Some("closed by Lee")));
-    assert!(conflict(store.decide(finding, &accepted("dana", 7)).await).contains("in Procore first"));
+    assert!(conflict(store.decide(finding, &accepted("dana", 7), MUTING).await).contains("in Procore first"));
     assert_eq!(store.counts(None, at(0)).await.expect("counts").problems, 0);
 }
 
@@ -159,7 +160,7 @@ async fn what_takes_two_writes_waits_for_the_second() {
     let finding = found(store, 1, "crack", 0).await;
     let publish = claim(store, "box", 1).await.expect("the publishing").lease;
     store.finish_write(&publish, &WriteOutcome::Withheld, &[], at(1)).await.expect("review comes first");
-    store.decide(finding, &accepted("dana", 2)).await.expect("decides");
+    store.decide(finding, &accepted("dana", 2), MUTING).await.expect("decides");
     let delivery = async || store.card(finding).await.expect("reads").expect("is there").delivery;
     let create = claim(store, "box", 3).await.expect("queued").lease;
     let send = [Job::ApplyDecision { finding }];
@@ -182,7 +183,7 @@ async fn a_rejection_of_what_was_never_made_can_be_undone_and_is_then_published(
         let store = &fresh.store;
         let finding = found(store, 1, "crack", 0).await;
         let publish = if rejected_first { None } else { claim(store, "box", 1).await };
-        store.decide(finding, &rejected("dana", 2)).await.expect("decides");
+        store.decide(finding, &rejected("dana", 2), MUTING).await.expect("decides");
         if let Some(publish) = publish {
             store.finish_write(&publish.lease, &never_made(), &[], at(3)).await.expect("passes by");
         }
@@ -204,7 +205,7 @@ async fn in_shadow_mode_every_decision_can_be_undone() {
         let lease = claim(store, "box", now).await.expect("queued").lease;
         store.finish_write(&lease, &WriteOutcome::Withheld, &[], at(now)).await.expect("finishes");
         if now == 1 {
-            store.decide(finding, &accepted("dana", 2)).await.expect("decides");
+            store.decide(finding, &accepted("dana", 2), MUTING).await.expect("decides");
         }
     }
     let card = store.card(finding).await.expect("reads").expect("is there");

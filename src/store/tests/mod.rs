@@ -6,6 +6,7 @@ mod damage;
 mod decisions;
 mod inbox;
 mod model;
+mod mutes;
 mod outbox;
 mod photos;
 mod queue;
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 
 use crate::domain::capture::{CaptureInfo, Known};
 use crate::domain::card::{Card, CardPhoto};
+use crate::domain::dedupe::Muting;
 use crate::domain::detection::DefectClass;
 use crate::domain::finding::{Finding, Region};
 use crate::domain::geometry::Size;
@@ -27,10 +29,14 @@ use crate::domain::place::Place;
 use crate::domain::punch_item::{Edits, PunchItemDraft};
 use crate::domain::review::{Decision, Delivery, FindingState, RejectReason, Verdict};
 use crate::domain::score::Score;
+use crate::domain::tagging::MuteRules;
 use crate::store::queue::KINDS;
-use crate::store::{Claimed, Config, DEFAULTS, PhotoRecord, PhotoState, Store, StoredPicture};
+use crate::store::{Claimed, Config, DEFAULTS, MutingOf, PhotoRecord, PhotoState, Store, StoredPicture};
 
 const PROJECT: ProjectKey = ProjectKey { company: CompanyId::new(8), project: ProjectId::new(6778) };
+/// "Too early" mutes for a fortnight from 15 January 2027.
+const MUTING: MutingOf<'static> =
+    &|_| Muting { rules: MuteRules { too_early_days: 14 }, today: jiff::civil::date(2027, 1, 15) };
 const LEASE: Duration = Duration::from_mins(1);
 
 /// Second number `seconds` of the tests' time.
@@ -147,6 +153,8 @@ fn card(record: &PhotoRecord, class: &str, score: f32, found_at: Timestamp) -> C
         state: FindingState::Proposed,
         decision: None,
         delivery: Delivery::Waiting,
+        held: None,
+        similar: None,
         punch_item: None,
         position: None,
         problem: None,

@@ -1,4 +1,6 @@
-use super::{Fresh, PROJECT, accepted, analyse, at, card, claim, config, found, record, rejected, started};
+use super::{
+    Fresh, MUTING, PROJECT, accepted, analyse, at, card, claim, config, found, record, rejected, started,
+};
 use crate::domain::ids::{ImageId, PhotoId, ProjectId, ProjectKey, Sha256Digest};
 use crate::domain::job::Job;
 use crate::domain::review::{Delivery, FindingState};
@@ -140,14 +142,14 @@ async fn lists_filter_order_and_page() {
 
     let crack_id =
         store.cards(&CardQuery { class: Some("crack".into()), ..all() }).await.expect("lists")[0].finding.id;
-    store.decide(crack_id, &accepted("dana", 50)).await.expect("decides");
+    store.decide(crack_id, &accepted("dana", 50), MUTING).await.expect("decides");
     let proposed = CardQuery { states: vec![FindingState::Proposed], ..all() };
     assert_eq!(titles(store, proposed).await, [spalling, paint]);
     let decided = CardQuery { decided_since: Some(at(50)), deliveries: vec![Delivery::Waiting], ..all() };
     assert_eq!(titles(store, decided).await, [crack]);
     assert!(titles(store, CardQuery { decided_since: Some(at(51)), ..all() }).await.is_empty());
     let counts = store.counts(Some(PROJECT), at(40)).await.expect("counts");
-    assert_eq!(counts, Counts { to_review: 2, decided_today: 1, waiting: 1, problems: 0 });
+    assert_eq!(counts, Counts { to_review: 2, decided_today: 1, waiting: 1, ..Counts::default() });
     assert_eq!(store.counts(Some(elsewhere), at(40)).await.expect("counts"), Counts::default());
 }
 
@@ -170,7 +172,7 @@ async fn old_pictures_go_once_nobody_waits_for_them() {
     let store = &fresh.store;
     let settled = found(store, 1, "crack", 0).await;
     found(store, 2, "crack", 0).await;
-    store.decide(settled, &rejected("dana", 10)).await.expect("decides");
+    store.decide(settled, &rejected("dana", 10), MUTING).await.expect("decides");
     let in_a_year = at(366 * 24 * 3600);
     assert_eq!(store.prune(in_a_year).await.expect("prunes"), Pruned::default(), "not carried over yet");
     let lease = started(store, Job::SyncPunchItem { finding: settled }, 20).await.lease;

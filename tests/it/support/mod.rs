@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use punchlens::app::App;
 use punchlens::config::{Loaded, load_from};
 use punchlens::domain::card::Card;
+use punchlens::domain::dedupe::Muting;
 use punchlens::domain::delivery::ProjectMode;
 use punchlens::domain::ids::{FindingId, ImageId, ProjectKey};
 use punchlens::domain::review::{Decision, Delivery, Verdict};
+use punchlens::domain::tagging::MuteRules;
 use punchlens::inference::Detector;
 use punchlens::simulator::{Limits, Options, PhotoUpload, PunchItem, Simulator, contract, seed};
 use punchlens::store::{CardQuery, PhotoSummary, QueueStats, Store};
@@ -21,6 +23,9 @@ use tokio_util::sync::CancellationToken;
 
 /// The project that the service may touch.
 pub(crate) const PROJECT: ProjectKey = ProjectKey { company: seed::COMPANY, project: seed::PROJECT };
+
+/// The day on which the tests' reviewers decide: far away, so that their mutes hold.
+const TODAY: jiff::civil::Date = jiff::civil::date(2999, 1, 1);
 
 /// The secret that the simulator's deliveries carry.
 pub(crate) const AUTHORIZATION: &str = "Bearer a-secret-of-the-tests-0123456789abcdef";
@@ -146,7 +151,8 @@ impl TestApp {
     /// Decides as a reviewer and waits until it is carried over.
     pub(crate) async fn decide(&self, finding: FindingId, verdict: Verdict) -> Card {
         let decision = Decision { verdict, reviewer: "Sam Super".into(), at: Timestamp::now() };
-        self.store.decide(finding, &decision).await.expect("decides");
+        let muting = Muting { rules: MuteRules { too_early_days: 14 }, today: TODAY };
+        self.store.decide(finding, &decision, &move |_| muting).await.expect("decides");
         self.until_idle().await;
         let card = self.store.card(finding).await.expect("store").expect("there");
         assert_ne!(card.delivery, Delivery::Waiting);

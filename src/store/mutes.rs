@@ -1,0 +1,211 @@
+//! What reviewers muted: made by rejections or by hand, in force until a day or until lifted.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::domain::card::Card;
+use crate::domain::dedupe::{Mute, Muting, mute_from};
+use crate::domain::detection::DefectClass;
+use crate::domain::ids::{CompanyId, FindingId, LocationId, ProjectId, ProjectKey};
+use crate::domain::review::{Decision, MuteId, Verdict};
+use crate::store::audit::{self, Entry, Subject};
+use crate::store::record::record;
+use crate::store::rows::{from_hex, from_name, instant, millis};
+use crate::store::{Connection, Error, Store};
+
+/// A mute in force, with what it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MuteRow {
+    /// Its number.
+    pub id: MuteId,
+    /// Where it holds.
+    pub project: ProjectKey,
+    /// What it mutes, until when, why and by whom.
+    #[serde(flatten)]
+    pub mute: Mute,
+    /// The location in words.
+    pub place: String,
+    /// The finding whose rejection it follows from.
+    pub finding: Option<FindingId>,
+    /// When it was made.
+    pub added_at: Timestamp,
+    /// Findings that it keeps back.
+    pub silenced: u64,
+}
+
+record! {
+    struct Record {
+        id: i64,
+        company: i64,
+        project: i64,
+        class: String,
+        location: i64,
+        place: String,
+        until: Option<String>,
+        reason: String,
+        reviewer: String,
+        finding: Option<String>,
+        added_at: i64,
+        silenced: i64,
+    }
+}
+
+impl Record {
+    fn into_row(self) -> Result<MuteRow, Error> {
+        let until = self.until.map(|day| day.parse().map_err(|error| Error::row("mute", &day, error)));
+        Ok(MuteRow {
+            id: MuteId(self.id),
+            project: ProjectKey {
+                company: CompanyId::new(self.company),
+                project: ProjectId::new(self.project),
+            },
+            mute: Mute {
+                class: DefectClass::new(&self.class),
+                location: LocationId::new(self.location),
+                until: until.transpose()?,
+                reason: from_name("mutes.reason", &self.reason)?,
+                reviewer: self.reviewer,
+            },
+            place: self.place,
+            finding: self.finding.map(|hex| from_hex("mutes.finding", &hex)).transpose()?,
+            added_at: instant(self.added_at)?,
+            silenced: self.silenced as u64,
+        })
+    }
+}
+
+/// The columns of a [`Record`], of mutes that nobody lifted.
+const SELECT: &str =
+    "SELECT mutes.*, (SELECT COUNT(*) FROM findings WHERE held = 'mute' AND held_by = mutes.id
+     AND findings.state = 'proposed') AS silenced FROM mutes WHERE lifted_at IS NULL";
+
+impl Store {
+    /// The mutes that nobody lifted, of one project or all, last made first. Some may have run out: see
+    /// [`Mute::holds`].
+    pub async fn mutes(&self, project: Option<ProjectKey>) -> Result<Vec<MuteRow>, Error> {
+        let mut sql = sqlx::QueryBuilder::new(SELECT);
+        if let Some(project) = project {
+            sql.push(" AND company = ").push_bind(project.company.value());
+            sql.push(" AND project = ").push_bind(project.project.value());
+        }
+        sql.push(" ORDER BY added_at DESC, id DESC LIMIT ").push_bind(i64::from(self.0.config.list_rows));
+        let records: Vec<Record> = sql.build_query_as().fetch_all(&self.0.readers).await?;
+        records.into_iter().map(Record::into_row).collect()
+    }
+
+    /// Mutes by hand what `mute` says; `place` is its location in words.
+    pub async fn add_mute(
+        &self,
+        project: ProjectKey,
+        mute: &Mute,
+        place: &str,
+        now: Timestamp,
+    ) -> Result<MuteId, Error> {
+        let mut transaction = self.begin().await?;
+        let id = insert(&mut transaction, project, mute, place, None, now).await?;
+        self.commit(transaction).await?;
+        Ok(id)
+    }
+
+    /// Ends a mute. What it kept back comes among those to review.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such mute, [`Error::Conflict`] when it was lifted already.
+    pub async fn lift_mute(&self, id: MuteId, reviewer: &str, now: Timestamp) -> Result<(), Error> {
+        let mut transaction = self.begin().await?;
+        let lifted: Option<Option<String>> = sqlx::query_scalar("SELECT lifted_by FROM mutes WHERE id = $1")
+            .bind(id.0)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        match lifted {
+            None => return Err(Error::NotFound(format!("mute {}", id.0))),
+            Some(Some(who)) => return Err(Error::Conflict(format!("{who} lifted this mute already"))),
+            Some(None) => lift(&mut transaction, id, reviewer, now).await?,
+        }
+        self.commit(transaction).await
+    }
+}
+
+/// Mutes what follows from `decision` about `card`, if anything does.
+pub(crate) async fn follow(
+    connection: &mut Connection,
+    card: &Card,
+    decision: &Decision,
+    muting: Muting,
+) -> Result<(), Error> {
+    let Verdict::Reject { reason } = decision.verdict else { return Ok(()) };
+    let mute = mute_from(reason, &card.finding, &card.place, &decision.reviewer, muting);
+    if let Some(mute) = mute {
+        let place = card.place.name().unwrap_or_default();
+        insert(connection, card.project, &mute, &place, Some(card.finding.id), decision.at).await?;
+    }
+    Ok(())
+}
+
+/// Lifts what followed from a decision that is taken back.
+pub(crate) async fn unfollow(
+    connection: &mut Connection,
+    finding: FindingId,
+    reviewer: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let ids: Vec<i64> =
+        sqlx::query_scalar("SELECT id FROM mutes WHERE finding = $1 AND lifted_at IS NULL ORDER BY id")
+            .bind(finding.to_string())
+            .fetch_all(&mut *connection)
+            .await?;
+    for id in ids {
+        lift(connection, MuteId(id), reviewer, now).await?;
+    }
+    Ok(())
+}
+
+async fn insert(
+    connection: &mut Connection,
+    project: ProjectKey,
+    mute: &Mute,
+    place: &str,
+    finding: Option<FindingId>,
+    now: Timestamp,
+) -> Result<MuteId, Error> {
+    let id: i64 = sqlx::query_scalar(
+        "INSERT INTO mutes (company, project, class, location, place, until, reason, reviewer, finding, added_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
+    )
+    .bind(project.company.value())
+    .bind(project.project.value())
+    .bind(mute.class.name())
+    .bind(mute.location.value())
+    .bind(place)
+    .bind(mute.until.map(|day| day.to_string()))
+    .bind(mute.reason.name())
+    .bind(&mute.reviewer)
+    .bind(finding.map(|id| id.to_string()))
+    .bind(millis(now))
+    .fetch_one(&mut *connection)
+    .await?;
+    let detail = json!({ "project": project, "mute": mute, "finding": finding });
+    let entry = Entry::by(&mute.reviewer, "mute.added", Subject::Mute(MuteId(id)), detail);
+    audit::append(connection, entry, now).await?;
+    Ok(MuteId(id))
+}
+
+async fn lift(connection: &mut Connection, id: MuteId, reviewer: &str, now: Timestamp) -> Result<(), Error> {
+    sqlx::query("UPDATE mutes SET lifted_at = $2, lifted_by = $3 WHERE id = $1")
+        .bind(id.0)
+        .bind(millis(now))
+        .bind(reviewer)
+        .execute(&mut *connection)
+        .await?;
+    let freed = sqlx::query(
+        "UPDATE findings SET held = 'cap', held_by = NULL, held_because = $2
+         WHERE held = 'mute' AND held_by = $1 AND state = 'proposed'",
+    )
+    .bind(id.0)
+    .bind(format!("It was muted until {reviewer} lifted that: it waits for a person."))
+    .execute(&mut *connection)
+    .await?;
+    let detail = json!({ "findings_to_review": freed.rows_affected() });
+    audit::append(connection, Entry::by(reviewer, "mute.lifted", Subject::Mute(id), detail), now).await
+}
