@@ -15,6 +15,7 @@ pub mod gate;
 pub mod geometry;
 pub mod ids;
 pub mod job;
+pub mod keeping;
 pub mod likeness;
 pub mod merge;
 pub mod picture;

@@ -30,6 +30,8 @@ pub struct Config {
     pub summary_photos: u32,
     /// The most bytes kept of an error's or reason's text.
     pub reason_bytes: usize,
+    /// Seconds that a decision can be taken back before it is carried over to Procore.
+    pub decision_hold_s: u32,
     /// Days that settled reduced pictures are kept.
     pub picture_keep_days: u32,
     /// Bytes that all reduced pictures may take; undecided ones always stay.
@@ -48,6 +50,10 @@ impl Config {
             Error::Other("this user has no data folder: set `path` in [store] to a file".into())
         })?;
         Ok(folder.join("punchlens").join("punchlens.db"))
+    }
+
+    pub(crate) fn decision_hold(&self) -> jiff::SignedDuration {
+        jiff::SignedDuration::from_secs(self.decision_hold_s.into())
     }
 
     pub(crate) const fn busy_timeout(&self) -> Duration {

@@ -1,4 +1,4 @@
-//! A reviewer's word: one decision a finding, undone only while nothing has left the box.
+//! A reviewer's word: one decision a finding, alone or in a batch, undone only while nothing has left the box.
 
 use jiff::Timestamp;
 
@@ -14,19 +14,101 @@ use crate::store::{Connection, Error, Store, findings, mutes, queue};
 /// What a rejection mutes, project by project.
 pub type MutingOf<'a> = &'a (dyn Fn(ProjectKey) -> Muting + Send + Sync);
 
+/// What became of a decision about several findings.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// The cards that were decided, or undone.
+    pub done: Vec<Card>,
+    /// The findings that were left as they are, each with the reason.
+    pub left: Vec<(FindingId, String)>,
+}
+
 impl Store {
     /// Records `decision`, queues what carries it to Procore, and mutes what follows from it by `muting`.
     ///
     /// # Errors
     /// [`Error::Conflict`], telling who decided what, unless the finding is still proposed.
-    pub async fn decide(
+    pub async fn decide(&self, id: FindingId, decision: &Decision, muting: MutingOf<'_>) -> Result<Card, Error> {
+        let mut transaction = self.begin().await?;
+        let card = self.decide_one(&mut transaction, id, decision, muting).await?;
+        self.commit(transaction).await?;
+        Ok(card)
+    }
+
+    /// Records `decision` about each of `ids` in one transaction; those that are not proposed any more
+    /// are left as they are.
+    pub async fn decide_batch(&self, ids: &[FindingId], decision: &Decision, muting: MutingOf<'_>) -> Result<Batch, Error> {
+        let mut transaction = self.begin().await?;
+        let mut batch = Batch::default();
+        for &id in ids {
+            batch.note(id, self.decide_one(&mut transaction, id, decision, muting).await)?;
+        }
+        self.commit(transaction).await?;
+        Ok(batch)
+    }
+
+    /// Takes a decision back, as long as nothing of it can have reached Procore.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] with the reason when it is too late.
+    pub async fn undo(&self, id: FindingId, reviewer: &str, now: Timestamp) -> Result<Card, Error> {
+        let mut transaction = self.begin().await?;
+        let card = undo_one(&mut transaction, id, reviewer, now).await?;
+        self.commit(transaction).await?;
+        Ok(card)
+    }
+
+    /// Takes the decisions about `ids` back in one transaction; those for which it is too late stand.
+    pub async fn undo_batch(
         &self,
+        ids: &[FindingId],
+        reviewer: &str,
+        now: Timestamp,
+    ) -> Result<Batch, Error> {
+        let mut transaction = self.begin().await?;
+        let mut batch = Batch::default();
+        for &id in ids {
+            batch.note(id, undo_one(&mut transaction, id, reviewer, now).await)?;
+        }
+        self.commit(transaction).await?;
+        Ok(batch)
+    }
+
+    /// Sends what Procore refused once more, after somebody has mended the reason.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when nothing was refused.
+    pub async fn send_again(&self, id: FindingId, reviewer: &str, now: Timestamp) -> Result<Card, Error> {
+        let mut transaction = self.begin().await?;
+        let card = existing(&mut transaction, id).await?;
+        if card.delivery != Delivery::Refused {
+            return Err(Error::Conflict("Procore refused nothing here".into()));
+        }
+        sqlx::query("UPDATE findings SET delivery = 'waiting', problem = NULL WHERE id = $1")
+            .bind(id.to_string())
+            .execute(&mut *transaction)
+            .await?;
+        let detail = serde_json::json!({ "refusal": card.problem });
+        let entry = Entry::by(reviewer, "finding.sent_again", Subject::Finding(id), detail);
+        audit::append(&mut transaction, entry, now).await?;
+        let job = match card.state {
+            FindingState::Proposed => Job::Publish { finding: id },
+            _ => Job::ApplyDecision { finding: id },
+        };
+        queue::insert(&mut transaction, &[job], now, now).await?;
+        let card = existing(&mut transaction, id).await?;
+        self.commit(transaction).await?;
+        Ok(card)
+    }
+
+    async fn decide_one(
+        &self,
+        connection: &mut Connection,
         id: FindingId,
         decision: &Decision,
         muting: MutingOf<'_>,
     ) -> Result<Card, Error> {
-        let mut transaction = self.begin().await?;
-        let card = existing(&mut transaction, id).await?;
+        let card = existing(connection, id).await?;
         if card.state != FindingState::Proposed {
             return Err(Error::Conflict(decided_already(&card)));
         }
@@ -42,58 +124,63 @@ impl Store {
         .bind(state.name())
         .bind(to_json(decision)?)
         .bind(millis(decision.at))
-        .execute(&mut *transaction)
+        .execute(&mut *connection)
         .await?;
-        let entry = Entry::by(
-            &decision.reviewer,
-            "finding.decided",
-            Subject::Finding(id),
-            serde_json::to_value(decision)?,
-        );
-        audit::append(&mut transaction, entry, decision.at).await?;
-        mutes::follow(&mut transaction, &card, decision, muting(card.project)).await?;
-        queue::insert(&mut transaction, &[Job::ApplyDecision { finding: id }], decision.at, decision.at)
-            .await?;
-        let card = existing(&mut transaction, id).await?;
-        self.commit(transaction).await?;
-        Ok(card)
+        let detail = serde_json::to_value(decision)?;
+        let entry = Entry::by(&decision.reviewer, "finding.decided", Subject::Finding(id), detail);
+        audit::append(connection, entry, decision.at).await?;
+        mutes::follow(connection, &card, decision, muting(card.project)).await?;
+        let carry_over = decision.at.saturating_add(self.0.config.decision_hold()).unwrap_or(decision.at);
+        queue::insert(connection, &[Job::ApplyDecision { finding: id }], carry_over, decision.at).await?;
+        existing(connection, id).await
     }
+}
 
-    /// Takes a decision back, as long as nothing of it can have reached Procore.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] with the reason when it is too late.
-    pub async fn undo(&self, id: FindingId, reviewer: &str, now: Timestamp) -> Result<Card, Error> {
-        let mut transaction = self.begin().await?;
-        let card = existing(&mut transaction, id).await?;
-        if let Some(reason) = too_late(&mut transaction, &card).await? {
-            return Err(Error::Conflict(reason));
+impl Batch {
+    /// A finding that cannot be decided is left; anything else that fails fails the batch.
+    fn note(&mut self, id: FindingId, result: Result<Card, Error>) -> Result<(), Error> {
+        match result {
+            Ok(card) => self.done.push(card),
+            Err(Error::Conflict(reason) | Error::NotFound(reason)) => self.left.push((id, reason)),
+            Err(error) => return Err(error),
         }
-        queue::withdraw(&mut transaction, &Job::ApplyDecision { finding: id }).await?;
-        // Publishing may have come to an end while the decision waited; its outcome stands.
-        sqlx::query(
-            "UPDATE findings SET state = 'proposed', decision = NULL, decided_at = NULL, prior_delivery = NULL,
-             delivery = CASE WHEN punch_item IS NOT NULL THEN 'delivered' ELSE prior_delivery END,
-             problem = CASE WHEN punch_item IS NULL AND prior_delivery = 'refused' THEN
-                 (SELECT reason FROM outbox WHERE outbox.finding = findings.id AND outbox.state = 'refused'
-                  ORDER BY outbox.id DESC LIMIT 1) END
-             WHERE id = $1",
-        )
-        .bind(id.to_string())
-        .execute(&mut *transaction)
-        .await?;
-        mutes::unfollow(&mut transaction, id, reviewer, now).await?;
-        let detail = serde_json::json!({ "decision": card.decision });
-        let entry = Entry::by(reviewer, "finding.undone", Subject::Finding(id), detail);
-        audit::append(&mut transaction, entry, now).await?;
-        let card = existing(&mut transaction, id).await?;
-        if card.delivery == Delivery::Waiting {
-            // The publishing may have passed it by as rejected.
-            queue::insert(&mut transaction, &[Job::Publish { finding: id }], now, now).await?;
-        }
-        self.commit(transaction).await?;
-        Ok(card)
+        Ok(())
     }
+}
+
+async fn undo_one(
+    connection: &mut Connection,
+    id: FindingId,
+    reviewer: &str,
+    now: Timestamp,
+) -> Result<Card, Error> {
+    let card = existing(connection, id).await?;
+    if let Some(reason) = too_late(connection, &card).await? {
+        return Err(Error::Conflict(reason));
+    }
+    queue::withdraw(connection, &Job::ApplyDecision { finding: id }).await?;
+    // Publishing may have come to an end while the decision waited; its outcome stands.
+    sqlx::query(
+        "UPDATE findings SET state = 'proposed', decision = NULL, decided_at = NULL, prior_delivery = NULL,
+         delivery = CASE WHEN punch_item IS NOT NULL THEN 'delivered' ELSE prior_delivery END,
+         problem = CASE WHEN punch_item IS NULL AND prior_delivery = 'refused' THEN
+             (SELECT reason FROM outbox WHERE outbox.finding = findings.id AND outbox.state = 'refused'
+              ORDER BY outbox.id DESC LIMIT 1) END
+         WHERE id = $1",
+    )
+    .bind(id.to_string())
+    .execute(&mut *connection)
+    .await?;
+    mutes::unfollow(connection, id, reviewer, now).await?;
+    let detail = serde_json::json!({ "decision": card.decision });
+    let entry = Entry::by(reviewer, "finding.undone", Subject::Finding(id), detail);
+    audit::append(connection, entry, now).await?;
+    let card = existing(connection, id).await?;
+    if card.delivery == Delivery::Waiting {
+        // The publishing may have passed it by as rejected.
+        queue::insert(connection, &[Job::Publish { finding: id }], now, now).await?;
+    }
+    Ok(card)
 }
 
 async fn existing(connection: &mut Connection, id: FindingId) -> Result<Card, Error> {

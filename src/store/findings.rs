@@ -1,5 +1,7 @@
 //! Findings, read as cards.
 
+mod query;
+
 use std::collections::HashMap;
 
 use futures_util::TryStreamExt;
@@ -8,89 +10,15 @@ use serde::Serialize;
 use sqlx::QueryBuilder;
 
 use crate::domain::card::Card;
-use crate::domain::ids::{FindingId, PhotoId, ProjectKey, PunchItemId};
+use crate::domain::ids::{FindingId, PhotoId, ProjectKey, PunchItemId, TradeId};
 use crate::domain::review::{Decision, Delivery, FindingState, Held, Keeper};
 use crate::store::audit::{self, Entry, Subject};
 use crate::store::record::record;
 use crate::store::rows::{from_hex, from_json, from_json_option, from_name, millis, to_json};
-use crate::store::{Connection, Db, Error, Store};
+use crate::store::{Connection, Error, Store};
 
-/// Which cards to list. The default is all of them, newest first, as many as one list holds.
-#[derive(Debug, Clone, Default)]
-pub struct CardQuery {
-    /// Of one project.
-    pub project: Option<ProjectKey>,
-    /// In one of these states; empty means any.
-    pub states: Vec<FindingState>,
-    /// Come so far towards Procore; empty means any.
-    pub deliveries: Vec<Delivery>,
-    /// On one shelf.
-    pub shelf: Shelf,
-    /// Of one class.
-    pub class: Option<String>,
-    /// With these words in title, text, place, trade, class, file name or uploader, in any case.
-    pub text: Option<String>,
-    /// Decided at this time or later.
-    pub decided_since: Option<Timestamp>,
-    /// Only those with a problem that a person should look at: what [`Counts::problems`] counts.
-    pub problems: bool,
-    /// In which order.
-    pub order: CardOrder,
-    /// At most this many; absent means as many as one list holds.
-    pub limit: Option<u32>,
-    /// Leave out this many first.
-    pub offset: u32,
-}
-
-/// Cards by what keeps them back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Shelf {
-    /// All of them.
-    #[default]
-    Any,
-    /// Those that a reviewer should look at: kept back by nothing or by a cap.
-    Open,
-    /// Those of them that a cap keeps back.
-    Capped,
-    /// Silenced by a mute.
-    Muted,
-    /// On Procore's list already; their photos are linked to that item.
-    Known,
-}
-
-impl Shelf {
-    const fn sql(self) -> &'static str {
-        match self {
-            Self::Any => "",
-            Self::Open => " AND (held IS NULL OR held = 'cap')",
-            Self::Capped => " AND held = 'cap'",
-            Self::Muted => " AND held = 'mute'",
-            Self::Known => " AND held = 'open_item'",
-        }
-    }
-}
-
-/// The order of a list of cards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CardOrder {
-    /// Last found first.
-    #[default]
-    NewestFirst,
-    /// Best score first.
-    ByScore,
-    /// Last decided first.
-    LastDecided,
-}
-
-impl CardOrder {
-    const fn sql(self) -> &'static str {
-        match self {
-            Self::NewestFirst => " ORDER BY found_at DESC, id DESC",
-            Self::ByScore => " ORDER BY score DESC, id DESC",
-            Self::LastDecided => " ORDER BY decided_at DESC, id DESC",
-        }
-    }
-}
+pub(crate) use crate::store::findings::query::push_conditions;
+pub use crate::store::findings::query::{CardOrder, CardQuery, PLACE_JOINT, Shelf};
 
 /// The numbers on the tabs of the review page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -110,9 +38,6 @@ pub struct Counts {
     /// Refused by Procore, or stuck.
     pub problems: u64,
 }
-
-/// What [`Counts::problems`] counts and [`CardQuery::problems`] lists.
-const PROBLEM: &str = "delivery IN ('refused', 'waiting') AND (delivery = 'refused' OR problem IS NOT NULL)";
 
 record! {
     /// A finding's row: the card as it was suggested, and what has changed since.
@@ -247,54 +172,6 @@ impl Store {
     }
 }
 
-fn push_conditions(sql: &mut QueryBuilder<Db>, query: &CardQuery) {
-    sql.push(" WHERE 1 = 1");
-    if let Some(project) = query.project {
-        sql.push(" AND company = ").push_bind(project.company.value());
-        sql.push(" AND project = ").push_bind(project.project.value());
-    }
-    sql.push(query.shelf.sql());
-    push_names(sql, " AND state IN (", query.states.iter().map(|state| state.name()));
-    push_names(sql, " AND delivery IN (", query.deliveries.iter().map(|delivery| delivery.name()));
-    if let Some(class) = &query.class {
-        sql.push(" AND class = ").push_bind(class.clone());
-    }
-    for word in query.text.iter().flat_map(|text| text.split_whitespace()) {
-        sql.push(" AND search LIKE ").push_bind(pattern(word)).push(" ESCAPE '\\'");
-    }
-    if let Some(since) = query.decided_since {
-        sql.push(" AND decided_at >= ").push_bind(millis(since));
-    }
-    if query.problems {
-        sql.push(" AND ").push(PROBLEM);
-    }
-}
-
-fn push_names(sql: &mut QueryBuilder<Db>, before: &str, names: impl ExactSizeIterator<Item = &'static str>) {
-    if names.len() == 0 {
-        return;
-    }
-    sql.push(before);
-    let mut list = sql.separated(", ");
-    for name in names {
-        list.push_bind(name);
-    }
-    sql.push(")");
-}
-
-/// A LIKE pattern that finds `word` anywhere, with its own wildcards taken literally.
-fn pattern(word: &str) -> String {
-    let mut pattern = String::from("%");
-    for letter in word.to_lowercase().chars() {
-        if matches!(letter, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(letter);
-    }
-    pattern.push('%');
-    pattern
-}
-
 /// A finding's card as of the connection's transaction.
 pub(crate) async fn get(connection: &mut Connection, id: FindingId) -> Result<Option<Card>, Error> {
     let record: Option<Record> = sqlx::query_as("SELECT * FROM findings WHERE id = $1")
@@ -327,8 +204,8 @@ pub(crate) async fn insert(
     let id = card.finding.id;
     let added = sqlx::query(
         "INSERT INTO findings (id, company, project, photo, class, score, found_at, state, delivery, search, card,
-                               held, held_by, held_because)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO NOTHING",
+                               held, held_by, held_because, place, trade, uploader)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (id) DO NOTHING",
     )
     .bind(id.to_string())
     .bind(card.project.company.value())
@@ -344,6 +221,9 @@ pub(crate) async fn insert(
     .bind(card.held.as_ref().map(|held| held.by.name()))
     .bind(card.held.as_ref().and_then(|held| held.by.id()))
     .bind(card.held.as_ref().map(|held| held.because.clone()))
+    .bind(card.place.location.as_ref().map(|location| location.path.join(PLACE_JOINT)))
+    .bind(card.draft.trade.map(TradeId::value))
+    .bind(&card.photo.uploader)
     .execute(&mut *connection)
     .await?;
     let new = added.rows_affected() > 0;
@@ -378,15 +258,4 @@ fn search_text(card: &Card) -> String {
     texts.extend(card.trade_name.as_deref());
     texts.extend(card.place.location.iter().flat_map(|location| &location.path).map(String::as_str));
     texts.join("\n").to_lowercase()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wildcards_in_a_search_are_letters() {
-        assert_eq!(pattern("Crack"), "%crack%");
-        assert_eq!(pattern("100%_a\\"), "%100\\%\\_a\\\\%");
-    }
 }

@@ -15,9 +15,10 @@ use crate::store::rows::millis;
 use crate::store::{Config, Db, Error, Inner, Store};
 
 /// Append-only: version, name, text. A migration that has landed is never edited.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "first", include_str!("migrations/0001_first.sql")),
     (2, "once", include_str!("migrations/0002_once.sql")),
+    (3, "review", include_str!("migrations/0003_review.sql")),
 ];
 
 /// Two processes that open a new database at once may trip over each other; the second look finds

@@ -10,6 +10,7 @@ mod mutes;
 mod outbox;
 mod photos;
 mod queue;
+mod review;
 
 use std::time::Duration;
 
@@ -75,7 +76,7 @@ fn config(folder: &TempDir) -> Config {
         store: Config,
     }
     let File { store } = toml::from_str(DEFAULTS).expect("the defaults are complete");
-    Config { path: folder.path().join("p.db"), max_attempts: 4, max_crashes: 3, ..store }
+    Config { path: folder.path().join("p.db"), max_attempts: 4, max_crashes: 3, decision_hold_s: 0, ..store }
 }
 
 async fn open(folder: &TempDir) -> Store {

@@ -55,6 +55,8 @@ pub(crate) struct Setup {
     pub options: Options,
     /// Seconds between sweeps; 0 for none.
     pub sweep_every_s: u64,
+    /// Settings by the names of their environment variables.
+    pub settings: Vec<(&'static str, String)>,
 }
 
 impl Default for Setup {
@@ -64,6 +66,7 @@ impl Default for Setup {
             hooked: true,
             options: Options { limits: Limits::generous(), ..Options::default() },
             sweep_every_s: 0,
+            settings: Vec::new(),
         }
     }
 }
@@ -75,7 +78,7 @@ impl TestApp {
         let folder = tempfile::tempdir().expect("a folder");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
-        let loaded = config(&simulator, &folder, &url, setup.mode, setup.sweep_every_s);
+        let loaded = config(&simulator, &folder, &url, setup.mode, setup.sweep_every_s, &setup.settings);
         let app = App::assemble(&loaded.config, detector).await.expect("assembles");
         if setup.hooked {
             app.sync_hooks().await.expect("hooks");
@@ -203,6 +206,7 @@ fn config(
     own_url: &str,
     mode: ProjectMode,
     sweep_every_s: u64,
+    settings: &[(&'static str, String)],
 ) -> Loaded {
     let (client_id, client_secret) = simulator.credentials();
     let url = simulator.url();
@@ -228,6 +232,7 @@ fn config(
         sweep_every_s = {sweep_every_s}
         [store]
         path = "{database}"
+        decision_hold_s = 0
         [telemetry]
         filter = "warn"
         "#,
@@ -236,5 +241,6 @@ fn config(
     );
     let file = folder.path().join("punchlens.toml");
     std::fs::write(&file, text).expect("written");
-    load_from(Some(&file), std::iter::empty()).expect("a good config")
+    let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+    load_from(Some(&file), settings).expect("a good config")
 }
