@@ -130,7 +130,7 @@ pub(crate) fn push_conditions(sql: &mut QueryBuilder<Db>, query: &CardQuery) {
         // Not LIKE: its case and its wildcards differ between databases.
         let below = format!("{place}{PLACE_JOINT}");
         sql.push(" AND (place = ").push_bind(place.clone());
-        sql.push(" OR SUBSTR(place, 1, ").push_bind(below.chars().count() as i64);
+        sql.push(" OR SUBSTR(place, 1, ").push_bind(below.chars().count() as u32);
         sql.push(") = ").push_bind(below).push(")");
     }
     if let Some(trade) = query.trade {
