@@ -28,7 +28,12 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Conflict`], telling who decided what, unless the finding is still proposed.
-    pub async fn decide(&self, id: FindingId, decision: &Decision, muting: MutingOf<'_>) -> Result<Card, Error> {
+    pub async fn decide(
+        &self,
+        id: FindingId,
+        decision: &Decision,
+        muting: MutingOf<'_>,
+    ) -> Result<Card, Error> {
         let mut transaction = self.begin().await?;
         let card = self.decide_one(&mut transaction, id, decision, muting).await?;
         self.commit(transaction).await?;
@@ -37,7 +42,12 @@ impl Store {
 
     /// Records `decision` about each of `ids` in one transaction; those that are not proposed any more
     /// are left as they are.
-    pub async fn decide_batch(&self, ids: &[FindingId], decision: &Decision, muting: MutingOf<'_>) -> Result<Batch, Error> {
+    pub async fn decide_batch(
+        &self,
+        ids: &[FindingId],
+        decision: &Decision,
+        muting: MutingOf<'_>,
+    ) -> Result<Batch, Error> {
         let mut transaction = self.begin().await?;
         let mut batch = Batch::default();
         for &id in ids {
