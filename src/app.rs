@@ -87,9 +87,18 @@ impl App {
         self.context.detector.model()
     }
 
-    /// The address of the review page with its key, for the person at this machine.
-    pub fn review_link(&self, own_url: &str) -> String {
-        format!("{own_url}/review?key={}", self.key.reveal())
+    /// The address of the review page with this machine's key, where that signs in.
+    pub fn review_link(&self, own_url: &str) -> Option<String> {
+        let works = self.config.sign_in.key_on_this_machine && self.config.http.listen.ip().is_loopback();
+        works.then(|| format!("{own_url}/review?key={}", self.key.reveal()))
+    }
+
+    /// Whether anybody can sign in from another machine.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn has_accounts(&self) -> anyhow::Result<bool> {
+        Ok(self.context.store.has_accounts().await?)
     }
 
     /// Makes or mends the hook of every permitted project.
@@ -157,6 +166,7 @@ impl App {
             mute_rules: Arc::new(move |_| mute_rules),
             classes: self.model().classes.iter().map(|class| DefectClass::new(&class.name)).collect(),
             http: self.config.http.clone(),
+            sign_in: self.config.sign_in.clone(),
             review: self.config.review.clone(),
             zone: self.config.review.zone()?,
             key: self.key.clone(),
@@ -229,7 +239,7 @@ fn owner() -> String {
 }
 
 fn key_file(config: &Config) -> Result<PathBuf, crate::store::Error> {
-    let named = &config.review.key_file;
+    let named = &config.sign_in.key_file;
     if !named.as_os_str().is_empty() {
         return Ok(named.clone());
     }

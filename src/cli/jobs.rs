@@ -5,15 +5,12 @@ use std::process::ExitCode;
 use comfy_table::{ContentArrangement, Table};
 use jiff::Timestamp;
 
-use super::Settings;
+use super::{OPERATOR, Settings};
 use crate::domain::job::JobId;
 use crate::store::{JobState, Store};
 
 /// Rows that one listing shows.
 const ROWS_MAX: u32 = 200;
-
-/// Who stands in the audit for what is typed here.
-const OPERATOR: &str = "command line";
 
 /// Arguments of `jobs`.
 #[derive(Debug, clap::Args)]

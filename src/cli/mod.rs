@@ -13,6 +13,7 @@ mod runtime;
 mod scan;
 mod serve;
 mod simulate;
+mod users;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,6 +51,8 @@ enum Command {
     Jobs(jobs::Args),
     /// Make, list, rotate or remove the webhooks in Procore.
     Hooks(hooks::Args),
+    /// Make or change accounts and API tokens; see who is signed in.
+    Users(users::Args),
     /// Find or fetch ONNX Runtime.
     Runtime(runtime::Args),
     /// Run the Procore simulator as a process of its own.
@@ -57,6 +60,9 @@ enum Command {
     /// Paint field photos with known defects.
     Fixtures(fixtures::Args),
 }
+
+/// Who stands in the audit for what is typed here.
+const OPERATOR: &str = "command line";
 
 /// Reads the command line, runs the command and turns its outcome into an exit code.
 ///
@@ -95,6 +101,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Models => Ok(models::run(&loaded.config)),
         Command::Jobs(args) => block_on(jobs::run(args, loaded)),
         Command::Hooks(args) => block_on(hooks::run(args, loaded)),
+        Command::Users(args) => block_on(users::run(args, loaded)),
         Command::Runtime(args) => runtime::run(&args, &loaded.config),
         Command::Simulate(args) => {
             block_on(async { simulate::run(&args, &mut std::io::stdout()).await.map(|()| ExitCode::SUCCESS) })

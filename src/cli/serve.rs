@@ -34,7 +34,14 @@ pub(super) async fn run(args: Args, settings: Settings) -> anyhow::Result<ExitCo
         licence = model.licence.statement,
         "ready on http://{address}"
     );
-    println!("Review page: {}", app.review_link(&format!("http://{address}")));
+    let own_url = format!("http://{address}");
+    match app.review_link(&own_url) {
+        Some(link) => println!("Review page, on this machine: {link}"),
+        None => println!("Review page: {own_url}/review"),
+    }
+    if !app.has_accounts().await? {
+        println!("Others can't sign in yet: make accounts with punchlens users add LOGIN");
+    }
     if args.sync_hooks {
         for synced in app.sync_hooks().await? {
             tracing::info!(hook.id = synced.hook.id, created = synced.created, "webhook in place");

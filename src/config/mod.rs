@@ -34,7 +34,9 @@ const FILE: &str = "punchlens.toml";
 pub struct Config {
     /// The web surface.
     pub http: http::HttpConfig,
-    /// Who may review, and for how long.
+    /// Who may sign in, and for how long.
+    pub sign_in: http::SignInConfig,
+    /// The review page.
     pub review: http::ReviewConfig,
     /// The Procore client and the permitted projects.
     pub procore: procore::Config,

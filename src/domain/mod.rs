@@ -18,6 +18,7 @@ pub mod job;
 pub mod keeping;
 pub mod likeness;
 pub mod merge;
+pub mod people;
 pub mod picture;
 pub mod place;
 pub mod punch_item;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ids::PunchItemId;
+use super::people::Person;
 use super::punch_item::Edits;
 
 /// Why a finding was thrown out.
@@ -71,8 +72,11 @@ pub enum Verdict {
 pub struct Decision {
     /// What was decided.
     pub verdict: Verdict,
-    /// Who decided.
+    /// Who decided, in the name that others read.
     pub reviewer: String,
+    /// Who that was and how they signed in; unknown for decisions of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Person>,
     /// When.
     pub at: Timestamp,
 }

@@ -9,17 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::card::Card;
 use crate::domain::ids::{CompanyId, FindingId, ProjectId, ProjectKey};
+use crate::domain::people::Viewer;
 use crate::domain::punch_item::Edits;
 use crate::domain::review::{Decision, Delivery, FindingState, RejectReason, Verdict};
 use crate::http::State;
 use crate::http::error::{HttpError, Problem};
-use crate::http::guard::Bearer;
+use crate::http::guard::{self, Script};
 use crate::http::review;
 use crate::http::session::tidy_name;
-use crate::store::{CardQuery, Counts};
-
-/// Who decides when a script does not say for whom it speaks.
-const NAMELESS: &str = "API";
+use crate::store::{Actor, CardQuery, Counts};
 
 /// Which findings to list. Everything is optional.
 #[derive(Debug, Default, Deserialize)]
@@ -73,17 +71,17 @@ pub(super) struct Speaker {
 }
 
 pub(super) async fn counts(
-    _: Bearer,
+    Script(viewer): Script,
     extract::State(state): extract::State<State>,
 ) -> Result<Json<Counts>, Problem> {
     let now = state.now();
     let midnight = now.to_zoned_datetime(state.zone().clone()).start_of_day();
     let midnight = midnight.map_or(now, |midnight| midnight.timestamp());
-    Ok(Json(state.store().counts(None, midnight).await?))
+    Ok(Json(state.store().counts(viewer.narrowed(None).as_deref(), midnight).await?))
 }
 
 pub(super) async fn findings(
-    _: Bearer,
+    Script(viewer): Script,
     extract::State(state): extract::State<State>,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<Listing>, Problem> {
@@ -91,12 +89,13 @@ pub(super) async fn findings(
         query.map_err(|rejection| HttpError::unreadable(rejection.status(), &rejection.body_text()))?;
     let limit = query.limit.unwrap_or(state.review().page_size).clamp(1, state.store().config().list_rows);
     let offset = query.offset;
-    let findings = state.store().cards(&CardQuery { limit: Some(limit), ..card_query(query)? }).await?;
+    let query = card_query(query, &viewer)?;
+    let findings = state.store().cards(&CardQuery { limit: Some(limit), ..query }).await?;
     let full = findings.len() == limit as usize;
     Ok(Json(Listing { findings, next_offset: full.then(|| offset.saturating_add(limit)) }))
 }
 
-fn card_query(query: ListQuery) -> Result<CardQuery, HttpError> {
+fn card_query(query: ListQuery, viewer: &Viewer) -> Result<CardQuery, HttpError> {
     let project = match (query.company, query.project) {
         (None, None) => None,
         (Some(company), Some(project)) => {
@@ -105,7 +104,7 @@ fn card_query(query: ListQuery) -> Result<CardQuery, HttpError> {
         _ => return Err(HttpError::Invalid("Give company and project together.".into())),
     };
     Ok(CardQuery {
-        project,
+        projects: viewer.narrowed(project),
         states: query.state.into_iter().collect(),
         deliveries: query.delivery.into_iter().collect(),
         class: query.class,
@@ -118,42 +117,48 @@ fn card_query(query: ListQuery) -> Result<CardQuery, HttpError> {
 }
 
 pub(super) async fn finding(
-    _: Bearer,
+    Script(viewer): Script,
     extract::State(state): extract::State<State>,
     Path(id): Path<String>,
 ) -> Result<Json<Card>, Problem> {
-    let card = state.store().card(parse_id(&id)?).await?;
-    Ok(Json(card.ok_or(HttpError::NotFound("finding"))?))
+    Ok(Json(seen_card(&state, &viewer, &id).await?))
 }
 
 pub(super) async fn decide(
-    _: Bearer,
+    Script(viewer): Script,
     extract::State(state): extract::State<State>,
     Path(id): Path<String>,
     wish: Result<Json<Wish>, JsonRejection>,
 ) -> Result<Json<Card>, Problem> {
     let Json(wish) =
         wish.map_err(|rejection| HttpError::unreadable(rejection.status(), &rejection.body_text()))?;
-    let id = parse_id(&id)?;
-    let decision = Decision { reviewer: speaker(&wish.reviewer), at: state.now(), verdict: verdict(wish)? };
-    Ok(Json(state.store().decide(id, &decision, &state.muting()).await?))
+    let card = seen_card(&state, &viewer, &id).await?;
+    guard::check_decision(&viewer, card.project)?;
+    let reviewer = speaker(&wish.reviewer, &viewer);
+    let (at, verdict) = (state.now(), verdict(wish)?);
+    let decision = Decision { reviewer, person: Some(viewer.person), at, verdict };
+    Ok(Json(state.store().decide(card.finding.id, &decision, &state.muting()).await?))
 }
 
 pub(super) async fn undo(
-    _: Bearer,
+    Script(viewer): Script,
     extract::State(state): extract::State<State>,
     Path(id): Path<String>,
     Query(who): Query<Speaker>,
 ) -> Result<Json<Card>, Problem> {
-    Ok(Json(state.store().undo(parse_id(&id)?, &speaker(&who.reviewer), state.now()).await?))
+    let card = seen_card(&state, &viewer, &id).await?;
+    guard::check_decision(&viewer, card.project)?;
+    let reviewer = speaker(&who.reviewer, &viewer);
+    let by = Actor { name: &reviewer, person: Some(&viewer.person) };
+    Ok(Json(state.store().undo(card.finding.id, by, state.now()).await?))
 }
 
 pub(super) async fn picture(
-    _: Bearer,
+    Script(viewer): Script,
     extract::State(state): extract::State<State>,
     Path(photo): Path<String>,
 ) -> Result<Response, Problem> {
-    Ok(review::stored_picture(&state, &photo).await?)
+    Ok(review::stored_picture(&state, &viewer, &photo).await?)
 }
 
 fn verdict(wish: Wish) -> Result<Verdict, HttpError> {
@@ -174,9 +179,16 @@ fn verdict(wish: Wish) -> Result<Verdict, HttpError> {
     }
 }
 
-fn speaker(name: &str) -> String {
+/// The name beside a decision: for whom the script says that it speaks, else its account's.
+fn speaker(name: &str, viewer: &Viewer) -> String {
     let name = tidy_name(name);
-    if name.is_empty() { NAMELESS.to_owned() } else { name }
+    if name.is_empty() { viewer.person.name.clone() } else { name }
+}
+
+async fn seen_card(state: &State, viewer: &Viewer, id: &str) -> Result<Card, HttpError> {
+    let card = state.store().card(parse_id(id)?).await?.ok_or(HttpError::NotFound("finding"))?;
+    guard::check_sight(viewer, card.project, "finding")?;
+    Ok(card)
 }
 
 fn parse_id(id: &str) -> Result<FindingId, HttpError> {

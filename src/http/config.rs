@@ -1,13 +1,15 @@
-//! The `[http]` and `[review]` sections.
+//! The `[http]`, `[sign_in]` and `[review]` sections.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-/// Every key of both sections with its default and reason.
+use crate::http::password::PasswordConfig;
+
+/// Every key of the sections with its default and reason.
 pub const DEFAULTS: &str = include_str!("default.toml");
 
 /// Where the service listens, and what one client may ask of it.
@@ -32,6 +34,8 @@ pub struct HttpConfig {
     pub form_max_bytes: usize,
     /// Milliseconds that open requests may go on while stopping.
     pub drain_timeout_ms: u64,
+    /// Proxies whose word about the client's address and https is taken.
+    pub trusted_proxies: Vec<IpAddr>,
 }
 
 impl HttpConfig {
@@ -48,26 +52,38 @@ impl HttpConfig {
     }
 }
 
-/// Who may review, and how the page behaves.
+/// Who may sign in, and for how long.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignInConfig {
+    /// Hours that a session lasts.
+    pub session_hours: u32,
+    /// Whether the session's cookie is for https alone, whatever the connection looks like from here.
+    pub secure_cookies: bool,
+    /// Wrong passwords from one address before it has to wait.
+    pub address_failures_max: u32,
+    /// Wrong passwords for one account before it has to wait.
+    pub account_failures_max: u32,
+    /// Seconds that they have to wait.
+    pub failures_window_s: u32,
+    /// Whether this machine's key signs in on this machine.
+    pub key_on_this_machine: bool,
+    /// The file that holds the key; empty means `review.key` beside the database.
+    pub key_file: PathBuf,
+    /// The name of whoever signs in with the key.
+    pub key_name: String,
+    /// How passwords are kept.
+    pub password: PasswordConfig,
+}
+
+/// How the review page behaves.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReviewConfig {
-    /// The file that holds the key; empty means `review.key` beside the database.
-    pub key_file: PathBuf,
-    /// Hours that a session lasts.
-    pub session_hours: u32,
-    /// Whether the session's cookie is for https alone.
-    pub secure_cookies: bool,
-    /// The name of reviewers who gave none.
-    pub default_reviewer: String,
     /// An IANA time zone; empty means the system's.
     pub time_zone: String,
     /// Findings on one page of a list.
     pub page_size: u32,
-    /// Wrong keys from one address before it has to wait.
-    pub sign_in_failures_max: u32,
-    /// Seconds that it has to wait.
-    pub sign_in_window_s: u32,
     /// Milliseconds between two live updates, at least.
     pub live_gap_ms: u64,
     /// Seconds that one live connection is kept.
@@ -106,28 +122,31 @@ pub struct BadZone(String);
 pub(crate) mod tests {
     use super::*;
 
-    /// Both sections as they are by default.
-    pub(crate) fn defaults() -> (HttpConfig, ReviewConfig) {
-        #[derive(Deserialize)]
-        struct File {
-            http: HttpConfig,
-            review: ReviewConfig,
-        }
-        let file: File = toml::from_str(DEFAULTS).expect("the defaults are complete");
-        (file.http, file.review)
+    /// The sections as they are by default.
+    #[derive(Debug, Deserialize)]
+    pub(crate) struct Sections {
+        pub(crate) http: HttpConfig,
+        pub(crate) sign_in: SignInConfig,
+        pub(crate) review: ReviewConfig,
+    }
+
+    pub(crate) fn defaults() -> Sections {
+        toml::from_str(DEFAULTS).expect("the defaults are complete")
     }
 
     #[test]
     fn the_defaults_are_complete_and_local() {
-        let (http, review) = defaults();
+        let Sections { http, sign_in, review } = defaults();
         assert!(http.listen.ip().is_loopback());
         assert!(http.header_max_bytes >= 8192, "hyper refuses less");
         assert!(review.zone().is_ok());
+        assert!(sign_in.password.hasher().is_ok());
+        assert!(http.trusted_proxies.is_empty(), "nobody's word is taken unasked");
     }
 
     #[test]
     fn a_wrong_zone_is_named() {
-        let (_, review) = defaults();
+        let review = defaults().review;
         let error =
             ReviewConfig { time_zone: "Mars/Base".into(), ..review }.zone().expect_err("no such zone");
         assert!(error.to_string().contains("Mars/Base"), "{error}");

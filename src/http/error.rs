@@ -13,6 +13,12 @@ pub(crate) enum HttpError {
     /// No key, no session, or one that ran out.
     #[error("Sign in first.")]
     Unauthorized,
+    /// The password is not the account's, or there is no such account: nobody learns which.
+    #[error("This login and password don't fit together.")]
+    WrongPassword,
+    /// Somebody may look, but not do this.
+    #[error("You may look at this project, but not decide here. Ask for the role of a reviewer.")]
+    Forbidden,
     /// A form that did not come from this box's own page.
     #[error("This did not come from the review page itself. Load the page again and repeat it.")]
     Forged,
@@ -28,8 +34,8 @@ pub(crate) enum HttpError {
     /// It is longer than the limits allow.
     #[error("This is too long.")]
     TooLarge,
-    /// Too many wrong keys.
-    #[error("Too many wrong keys. Wait {0} seconds.")]
+    /// Too many wrong passwords.
+    #[error("Too many wrong passwords. Wait {0} seconds.")]
     TooMany(u64),
     /// The box cannot do it now; the same request works later.
     #[error("The box cannot save this now. Nothing was changed; try again in a moment.")]
@@ -46,8 +52,8 @@ impl HttpError {
     /// The HTTP status.
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Forged => StatusCode::FORBIDDEN,
+            Self::Unauthorized | Self::WrongPassword => StatusCode::UNAUTHORIZED,
+            Self::Forbidden | Self::Forged => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -62,6 +68,8 @@ impl HttpError {
     pub(crate) const fn code(&self) -> &'static str {
         match self {
             Self::Unauthorized => "unauthorized",
+            Self::WrongPassword => "wrong_password",
+            Self::Forbidden => "forbidden",
             Self::Forged => "forged",
             Self::NotFound(_) => "not_found",
             Self::Conflict(_) => "conflict",

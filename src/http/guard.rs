@@ -1,4 +1,4 @@
-//! Who asks: sessions for people, the bearer key for scripts, and where a form came from.
+//! Who asks: sessions for people, tokens for scripts, and where a request and its form came from.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -6,23 +6,64 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
+use crate::domain::ids::ProjectKey;
+use crate::domain::people::Viewer;
 use crate::http::State;
 use crate::http::error::{HttpError, Problem};
-use crate::http::review;
-use crate::http::session::{Session, find_cookie};
+use crate::http::review::{self, PageError};
+use crate::http::session::{COOKIE, Secret, Session, find_cookie};
+use crate::http::sign_in;
 
-/// The address at the other end of the connection.
+/// Marks a request that came over this box's own TLS.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) IpAddr);
+pub(crate) struct OverTls;
 
-impl<S: Sync> FromRequestParts<S> for Peer {
+/// Where a request came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Peer {
+    /// The client's address: the other end of the connection, or what a trusted proxy says of it.
+    pub(crate) address: IpAddr,
+    /// Whether the browser speaks https, with us or with a trusted proxy.
+    pub(crate) secure: bool,
+    /// Whether it was sent on this machine, and not passed on by a proxy.
+    pub(crate) this_machine: bool,
+}
+
+impl Peer {
+    fn of(parts: &Parts, state: &State) -> Self {
+        let address = parts.extensions.get::<SocketAddr>().map(SocketAddr::ip);
+        let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
+        let direct = Self {
+            address,
+            secure: parts.extensions.get::<OverTls>().is_some(),
+            this_machine: address.is_loopback() && !was_forwarded(&parts.headers),
+        };
+        if !state.http().trusted_proxies.contains(&address) {
+            return direct;
+        }
+        // The last entry is the one that our proxy added; those before it are what the client made up.
+        let client = last(&parts.headers, "x-forwarded-for").and_then(|text| text.parse().ok());
+        let https = last(&parts.headers, "x-forwarded-proto")
+            .is_some_and(|proto| proto.eq_ignore_ascii_case("https"));
+        Self { address: client.unwrap_or(address), secure: direct.secure || https, ..direct }
+    }
+}
+
+fn was_forwarded(headers: &HeaderMap) -> bool {
+    ["x-forwarded-for", "x-real-ip", "forwarded", "via"].iter().any(|name| headers.contains_key(*name))
+}
+
+fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get_all(name).iter().next_back()?.to_str().ok()?.rsplit(',').next().map(str::trim)
+}
+
+impl FromRequestParts<State> for Peer {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let address = parts.extensions.get::<SocketAddr>().map(SocketAddr::ip);
-        Ok(Self(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Infallible> {
+        Ok(Self::of(parts, state))
     }
 }
 
@@ -34,52 +75,57 @@ impl FromRequestParts<State> for Reviewer {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Response> {
-        match session(&parts.headers, state) {
-            Some(session) => Ok(Self(session)),
-            None => Err(review::sign_in_first(parts)),
+        match session(&parts.headers, state).await {
+            Ok(Some(session)) => Ok(Self(session)),
+            Ok(None) => Err(review::sign_in_first(state, parts)),
+            Err(error) => Err(PageError::from(error).into_response()),
         }
     }
 }
 
-/// A script with the review key.
+/// A script with a token, or on this machine with its key.
 #[derive(Debug)]
-pub(crate) struct Bearer;
+pub(crate) struct Script(pub(crate) Viewer);
 
-impl FromRequestParts<State> for Bearer {
+impl FromRequestParts<State> for Script {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
-        let Ok(Peer(address)) = Peer::from_request_parts(parts, state).await;
         let offered = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let offered = offered.and_then(|value| value.split_once(' '));
-        let Some((_, key)) = offered.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
+        let Some((_, token)) = offered.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
             return Err(Problem(HttpError::Unauthorized));
         };
-        check_key(state, key, address).map(|()| Self).map_err(Problem)
+        let peer = Peer::of(parts, state);
+        Ok(Self(sign_in::by_token(state, peer, token.trim()).await?))
     }
-}
-
-/// Whether `offered` is the key; wrong ones are counted, and after too many even the right one waits.
-pub(crate) fn check_key(state: &State, offered: &str, address: IpAddr) -> Result<(), HttpError> {
-    let now = state.now();
-    if let Some(seconds) = state.limiter().wait(address, now) {
-        return Err(HttpError::TooMany(seconds));
-    }
-    if state.key().matches(offered) {
-        return Ok(());
-    }
-    state.limiter().failed(address, now);
-    Err(HttpError::Unauthorized)
 }
 
 /// The session that a request carries.
-pub(crate) fn session(headers: &HeaderMap, state: &State) -> Option<Session> {
+pub(crate) async fn session(headers: &HeaderMap, state: &State) -> Result<Option<Session>, HttpError> {
+    let Some(secret) = cookie(headers, COOKIE).and_then(Secret::parse) else { return Ok(None) };
+    let viewer = state.store().session(&secret.digest(), state.now()).await?;
+    Ok(viewer.map(|viewer| Session::new(viewer, secret)))
+}
+
+/// The value of a request's cookie.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
-        .find_map(find_cookie)
-        .and_then(|value| Session::open(value, state.key(), state.now()))
+        .find_map(|header| find_cookie(header, name))
+}
+
+/// Refuses to show anything of a project that `viewer` may not see; `what` was asked for.
+pub(crate) fn check_sight(viewer: &Viewer, project: ProjectKey, what: &'static str) -> Result<(), HttpError> {
+    if viewer.may_see(project) { Ok(()) } else { Err(HttpError::NotFound(what)) }
+}
+
+/// Refuses a decision in a project in which `viewer` may only look.
+pub(crate) fn check_decision(viewer: &Viewer, project: ProjectKey) -> Result<(), HttpError> {
+    check_sight(viewer, project, "finding")?;
+    if viewer.may_decide(project) { Ok(()) } else { Err(HttpError::Forbidden) }
 }
 
 /// Refuses a form that another site's page sent, by what browsers say of its origin.
@@ -98,14 +144,9 @@ pub(crate) fn check_origin(headers: &HeaderMap) -> Result<(), HttpError> {
 }
 
 /// Refuses a form of `session` that does not carry its token, or came from elsewhere.
-pub(crate) fn check_form(
-    headers: &HeaderMap,
-    session: &Session,
-    token: &str,
-    state: &State,
-) -> Result<(), HttpError> {
+pub(crate) fn check_form(headers: &HeaderMap, session: &Session, token: &str) -> Result<(), HttpError> {
     check_origin(headers)?;
-    if session.owns_token(state.key(), token) { Ok(()) } else { Err(HttpError::Forged) }
+    if session.owns_token(token) { Ok(()) } else { Err(HttpError::Forged) }
 }
 
 /// Where to go after signing in: a path below `/review`, never another site.
@@ -158,5 +199,12 @@ mod tests {
         {
             assert_eq!(safe_next(bad), "/review", "{bad}");
         }
+    }
+
+    #[test]
+    fn of_forwarded_addresses_the_last_counts() {
+        let headers = headers(&[("x-forwarded-for", "6.6.6.6, 192.0.2.7"), ("x-forwarded-proto", "https")]);
+        assert_eq!(last(&headers, "x-forwarded-for"), Some("192.0.2.7"));
+        assert!(was_forwarded(&headers));
     }
 }

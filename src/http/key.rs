@@ -1,11 +1,10 @@
-//! The key of the box: who has it may review. Kept in a file that only the service's user can read.
+//! The key of this machine: who can read its file may sign in here, as they could read the database too.
 
 use std::fmt;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE32_NOPAD;
-use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -72,16 +71,6 @@ impl ReviewKey {
     pub fn matches(&self, offered: &str) -> bool {
         let digest = |text: &str| Sha256::digest(text.trim().as_bytes());
         digest(self.reveal()).ct_eq(&digest(offered)).into()
-    }
-
-    /// The authentication code of `message` for one `purpose`: codes for one are worth nothing for another.
-    pub(crate) fn code(&self, purpose: &str, message: &[u8]) -> Hmac<Sha256> {
-        #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-        let mut code = <Hmac<Sha256>>::new_from_slice(self.reveal().as_bytes()).expect("any length");
-        code.update(purpose.as_bytes());
-        code.update(&[0]);
-        code.update(message);
-        code
     }
 }
 

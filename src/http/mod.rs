@@ -11,11 +11,13 @@ mod key;
 mod limiter;
 mod live;
 mod ops;
+pub mod password;
 mod review;
 #[cfg(test)]
 mod sample;
 mod server;
 mod session;
+mod sign_in;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -25,10 +27,12 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 
-pub use crate::http::config::{BadZone, DEFAULTS, HttpConfig, ReviewConfig};
+pub use crate::http::config::{BadZone, DEFAULTS, HttpConfig, ReviewConfig, SignInConfig};
 pub use crate::http::key::{KeyError, ReviewKey};
 pub use crate::http::ops::{Check, CheckState, Health};
 pub use crate::http::server::serve;
+pub use crate::http::session::{Secret, tidy_name};
+pub use crate::http::sign_in::TOKEN_PREFIX;
 pub use crate::http::state::{Parts, State};
 pub use crate::http::webhooks::{Authenticator, Webhook};
 

@@ -21,6 +21,7 @@ use serde::Deserialize;
 
 use crate::domain::card::Card;
 use crate::domain::ids::{FindingId, PhotoId};
+use crate::domain::people::{self, Person};
 use crate::domain::review::{Decision, RejectReason, Verdict};
 use crate::http::State;
 use crate::http::choices;
@@ -53,6 +54,7 @@ impl IntoResponse for PageError {
         let title = match &self.0 {
             HttpError::NotFound(_) => "Not here",
             HttpError::Conflict(_) => "Decided already",
+            HttpError::Forbidden => "Not for you to decide",
             HttpError::Unavailable | HttpError::Internal => "That did not work",
             _ => "Not accepted",
         };
@@ -92,13 +94,13 @@ pub(super) async fn nowhere() -> PageError {
 
 pub(super) async fn list(
     extract::State(state): extract::State<State>,
-    Peer(peer): Peer,
+    peer: Peer,
     Query(address): Query<Address>,
     headers: HeaderMap,
     reviewer: Result<Reviewer, Response>,
 ) -> Page {
     if !address.key.is_empty() {
-        return Ok(sign_in::by_link(&state, peer, &headers, &address.key, &address.name));
+        return Ok(sign_in::by_link(&state, peer, &headers, &address.key, &address.name).await);
     }
     let session = match reviewer {
         Ok(Reviewer(session)) => session,
@@ -184,13 +186,13 @@ pub(super) struct CardForm {
 /// A form about one finding, checked.
 struct Posted<'a> {
     desk: Desk<'a>,
-    id: FindingId,
-    reviewer: String,
+    card: Card,
+    person: &'a Person,
     form: CardForm,
 }
 
 impl<'a> Posted<'a> {
-    fn check(
+    async fn check(
         state: &'a State,
         reviewer: &'a Reviewer,
         id: &str,
@@ -201,24 +203,30 @@ impl<'a> Posted<'a> {
         let Form(form) =
             form.map_err(|rejection| HttpError::unreadable(rejection.status(), &rejection.body_text()))?;
         let session = &reviewer.0;
-        guard::check_form(headers, session, &form.csrf, state)?;
+        guard::check_form(headers, session, &form.csrf)?;
         let desk = Desk::new(state, session, address.filter.into());
-        Ok(Self { desk, id: desk::parse_id(id)?, reviewer: session.reviewer.clone(), form })
+        let card = desk.card_to_decide(id).await?;
+        Ok(Self { desk, card, person: &session.viewer.person, form })
+    }
+
+    const fn id(&self) -> FindingId {
+        self.card.finding.id
     }
 
     /// Records the verdict and leads to the next card; a conflict shows the card as it is now.
     async fn decide(self, verdict: Verdict) -> Page {
-        let neighbours = self.desk.neighbours(self.id).await?;
-        let state = self.desk.state;
-        let decision = Decision { verdict, reviewer: self.reviewer, at: state.now() };
-        match state.store().decide(self.id, &decision, &state.muting()).await {
+        let (id, state) = (self.id(), self.desk.state);
+        let neighbours = self.desk.neighbours(id).await?;
+        let (reviewer, person) = (self.person.name.clone(), Some(self.person.clone()));
+        let decision = Decision { verdict, reviewer, person, at: state.now() };
+        match state.store().decide(id, &decision, &state.muting()).await {
             Ok(_) => {
-                tracing::info!(finding.id = %self.id, "a finding was decided");
-                Ok(Redirect::to(&self.desk.after_decision(self.id, &neighbours)).into_response())
+                tracing::info!(finding.id = %id, "a finding was decided");
+                Ok(Redirect::to(&self.desk.after_decision(id, &neighbours)).into_response())
             }
             Err(store::Error::Conflict(_)) => {
                 let faster = HttpError::Conflict("Somebody was faster: your decision was not taken.".into());
-                self.desk.conflict(self.id, faster).await
+                self.desk.conflict(id, faster).await
             }
             Err(error) => Err(error.into()),
         }
@@ -242,14 +250,13 @@ pub(super) async fn accept(
     headers: HeaderMap,
     form: Result<Form<CardForm>, FormRejection>,
 ) -> Page {
-    let posted = Posted::check(&state, &reviewer, &id, address, &headers, form)?;
-    let card = posted.desk.card(&id).await?;
-    let choices = posted.desk.choices(card.project).await?;
-    match posted.form.fields.edits(&card, &choices) {
+    let posted = Posted::check(&state, &reviewer, &id, address, &headers, form).await?;
+    let choices = posted.desk.choices(posted.card.project).await?;
+    match posted.form.fields.edits(&posted.card, &choices) {
         Ok(edits) => posted.decide(Verdict::Accept { edits }).await,
         Err(complaints) => {
             let fields = Some(&posted.form.fields);
-            let shown = Shown { fields, complaints: &complaints, ..Shown::new(&card) };
+            let shown = Shown { fields, complaints: &complaints, ..Shown::new(&posted.card) };
             shown.render(&posted.desk, StatusCode::UNPROCESSABLE_ENTITY).await
         }
     }
@@ -263,7 +270,7 @@ pub(super) async fn reject(
     headers: HeaderMap,
     form: Result<Form<CardForm>, FormRejection>,
 ) -> Page {
-    let posted = Posted::check(&state, &reviewer, &id, address, &headers, form)?;
+    let posted = Posted::check(&state, &reviewer, &id, address, &headers, form).await?;
     let reason = RejectReason::ALL.into_iter().find(|reason| reason.name() == posted.form.reason);
     let reason = reason.ok_or_else(|| HttpError::Invalid("Choose one of the reasons.".into()))?;
     posted.decide(Verdict::Reject { reason }).await
@@ -277,27 +284,34 @@ pub(super) async fn undo(
     headers: HeaderMap,
     form: Result<Form<CardForm>, FormRejection>,
 ) -> Page {
-    let posted = Posted::check(&state, &reviewer, &id, address, &headers, form)?;
-    match state.store().undo(posted.id, &posted.reviewer, state.now()).await {
+    let posted = Posted::check(&state, &reviewer, &id, address, &headers, form).await?;
+    let person = posted.person;
+    match state.store().undo(posted.id(), person, state.now()).await {
         Ok(card) => {
             let back = posted.desk.filter.with_tab(Tab::ToReview);
             Ok(Redirect::to(&back.url(&card::card_path(&card), &[])).into_response())
         }
-        Err(error) => posted.desk.conflict(posted.id, error.into()).await,
+        Err(error) => posted.desk.conflict(posted.id(), error.into()).await,
     }
 }
 
 pub(super) async fn picture(
     extract::State(state): extract::State<State>,
-    _: Reviewer,
+    Reviewer(session): Reviewer,
     Path(photo): Path<String>,
 ) -> Page {
-    Ok(stored_picture(&state, &photo).await?)
+    Ok(stored_picture(&state, &session.viewer, &photo).await?)
 }
 
-/// The reduced picture of a photo, for people and scripts alike.
-pub(super) async fn stored_picture(state: &State, photo: &str) -> Result<Response, HttpError> {
+/// The reduced picture of a photo, for people and scripts alike who may see its project.
+pub(super) async fn stored_picture(
+    state: &State,
+    viewer: &people::Viewer,
+    photo: &str,
+) -> Result<Response, HttpError> {
     let photo: PhotoId = photo.parse().map_err(|_| HttpError::NotFound("photo"))?;
+    let row = state.store().photo(photo).await?.ok_or(HttpError::NotFound("photo"))?;
+    guard::check_sight(viewer, row.project, "photo")?;
     let picture = state.store().picture(photo).await?.ok_or(HttpError::NotFound("photo"))?;
     let media_type = match picture.media_type.as_str() {
         "image/jpeg" => "image/jpeg",
@@ -322,6 +336,7 @@ pub(super) async fn choices(
 ) -> Page {
     let desk = Desk::new(&state, &session, Filter::default());
     let project = filter::parse_project(&project).ok_or(HttpError::NotFound("project"))?;
+    guard::check_sight(&session.viewer, project, "project")?;
     let lists = desk.choices(project).await?;
     let list = match list.as_str() {
         "location" => &lists.locations,

@@ -7,6 +7,7 @@ use crate::domain::geometry::{PixelBox, Size};
 use crate::domain::ids::{
     CompanyId, FindingId, ImageId, LocationId, PhotoId, ProjectId, ProjectKey, Sha256Digest, TradeId,
 };
+use crate::domain::people::{Person, Rights, Role, SignedInBy, Viewer, Who};
 use crate::domain::place::{Location, Place};
 use crate::domain::punch_item::{Priority, PunchItemDraft};
 use crate::domain::review::{Delivery, FindingState};
@@ -76,6 +77,12 @@ fn finding(content: &Sha256Digest) -> Finding {
         hull: area,
         area_share: 0.031,
     }
+}
+
+/// Somebody who may decide everywhere.
+pub(super) fn viewer(name: &str) -> Viewer {
+    let person = Person { name: name.into(), who: Who::Key, login: None, by: SignedInBy::Key };
+    Viewer { person, rights: Rights::Everywhere(Role::Reviewer) }
 }
 
 /// Two rooms and two trades.

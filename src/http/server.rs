@@ -164,7 +164,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_answers_and_ends() {
-        let (address, stopping, server) = started(defaults().0).await;
+        let (address, stopping, server) = started(defaults().http).await;
         let request = b"GET / HTTP/1.1\r\nHost: box\r\nConnection: close\r\n\r\n";
         assert!(answer(address, request).await.ends_with("hello"));
         stopping.cancel();
@@ -174,7 +174,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_header_beyond_the_limit_is_refused() {
-        let (address, stopping, server) = started(defaults().0).await;
+        let (address, stopping, server) = started(defaults().http).await;
         let long = format!("GET / HTTP/1.1\r\nHost: box\r\nX-Long: {}\r\n\r\n", "x".repeat(20_000));
         let answered = answer(address, long.as_bytes()).await;
         assert!(answered.is_empty() || answered.starts_with("HTTP/1.1 431"), "{answered}");
@@ -184,7 +184,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_sends_half_a_header_is_cut_off() {
-        let (address, stopping, server) = started(HttpConfig { header_timeout_ms: 20, ..defaults().0 }).await;
+        let (address, stopping, server) =
+            started(HttpConfig { header_timeout_ms: 20, ..defaults().http }).await;
         // Returning at all is the proof: the server closed first.
         assert_eq!(answer(address, b"GET / HTTP/1.1\r\nHos").await.matches("200 OK").count(), 0);
         stopping.cancel();

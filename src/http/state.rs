@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::dedupe::Muting;
 use crate::domain::detection::DefectClass;
 use crate::domain::ids::ProjectKey;
 use crate::domain::tagging::MuteRules;
-use crate::http::config::{HttpConfig, ReviewConfig};
+use crate::http::config::{HttpConfig, ReviewConfig, SignInConfig};
+use crate::http::guard::Peer;
 use crate::http::key::ReviewKey;
-use crate::http::limiter::Limiter;
+use crate::http::limiter::Throttle;
 use crate::http::ops::Health;
 use crate::http::webhooks::Webhook;
 use crate::store::Store;
@@ -38,11 +40,13 @@ pub struct Parts {
     pub mute_rules: Arc<dyn Fn(ProjectKey) -> MuteRules + Send + Sync>,
     /// The `[http]` section.
     pub http: HttpConfig,
+    /// The `[sign_in]` section.
+    pub sign_in: SignInConfig,
     /// The `[review]` section.
     pub review: ReviewConfig,
     /// The zone of "today"; see [`ReviewConfig::zone`].
     pub zone: TimeZone,
-    /// The key of the review page and the API.
+    /// This machine's key.
     pub key: ReviewKey,
     /// Ends live connections when the service stops.
     pub stopping: CancellationToken,
@@ -54,14 +58,21 @@ pub struct State(Arc<Inner>);
 
 struct Inner {
     parts: Parts,
-    limiter: Limiter,
+    throttle: Throttle,
+    password_checks: Semaphore,
 }
 
 impl State {
     /// Takes the parts over.
     pub fn new(parts: Parts) -> Self {
-        let limiter = Limiter::new(parts.review.sign_in_failures_max, parts.review.sign_in_window_s);
-        Self(Arc::new(Inner { parts, limiter }))
+        let sign_in = &parts.sign_in;
+        let throttle = Throttle::new(
+            sign_in.address_failures_max,
+            sign_in.account_failures_max,
+            sign_in.failures_window_s,
+        );
+        let password_checks = Semaphore::new(sign_in.password.at_once.max(1));
+        Self(Arc::new(Inner { parts, throttle, password_checks }))
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -114,8 +125,26 @@ impl State {
         &self.0.parts.key
     }
 
-    pub(crate) fn limiter(&self) -> &Limiter {
-        &self.0.limiter
+    /// Whether the key signs in whoever asks from `peer`.
+    pub(crate) fn key_works(&self, peer: Peer) -> bool {
+        self.sign_in().key_on_this_machine && peer.this_machine
+    }
+
+    /// Whether cookies set for `peer` are for https alone.
+    pub(crate) fn cookies_are_secure(&self, peer: Peer) -> bool {
+        peer.secure || self.sign_in().secure_cookies
+    }
+
+    pub(crate) fn sign_in(&self) -> &SignInConfig {
+        &self.0.parts.sign_in
+    }
+
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.0.throttle
+    }
+
+    pub(crate) fn password_checks(&self) -> &Semaphore {
+        &self.0.password_checks
     }
 
     pub(crate) fn stopping(&self) -> &CancellationToken {

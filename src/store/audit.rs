@@ -6,11 +6,12 @@ use std::fmt;
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::domain::ids::{FindingId, PhotoId, Sha256Digest};
 use crate::domain::job::{InboxId, JobId};
+use crate::domain::people::{Person, Who};
 use crate::domain::review::MuteId;
 use crate::store::record::record;
 use crate::store::rows::{from_hex, from_json, instant, millis, to_json};
@@ -32,6 +33,8 @@ pub enum Subject {
     Job(JobId),
     /// A mute.
     Mute(MuteId),
+    /// Somebody who may sign in.
+    Person(Who),
 }
 
 impl fmt::Display for Subject {
@@ -42,6 +45,7 @@ impl fmt::Display for Subject {
             Self::Finding(id) => write!(f, "finding:{id}"),
             Self::Job(id) => write!(f, "job:{}", id.0),
             Self::Mute(id) => write!(f, "mute:{}", id.0),
+            Self::Person(who) => write!(f, "person:{who}"),
         }
     }
 }
@@ -85,6 +89,27 @@ pub struct AuditBreak {
     pub what: String,
 }
 
+/// Somebody who does something: in the name that others read, and as whom the box knows them.
+#[derive(Debug, Clone, Copy)]
+pub struct Actor<'a> {
+    /// The name that others read.
+    pub name: &'a str,
+    /// Who that was and how they signed in, where somebody signed in.
+    pub person: Option<&'a Person>,
+}
+
+impl<'a> From<&'a str> for Actor<'a> {
+    fn from(name: &'a str) -> Self {
+        Self { name, person: None }
+    }
+}
+
+impl<'a> From<&'a Person> for Actor<'a> {
+    fn from(person: &'a Person) -> Self {
+        Self { name: &person.name, person: Some(person) }
+    }
+}
+
 /// A fact to be recorded.
 pub(crate) struct Entry<'a> {
     kind: &'static str,
@@ -102,8 +127,17 @@ impl Entry<'_> {
 
 impl<'a> Entry<'a> {
     /// Something that a person did.
-    pub(crate) fn by(actor: &'a str, kind: &'static str, subject: Subject, detail: Value) -> Self {
-        Self { kind, subject, actor, detail }
+    pub(crate) fn by(
+        actor: impl Into<Actor<'a>>,
+        kind: &'static str,
+        subject: Subject,
+        mut detail: Value,
+    ) -> Self {
+        let actor = actor.into();
+        if let (Some(person), Value::Object(fields)) = (actor.person, &mut detail) {
+            fields.insert("person".to_owned(), json!(person));
+        }
+        Self { kind, subject, actor: actor.name, detail }
     }
 }
 

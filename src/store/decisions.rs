@@ -7,7 +7,7 @@ use crate::domain::dedupe::Muting;
 use crate::domain::ids::{FindingId, ProjectKey};
 use crate::domain::job::Job;
 use crate::domain::review::{Decision, Delivery, FindingState, Verdict};
-use crate::store::audit::{self, Entry, Subject};
+use crate::store::audit::{self, Actor, Entry, Subject};
 use crate::store::rows::{millis, to_json};
 use crate::store::{Connection, Error, Store, findings, mutes, queue};
 
@@ -61,9 +61,10 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Conflict`] with the reason when it is too late.
-    pub async fn undo(&self, id: FindingId, reviewer: &str, now: Timestamp) -> Result<Card, Error> {
+    pub async fn undo(&self, id: FindingId, by: impl Into<Actor<'_>>, now: Timestamp) -> Result<Card, Error> {
+        let by = by.into();
         let mut transaction = self.begin().await?;
-        let card = undo_one(&mut transaction, id, reviewer, now).await?;
+        let card = undo_one(&mut transaction, id, by, now).await?;
         self.commit(transaction).await?;
         Ok(card)
     }
@@ -72,13 +73,14 @@ impl Store {
     pub async fn undo_batch(
         &self,
         ids: &[FindingId],
-        reviewer: &str,
+        by: impl Into<Actor<'_>>,
         now: Timestamp,
     ) -> Result<Batch, Error> {
+        let by = by.into();
         let mut transaction = self.begin().await?;
         let mut batch = Batch::default();
         for &id in ids {
-            batch.note(id, undo_one(&mut transaction, id, reviewer, now).await)?;
+            batch.note(id, undo_one(&mut transaction, id, by, now).await)?;
         }
         self.commit(transaction).await?;
         Ok(batch)
@@ -88,7 +90,13 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Conflict`] when nothing was refused.
-    pub async fn send_again(&self, id: FindingId, reviewer: &str, now: Timestamp) -> Result<Card, Error> {
+    pub async fn send_again(
+        &self,
+        id: FindingId,
+        by: impl Into<Actor<'_>>,
+        now: Timestamp,
+    ) -> Result<Card, Error> {
+        let by = by.into();
         let mut transaction = self.begin().await?;
         let card = existing(&mut transaction, id).await?;
         if card.delivery != Delivery::Refused {
@@ -99,7 +107,7 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         let detail = serde_json::json!({ "refusal": card.problem });
-        let entry = Entry::by(reviewer, "finding.sent_again", Subject::Finding(id), detail);
+        let entry = Entry::by(by, "finding.sent_again", Subject::Finding(id), detail);
         audit::append(&mut transaction, entry, now).await?;
         let job = match card.state {
             FindingState::Proposed => Job::Publish { finding: id },
@@ -137,7 +145,7 @@ impl Store {
         .execute(&mut *connection)
         .await?;
         let detail = serde_json::to_value(decision)?;
-        let entry = Entry::by(&decision.reviewer, "finding.decided", Subject::Finding(id), detail);
+        let entry = Entry::by(decision.reviewer.as_str(), "finding.decided", Subject::Finding(id), detail);
         audit::append(connection, entry, decision.at).await?;
         mutes::follow(connection, &card, decision, muting(card.project)).await?;
         let carry_over = decision.at.saturating_add(self.0.config.decision_hold()).unwrap_or(decision.at);
@@ -161,7 +169,7 @@ impl Batch {
 async fn undo_one(
     connection: &mut Connection,
     id: FindingId,
-    reviewer: &str,
+    by: Actor<'_>,
     now: Timestamp,
 ) -> Result<Card, Error> {
     let card = existing(connection, id).await?;
@@ -181,9 +189,9 @@ async fn undo_one(
     .bind(id.to_string())
     .execute(&mut *connection)
     .await?;
-    mutes::unfollow(connection, id, reviewer, now).await?;
+    mutes::unfollow(connection, id, by, now).await?;
     let detail = serde_json::json!({ "decision": card.decision });
-    let entry = Entry::by(reviewer, "finding.undone", Subject::Finding(id), detail);
+    let entry = Entry::by(by, "finding.undone", Subject::Finding(id), detail);
     audit::append(connection, entry, now).await?;
     let card = existing(connection, id).await?;
     if card.delivery == Delivery::Waiting {
@@ -200,7 +208,7 @@ async fn existing(connection: &mut Connection, id: FindingId) -> Result<Card, Er
 /// Who decided what, in a sentence.
 fn decided_already(card: &Card) -> String {
     match &card.decision {
-        Some(Decision { verdict, reviewer, at }) => {
+        Some(Decision { verdict, reviewer, at, .. }) => {
             let what = match verdict {
                 Verdict::Accept { .. } => "accepted",
                 Verdict::Reject { .. } => "rejected",

@@ -17,8 +17,8 @@ use crate::store::record::record;
 use crate::store::rows::{from_hex, from_json, from_json_option, from_name, millis, to_json};
 use crate::store::{Connection, Error, Store};
 
-pub(crate) use crate::store::findings::query::push_conditions;
 pub use crate::store::findings::query::{CardOrder, CardQuery, PLACE_JOINT, Shelf};
+pub(crate) use crate::store::findings::query::{push_conditions, push_projects};
 
 /// The numbers on the tabs of the review page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -97,8 +97,12 @@ impl Store {
         records.into_iter().map(Record::into_card).collect()
     }
 
-    /// The numbers on the tabs, of one project or all.
-    pub async fn counts(&self, project: Option<ProjectKey>, today_since: Timestamp) -> Result<Counts, Error> {
+    /// The numbers on the tabs, of some projects or all.
+    pub async fn counts(
+        &self,
+        projects: Option<&[ProjectKey]>,
+        today_since: Timestamp,
+    ) -> Result<Counts, Error> {
         let proposed =
             |shelf| CardQuery { states: vec![FindingState::Proposed], shelf, ..CardQuery::default() };
         let asked = [
@@ -118,7 +122,7 @@ impl Store {
         let mut sql = QueryBuilder::new("SELECT ");
         for (number, query) in asked.into_iter().enumerate() {
             sql.push(if number == 0 { "(" } else { ", (" }).push("SELECT COUNT(*) FROM findings");
-            push_conditions(&mut sql, &CardQuery { project, ..query });
+            push_conditions(&mut sql, &CardQuery { projects: projects.map(<[_]>::to_vec), ..query });
             sql.push(")");
         }
         let (to_review, capped, muted, known, decided_today, waiting, problems): (

@@ -9,7 +9,7 @@ use crate::domain::ids::{CompanyId, FindingId, ProjectId, ProjectKey};
 use crate::domain::keeping::Ruling;
 use crate::domain::review::{Decision, Verdict};
 use crate::domain::score::Score;
-use crate::store::findings::push_conditions;
+use crate::store::findings::{push_conditions, push_projects};
 use crate::store::record::record;
 use crate::store::rows::{from_hex, from_json, instant, millis};
 use crate::store::{CardQuery, Error, Store};
@@ -88,7 +88,7 @@ impl Store {
     /// What reviewers decided since `since`, the latest first, at most `most` of them.
     pub async fn rulings(
         &self,
-        project: Option<ProjectKey>,
+        projects: Option<&[ProjectKey]>,
         since: Timestamp,
         most: u32,
     ) -> Result<Vec<Ruling>, Error> {
@@ -97,10 +97,7 @@ impl Store {
              WHERE decision IS NOT NULL AND decided_at >= ",
         );
         sql.push_bind(millis(since));
-        if let Some(project) = project {
-            sql.push(" AND company = ").push_bind(project.company.value());
-            sql.push(" AND project = ").push_bind(project.project.value());
-        }
+        push_projects(&mut sql, projects);
         sql.push(" ORDER BY decided_at DESC, id LIMIT ").push_bind(i64::from(most));
         let records: Vec<Record> = sql.build_query_as().fetch_all(&self.0.readers).await?;
         records.into_iter().map(Record::into_ruling).collect()

@@ -6,6 +6,7 @@
 //! Statements use `$1` placeholders and types that SQLite and PostgreSQL share; what differs
 //! between the two (opening, locking, migrations) is in `open` and `queue`.
 
+mod accounts;
 mod audit;
 mod cache;
 mod config;
@@ -22,6 +23,7 @@ mod prune;
 mod queue;
 mod record;
 mod rows;
+mod sessions;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +31,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-pub use crate::store::audit::{AuditBreak, AuditReport, AuditRow, Subject};
+pub use crate::store::accounts::{Account, AccountChange, NewAccount};
+pub use crate::store::audit::{Actor, AuditBreak, AuditReport, AuditRow, Subject};
 pub use crate::store::config::{Config, DEFAULTS};
 pub use crate::store::decisions::{Batch, MutingOf};
 pub use crate::store::error::Error;
@@ -44,6 +47,7 @@ pub use crate::store::photos::{
 pub use crate::store::prune::Pruned;
 pub(crate) use crate::store::queue::KINDS;
 pub use crate::store::queue::{Claimed, JobRow, JobState, Lease, QueueStats};
+pub use crate::store::sessions::{NewToken, SessionRow, TokenRow, viewer_of};
 
 type Db = sqlx::Sqlite;
 type Connection = <Db as sqlx::Database>::Connection;

@@ -9,7 +9,8 @@ use crate::domain::dedupe::{Mute, Muting, mute_from};
 use crate::domain::detection::DefectClass;
 use crate::domain::ids::{CompanyId, FindingId, LocationId, ProjectId, ProjectKey};
 use crate::domain::review::{Decision, MuteId, Verdict};
-use crate::store::audit::{self, Entry, Subject};
+use crate::store::audit::{self, Actor, Entry, Subject};
+use crate::store::findings::push_projects;
 use crate::store::record::record;
 use crate::store::rows::{from_hex, from_name, instant, millis};
 use crate::store::{Connection, Error, Store};
@@ -81,14 +82,11 @@ const SELECT: &str =
      AND findings.state = 'proposed') AS silenced FROM mutes WHERE lifted_at IS NULL";
 
 impl Store {
-    /// The mutes that nobody lifted, of one project or all, last made first. Some may have run out: see
+    /// The mutes that nobody lifted, of some projects or all, last made first. Some may have run out: see
     /// [`Mute::holds`].
-    pub async fn mutes(&self, project: Option<ProjectKey>) -> Result<Vec<MuteRow>, Error> {
+    pub async fn mutes(&self, projects: Option<&[ProjectKey]>) -> Result<Vec<MuteRow>, Error> {
         let mut sql = sqlx::QueryBuilder::new(SELECT);
-        if let Some(project) = project {
-            sql.push(" AND company = ").push_bind(project.company.value());
-            sql.push(" AND project = ").push_bind(project.project.value());
-        }
+        push_projects(&mut sql, projects);
         sql.push(" ORDER BY added_at DESC, id DESC LIMIT ").push_bind(i64::from(self.0.config.list_rows));
         let records: Vec<Record> = sql.build_query_as().fetch_all(&self.0.readers).await?;
         records.into_iter().map(Record::into_row).collect()
@@ -112,7 +110,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such mute, [`Error::Conflict`] when it was lifted already.
-    pub async fn lift_mute(&self, id: MuteId, reviewer: &str, now: Timestamp) -> Result<(), Error> {
+    pub async fn lift_mute(&self, id: MuteId, by: impl Into<Actor<'_>>, now: Timestamp) -> Result<(), Error> {
+        let by = by.into();
         let mut transaction = self.begin().await?;
         let lifted: Option<Option<String>> = sqlx::query_scalar("SELECT lifted_by FROM mutes WHERE id = $1")
             .bind(id.0)
@@ -121,7 +120,7 @@ impl Store {
         match lifted {
             None => return Err(Error::NotFound(format!("mute {}", id.0))),
             Some(Some(who)) => return Err(Error::Conflict(format!("{who} lifted this mute already"))),
-            Some(None) => lift(&mut transaction, id, reviewer, now).await?,
+            Some(None) => lift(&mut transaction, id, by, now).await?,
         }
         self.commit(transaction).await
     }
@@ -147,7 +146,7 @@ pub(crate) async fn follow(
 pub(crate) async fn unfollow(
     connection: &mut Connection,
     finding: FindingId,
-    reviewer: &str,
+    by: Actor<'_>,
     now: Timestamp,
 ) -> Result<(), Error> {
     let ids: Vec<i64> =
@@ -156,7 +155,7 @@ pub(crate) async fn unfollow(
             .fetch_all(&mut *connection)
             .await?;
     for id in ids {
-        lift(connection, MuteId(id), reviewer, now).await?;
+        lift(connection, MuteId(id), by, now).await?;
     }
     Ok(())
 }
@@ -186,16 +185,16 @@ async fn insert(
     .fetch_one(&mut *connection)
     .await?;
     let detail = json!({ "project": project, "mute": mute, "finding": finding });
-    let entry = Entry::by(&mute.reviewer, "mute.added", Subject::Mute(MuteId(id)), detail);
+    let entry = Entry::by(mute.reviewer.as_str(), "mute.added", Subject::Mute(MuteId(id)), detail);
     audit::append(connection, entry, now).await?;
     Ok(MuteId(id))
 }
 
-async fn lift(connection: &mut Connection, id: MuteId, reviewer: &str, now: Timestamp) -> Result<(), Error> {
+async fn lift(connection: &mut Connection, id: MuteId, by: Actor<'_>, now: Timestamp) -> Result<(), Error> {
     sqlx::query("UPDATE mutes SET lifted_at = $2, lifted_by = $3 WHERE id = $1")
         .bind(id.0)
         .bind(millis(now))
-        .bind(reviewer)
+        .bind(by.name)
         .execute(&mut *connection)
         .await?;
     let freed = sqlx::query(
@@ -203,9 +202,9 @@ async fn lift(connection: &mut Connection, id: MuteId, reviewer: &str, now: Time
          WHERE held = 'mute' AND held_by = $1 AND state = 'proposed'",
     )
     .bind(id.0)
-    .bind(format!("It was muted until {reviewer} lifted that: it waits for a person."))
+    .bind(format!("It was muted until {} lifted that: it waits for a person.", by.name))
     .execute(&mut *connection)
     .await?;
     let detail = json!({ "findings_to_review": freed.rows_affected() });
-    audit::append(connection, Entry::by(reviewer, "mute.lifted", Subject::Mute(id), detail), now).await
+    audit::append(connection, Entry::by(by, "mute.lifted", Subject::Mute(id), detail), now).await
 }

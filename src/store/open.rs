@@ -15,10 +15,11 @@ use crate::store::rows::millis;
 use crate::store::{Config, Db, Error, Inner, Store};
 
 /// Append-only: version, name, text. A migration that has landed is never edited.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "first", include_str!("migrations/0001_first.sql")),
     (2, "once", include_str!("migrations/0002_once.sql")),
     (3, "review", include_str!("migrations/0003_review.sql")),
+    (5, "people", include_str!("migrations/0005_people.sql")),
 ];
 
 /// Two processes that open a new database at once may trip over each other; the second look finds

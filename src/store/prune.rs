@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::store::rows::millis;
-use crate::store::{Connection, Error, Store};
+use crate::store::{Connection, Error, Store, sessions};
 
 /// What a pruning removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,6 +15,8 @@ pub struct Pruned {
     pub pictures: u64,
     /// Settled deliveries.
     pub deliveries: u64,
+    /// Sessions that ran out.
+    pub sessions: u64,
 }
 
 /// Pictures in which every finding is decided and carried over.
@@ -40,8 +42,9 @@ impl Store {
             .execute(&mut *transaction)
             .await?
             .rows_affected();
+        let sessions = sessions::delete_expired(&mut transaction, now).await?;
         self.commit(transaction).await?;
-        Ok(Pruned { pictures, deliveries })
+        Ok(Pruned { pictures, deliveries, sessions })
     }
 }
 

@@ -45,6 +45,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["store/"]),
     ("axum", &["http/", "simulator/", "app.rs", "app/"]),
     ("maud", &["http/", "simulator/"]),
+    ("argon2", &["http/password.rs"]),
+    ("rpassword", &["cli/"]),
     ("exif", &["photo/exif.rs", "photo/exif/", "photo/sample.rs", "fixtures/exif.rs"]),
     ("heic_rs", &["photo/"]),
     ("rusty_jpeg", &["photo/"]),

@@ -55,7 +55,7 @@ pub(super) async fn run(args: Args, mut settings: Settings) -> anyhow::Result<Ex
         app.model().licence.statement
     );
     eprintln!("ready in {} ms", started.elapsed().as_millis());
-    let (store, link) = (app.store().clone(), app.review_link(&own_url));
+    let (store, link) = (app.store().clone(), app.review_link(&own_url).unwrap_or(own_url));
     let stop = CancellationToken::new();
     let hooks = app.sync_hooks();
     hooks.await.context("the webhooks cannot be made in the simulator")?;
@@ -110,6 +110,10 @@ fn point_at(settings: &mut Loaded, simulator: &Simulator, folder: &Path, own_url
         ("webhook.authorization", format!("Bearer {:032x}", rand::random::<u128>()).into()),
     ];
     let store = folder.join("punchlens.db").to_string_lossy().into_owned();
-    let own: [(&str, Value); 2] = [("store.path", store.into()), ("review.key_file", "".into())];
+    let own: [(&str, Value); 3] = [
+        ("store.path", store.into()),
+        ("sign_in.key_file", "".into()),
+        ("sign_in.key_on_this_machine", true.into()),
+    ];
     values.into_iter().chain(own).try_for_each(|(key, value)| settings.set(key, value, "demo"))
 }

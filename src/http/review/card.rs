@@ -71,7 +71,7 @@ impl CardPage<'_> {
     }
 
     fn open(&self) -> bool {
-        self.card.state == FindingState::Proposed
+        self.card.state == FindingState::Proposed && self.viewer.may_decide(self.card.project)
     }
 
     fn action(&self, verb: &str) -> String {
@@ -276,7 +276,9 @@ impl CardPage<'_> {
 
     fn can_be_undone(&self) -> bool {
         let decided = matches!(self.card.state, FindingState::Accepted | FindingState::Rejected);
-        decided && matches!(self.card.delivery, Delivery::Withheld | Delivery::Waiting)
+        decided
+            && self.viewer.may_decide(self.card.project)
+            && matches!(self.card.delivery, Delivery::Withheld | Delivery::Waiting)
     }
 
     fn facts(&self, draft: &PunchItemDraft) -> Markup {

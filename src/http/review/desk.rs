@@ -7,10 +7,12 @@ use super::filter::{Filter, Tab};
 use super::page::{TabCounts, Viewer};
 use crate::domain::card::Card;
 use crate::domain::ids::{FindingId, ProjectKey};
+use crate::domain::people;
 use crate::domain::review::FindingState;
 use crate::http::State;
 use crate::http::choices::{self, Choices};
 use crate::http::error::HttpError;
+use crate::http::guard;
 use crate::http::session::Session;
 use crate::store::{CardOrder, CardQuery, Shelf};
 
@@ -20,6 +22,7 @@ pub(super) struct Desk<'a> {
     pub(super) state: &'a State,
     pub(super) filter: Filter,
     pub(super) viewer: Viewer,
+    person: people::Viewer,
 }
 
 /// A finding's id from an address.
@@ -29,18 +32,34 @@ pub(super) fn parse_id(id: &str) -> Result<FindingId, HttpError> {
 
 impl<'a> Desk<'a> {
     pub(super) fn new(state: &'a State, session: &Session, filter: Filter) -> Self {
-        let viewer = Viewer { name: session.reviewer.clone(), csrf: session.form_token(state.key()) };
-        Self { state, filter, viewer }
+        let viewer = Viewer {
+            name: session.name().to_owned(),
+            csrf: session.form_token(),
+            rights: session.viewer.rights.clone(),
+        };
+        Self { state, filter, viewer, person: session.viewer.clone() }
     }
 
     pub(super) async fn card(&self, id: &str) -> Result<Card, HttpError> {
-        self.state.store().card(parse_id(id)?).await?.ok_or(HttpError::NotFound("finding"))
+        let card = self.state.store().card(parse_id(id)?).await?.ok_or(HttpError::NotFound("finding"))?;
+        guard::check_sight(&self.person, card.project, "finding")?;
+        Ok(card)
+    }
+
+    /// A card about which this person may decide.
+    pub(super) async fn card_to_decide(&self, id: &str) -> Result<Card, HttpError> {
+        let card = self.card(id).await?;
+        guard::check_decision(&self.person, card.project)?;
+        Ok(card)
     }
 
     /// The card decided just before, while its decision stands.
     pub(super) async fn undoable(&self, id: &str) -> Result<Option<Card>, HttpError> {
         match parse_id(id) {
-            Ok(id) => Ok(self.state.store().card(id).await?),
+            Ok(id) => {
+                let card = self.state.store().card(id).await?;
+                Ok(card.filter(|card| self.person.may_decide(card.project)))
+            }
             Err(_) => Ok(None),
         }
     }
@@ -56,7 +75,7 @@ impl<'a> Desk<'a> {
     }
 
     pub(super) async fn counts(&self) -> Result<TabCounts, HttpError> {
-        let counts = self.state.store().counts(self.filter.project, self.midnight()).await?;
+        let counts = self.state.store().counts(self.narrowed().as_deref(), self.midnight()).await?;
         Ok(TabCounts {
             to_review: counts.to_review,
             waiting: counts.waiting,
@@ -122,7 +141,7 @@ impl<'a> Desk<'a> {
     /// The projects to filter by, with their names.
     pub(super) async fn projects(&self) -> Result<Vec<(ProjectKey, String)>, HttpError> {
         let mut projects = Vec::new();
-        for &project in self.state.projects() {
+        for &project in self.state.projects().iter().filter(|project| self.person.may_see(**project)) {
             let name = self.project_name(project).await?;
             projects.push((project, name.unwrap_or_else(|| format!("Project {}", project.project))));
         }
@@ -130,8 +149,15 @@ impl<'a> Desk<'a> {
     }
 
     async fn window(&self, offset: u32, limit: u32) -> Result<Vec<Card>, HttpError> {
-        let query = CardQuery { offset, limit: Some(limit), ..query(&self.filter, self.midnight()) };
+        let projects = self.narrowed();
+        let query =
+            CardQuery { projects, offset, limit: Some(limit), ..query(&self.filter, self.midnight()) };
         Ok(self.state.store().cards(&query).await?)
+    }
+
+    /// The projects of which lists show anything.
+    fn narrowed(&self) -> Option<Vec<ProjectKey>> {
+        self.person.narrowed(self.filter.project)
     }
 
     fn midnight(&self) -> Timestamp {
@@ -141,10 +167,9 @@ impl<'a> Desk<'a> {
     }
 }
 
-/// What the store is asked for a list.
+/// What the store is asked for a list, whatever the project.
 pub(super) fn query(filter: &Filter, midnight: Timestamp) -> CardQuery {
     let narrowed = CardQuery {
-        project: filter.project,
         class: filter.class.clone(),
         text: (!filter.search.is_empty()).then(|| filter.search.clone()),
         ..CardQuery::default()

@@ -4,6 +4,8 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::filter::{Filter, Tab};
 use super::icons::{Icon, icon, mark};
+use crate::domain::ids::ProjectKey;
+use crate::domain::people::{Rights, Role};
 use crate::http::assets;
 
 /// What the frame shows of the person who looks.
@@ -13,6 +15,15 @@ pub(super) struct Viewer {
     pub(super) name: String,
     /// The session's token for forms.
     pub(super) csrf: String,
+    /// What the person may do, and where.
+    pub(super) rights: Rights,
+}
+
+impl Viewer {
+    /// Whether buttons that decide are shown for findings of `project`.
+    pub(super) fn may_decide(&self, project: ProjectKey) -> bool {
+        self.rights.role_in(project) >= Some(Role::Reviewer)
+    }
 }
 
 /// How many findings each tab holds.

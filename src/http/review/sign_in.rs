@@ -1,6 +1,4 @@
-//! The sign-in form: a name for the record, and the key of the box.
-
-use std::net::IpAddr;
+//! The sign-in form: login and password of an account.
 
 use axum::Form;
 use axum::extract::rejection::FormRejection;
@@ -9,29 +7,32 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html as markup};
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::icons::{Icon, icon, mark};
 use super::{CardForm, PageError, html, page};
+use crate::domain::people::Viewer;
 use crate::http::State;
 use crate::http::error::HttpError;
 use crate::http::guard::{self, Peer, Reviewer};
-use crate::http::session::{Session, end_cookie, tidy_name};
+use crate::http::session::{Secret, end_cookie, start_cookie};
+use crate::http::sign_in as way_in;
 
 /// What the form shows.
 #[derive(Debug, Default)]
 pub(super) struct SignIn<'a> {
-    /// The name as typed before.
-    pub(super) name: &'a str,
+    /// The login as typed before.
+    login: &'a str,
     /// Where to go afterwards: a path below `/review`.
-    pub(super) next: &'a str,
+    next: &'a str,
     /// Why the person is here.
-    pub(super) notice: Option<&'a str>,
+    notice: Option<&'a str>,
 }
 
 impl SignIn<'_> {
     /// The whole document.
-    pub(super) fn render(&self) -> Markup {
+    fn render(&self) -> Markup {
         let body = markup! {
             div #view data-page="sign-in" {
                 main.sign-in #main tabindex="-1" {
@@ -41,14 +42,14 @@ impl SignIn<'_> {
                     form method="post" action="/review/sign-in" {
                         input type="hidden" name="next" value=(self.next);
                         div.field {
-                            label for="name" { "Your name" }
-                            input #name name="name" value=(self.name) required maxlength="80" autocomplete="name" autofocus;
-                            p.hint { "It stands beside every decision that you make." }
+                            label for="login" { "Login" }
+                            input #login name="login" value=(self.login) required maxlength="64" autocomplete="username"
+                                autocapitalize="none" spellcheck="false" autofocus;
                         }
                         div.field {
-                            label for="key" { "Review key" }
-                            input #key name="key" type="password" required maxlength="200" autocomplete="current-password";
-                            p.hint { "Punchlens prints it when it starts." }
+                            label for="password" { "Password" }
+                            input #password name="password" type="password" required maxlength="200" autocomplete="current-password";
+                            p.hint { "No account? The person who runs this box makes one: " code { "punchlens users add" } "." }
                         }
                         button.button.primary type="submit" { "Sign in" (icon(Icon::Forward)) }
                     }
@@ -63,114 +64,137 @@ impl SignIn<'_> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(in crate::http) struct SignInForm {
-    name: String,
-    key: String,
+    login: String,
+    password: Typed,
     next: String,
 }
 
-pub(in crate::http) async fn sign_in_page(Query(form): Query<SignInForm>) -> Response {
-    html(StatusCode::OK, &SignIn { next: guard::safe_next(&form.next), ..SignIn::default() }.render())
+/// A typed password, which no debug output shows.
+#[derive(Debug, Default, Deserialize)]
+#[serde(from = "String")]
+struct Typed(SecretString);
+
+impl From<String> for Typed {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
 }
 
-/// Checks name and key, and leads to what was asked for.
+pub(in crate::http) async fn sign_in_page(Query(form): Query<SignInForm>) -> Response {
+    let page = SignIn { next: guard::safe_next(&form.next), ..SignIn::default() };
+    html(StatusCode::OK, &page.render())
+}
+
 pub(in crate::http) async fn sign_in(
     extract::State(state): extract::State<State>,
-    Peer(peer): Peer,
+    peer: Peer,
     headers: HeaderMap,
     form: Result<Form<SignInForm>, FormRejection>,
 ) -> Response {
-    let form = match form {
-        Ok(Form(form)) => form,
-        Err(rejection) => {
-            return refuse(&HttpError::unreadable(rejection.status(), ""), &SignInForm::default());
-        }
+    let Ok(Form(SignInForm { login, password, next })) = form else {
+        let error = form.err().map_or(StatusCode::BAD_REQUEST, |rejection| rejection.status());
+        return refuse(&HttpError::unreadable(error, "this form could not be read"), "", "");
     };
-    let checked = guard::check_origin(&headers).and_then(|()| guard::check_key(&state, &form.key, peer));
-    match checked {
-        Ok(()) if tidy_name(&form.name).is_empty() => {
-            refuse(&HttpError::Invalid("Give your name: it stands beside your decisions.".into()), &form)
+    let outcome = match guard::check_origin(&headers) {
+        Ok(()) => way_in::by_password(&state, peer, &login, password.0).await,
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(viewer) => {
+            welcome(&state, peer, &viewer, Redirect::to(guard::safe_next(&next)).into_response()).await
         }
-        Ok(()) => welcome(&state, &form.name, guard::safe_next(&form.next)),
-        Err(error) => refuse(&error, &form),
+        Err(error) => refuse(&error, &login, &next),
     }
 }
 
-/// Signs in whoever follows the printed link. The key leaves the address at once.
-pub(super) fn by_link(state: &State, peer: IpAddr, headers: &HeaderMap, key: &str, name: &str) -> Response {
-    let name = if tidy_name(name).is_empty() { &state.review().default_reviewer } else { name };
-    match guard::check_key(state, key, peer) {
-        Ok(()) if from_elsewhere(headers) => {
-            // A strict cookie is not sent after a redirect that another site's link started; a page of
-            // our own that moves on by itself gets it.
-            let page =
-                page::message("Signed in", "The list opens by itself.", Some(("To the list", "/review")));
-            with_header(
-                welcome_with(state, name, html(StatusCode::OK, &page)),
-                header::REFRESH,
-                "0; url=/review",
-            )
+/// Signs in whoever follows the printed link on this machine. The key leaves the address at once.
+pub(super) async fn by_link(
+    state: &State,
+    peer: Peer,
+    headers: &HeaderMap,
+    key: &str,
+    name: &str,
+) -> Response {
+    match way_in::by_key(state, peer, key, name) {
+        Ok(viewer) => welcome(state, peer, &viewer, arrive(headers, "/review")).await,
+        Err(HttpError::Unauthorized) => {
+            let notice = "This link works on the machine that runs Punchlens alone, and only with its key.";
+            let page = SignIn { notice: Some(notice), ..SignIn::default() };
+            html(StatusCode::UNAUTHORIZED, &page.render())
         }
-        Ok(()) => welcome(state, name, "/review"),
-        Err(error) => refuse(&error, &SignInForm { name: name.to_owned(), ..SignInForm::default() }),
+        Err(error) => refuse(&error, "", ""),
     }
 }
 
-fn from_elsewhere(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
+/// On to `next`, with the cookie that goes along with this answer. Browsers don't send a strict cookie after a
+/// redirect that another site started; a page of our own that moves on by itself gets it.
+pub(in crate::http) fn arrive(headers: &HeaderMap, next: &str) -> Response {
+    let site = headers.get("sec-fetch-site");
+    if !site.is_some_and(|site| site == "cross-site" || site == "same-site") {
+        return Redirect::to(next).into_response();
+    }
+    let page = page::message("Signed in", "The page opens by itself.", Some(("To the page", next)));
+    with_header(html(StatusCode::OK, &page), header::REFRESH, &format!("0; url={next}"))
 }
 
-fn welcome(state: &State, name: &str, next: &str) -> Response {
-    welcome_with(state, name, Redirect::to(next).into_response())
-}
-
-fn welcome_with(state: &State, name: &str, response: Response) -> Response {
-    let review = state.review();
-    let session = Session::new(name, rand::random(), review.session_hours, state.now());
-    tracing::info!("a reviewer signed in");
-    let cookie = session.cookie(state.key(), review.session_hours, review.secure_cookies);
+/// Starts a session and adds its cookie to `response`.
+pub(in crate::http) async fn welcome(
+    state: &State,
+    peer: Peer,
+    viewer: &Viewer,
+    response: Response,
+) -> Response {
+    let (secret, now) = (Secret::generate(), state.now());
+    let hours = state.sign_in().session_hours;
+    let ends = now.saturating_add(jiff::SignedDuration::from_hours(hours.into())).unwrap_or(now);
+    if let Err(error) = state.store().open_session(&secret.digest(), viewer, ends, now).await {
+        return PageError::from(error).into_response();
+    }
+    tracing::info!(who = %viewer.person.who, "somebody signed in");
+    let cookie = start_cookie(&secret, hours, state.cookies_are_secure(peer));
     with_header(response, header::SET_COOKIE, &cookie)
 }
 
-fn refuse(error: &HttpError, form: &SignInForm) -> Response {
-    let notice = match error {
-        HttpError::Unauthorized => "This is not the key of this box.".to_owned(),
-        error => error.to_string(),
-    };
-    let page = SignIn { name: &form.name, next: guard::safe_next(&form.next), notice: Some(&notice) };
+fn refuse(error: &HttpError, login: &str, next: &str) -> Response {
+    let notice = error.to_string();
+    let page = SignIn { login, next: guard::safe_next(next), notice: Some(&notice) };
     error.with_retry_after(html(error.status(), &page.render()))
 }
 
 pub(in crate::http) async fn sign_out(
     extract::State(state): extract::State<State>,
+    peer: Peer,
     reviewer: Reviewer,
     headers: HeaderMap,
     form: Result<Form<CardForm>, FormRejection>,
 ) -> Result<Response, PageError> {
     let Form(form) = form.map_err(|rejection| HttpError::unreadable(rejection.status(), ""))?;
-    guard::check_form(&headers, &reviewer.0, &form.csrf, &state)?;
+    guard::check_form(&headers, &reviewer.0, &form.csrf)?;
+    state.store().end_session(&reviewer.0.digest()).await?;
     let response = Redirect::to("/review/sign-in").into_response();
-    Ok(with_header(response, header::SET_COOKIE, &end_cookie(state.review().secure_cookies)))
+    Ok(with_header(response, header::SET_COOKIE, &end_cookie(state.cookies_are_secure(peer))))
 }
 
 /// The answer to whoever is not signed in: the form, which leads back to what was asked for.
-pub(in crate::http) fn sign_in_first(parts: &Parts) -> Response {
+pub(in crate::http) fn sign_in_first(_: &State, parts: &Parts) -> Response {
     let decided = parts.method != Method::GET;
     let notice = decided.then_some("Your session has ended. Nothing was decided; sign in and repeat it.");
-    let next = if decided { card_of(parts.uri.path()) } else { guard::asked_page(parts).to_owned() };
+    let next = if decided { card_of(parts) } else { guard::asked_page(parts).to_owned() };
     let page = SignIn { notice, next: &next, ..SignIn::default() };
     html(StatusCode::UNAUTHORIZED, &page.render())
 }
 
-/// The card that a decision was about.
-fn card_of(path: &str) -> String {
-    let card = path.strip_prefix("/review/findings/").and_then(|rest| rest.split('/').next());
-    card.filter(|id| super::desk::parse_id(id).is_ok())
-        .map_or_else(|| "/review".to_owned(), |id| format!("/review/findings/{id}"))
+/// The card that a decision was about, in the list in which it was.
+fn card_of(parts: &Parts) -> String {
+    let id = parts.uri.path().strip_prefix("/review/findings/").and_then(|rest| rest.split('/').next());
+    let Some(id) = id.filter(|id| super::desk::parse_id(id).is_ok()) else { return "/review".to_owned() };
+    let query = parts.uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    guard::safe_next(&format!("/review/findings/{id}{query}")).to_owned()
 }
 
-fn with_header(mut response: Response, name: HeaderName, value: &str) -> Response {
+pub(in crate::http) fn with_header(mut response: Response, name: HeaderName, value: &str) -> Response {
     if let Ok(value) = HeaderValue::from_str(value) {
-        response.headers_mut().insert(name, value);
+        response.headers_mut().append(name, value);
     }
     response
 }

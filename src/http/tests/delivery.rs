@@ -71,7 +71,7 @@ async fn what_cannot_be_stored_is_not_acknowledged() {
 
 #[tokio::test]
 async fn an_oversized_delivery_is_refused() {
-    let site = Site::with(|http, _| http.webhook_max_bytes = 100).await;
+    let site = Site::with(|sections| sections.http.webhook_max_bytes = 100).await;
     let answer = signed(&site, &"x".repeat(101)).send().await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(signed(&site, &"x".repeat(100)).send().await.status, StatusCode::NO_CONTENT);

@@ -21,7 +21,7 @@ async fn text(stream: &mut BodyDataStream) -> Option<String> {
 
 #[tokio::test]
 async fn a_page_hears_of_changes_until_the_service_stops() {
-    let site = Site::with(|_, review| review.live_gap_ms = 0).await;
+    let site = Site::with(|sections| sections.review.live_gap_ms = 0).await;
     let mut stream = listen(&site).await;
     assert!(text(&mut stream).await.is_some_and(|text| text.contains("hello")));
     site.found(1, |_| ()).await;

@@ -3,6 +3,7 @@
 mod api;
 mod delivery;
 mod live;
+mod people;
 mod reviewing;
 mod security;
 
@@ -19,15 +20,20 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::domain::card::Card;
-use crate::domain::ids::{FindingId, ImageId};
+use crate::domain::ids::{FindingId, ImageId, ProjectKey};
 use crate::domain::job::Job;
+use crate::domain::people::{Login, Rights, Role, Viewer};
 use crate::domain::tagging::MuteRules;
-use crate::http::config::tests::defaults;
+use crate::http::config::tests::{Sections, defaults};
+use crate::http::password::tests::CHEAP;
 use crate::http::sample::{self, PROJECT};
-use crate::http::{Check, Health, HttpConfig, Parts, ReviewConfig, ReviewKey, State, Webhook, router};
-use crate::store::{Config, PhotoRecord, PhotoState, Store, StoredPicture};
+use crate::http::{Check, Health, Parts, ReviewKey, Secret, State, Webhook, router};
+use crate::store::{Account, Config, NewAccount, PhotoRecord, PhotoState, Store, StoredPicture};
 
 const SECRET: &[u8] = b"Bearer hook-secret";
+/// The password of every account.
+const PASSWORD: &str = "correct horse battery";
+
 const LEASE: Duration = Duration::from_mins(1);
 
 fn now() -> Timestamp {
@@ -71,12 +77,18 @@ struct Ask<'a> {
     path: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
+    from: [u8; 4],
 }
 
 impl Ask<'_> {
     fn with(mut self, name: impl AsRef<str>, value: impl Into<String>) -> Self {
         self.headers.push((name.as_ref().to_owned(), value.into()));
         self
+    }
+
+    /// From another machine.
+    fn from(self, from: [u8; 4]) -> Self {
+        Self { from, ..self }
     }
 
     fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
@@ -98,6 +110,7 @@ impl Ask<'_> {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
+        let request = request.extension(std::net::SocketAddr::from((self.from, 50_000)));
         let request = request.body(Body::from(self.body)).expect("a request");
         let response = self.site.router.clone().oneshot(request).await.expect("infallible");
         let (parts, body) = response.into_parts();
@@ -112,14 +125,16 @@ impl Ask<'_> {
 
 impl Site {
     async fn new() -> Self {
-        Self::with(|_, _| ()).await
+        Self::with(|_| ()).await
     }
 
-    async fn with(adjust: impl FnOnce(&mut HttpConfig, &mut ReviewConfig)) -> Self {
+    async fn with(adjust: impl FnOnce(&mut Sections)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let store = open_store(&folder).await;
-        let (mut http, mut review) = defaults();
-        adjust(&mut http, &mut review);
+        let mut sections = defaults();
+        sections.sign_in.password = CHEAP;
+        adjust(&mut sections);
+        let Sections { http, sign_in, review } = sections;
         let key = ReviewKey::generate();
         let stopping = CancellationToken::new();
         let parts = Parts {
@@ -132,6 +147,7 @@ impl Site {
             mute_rules: Arc::new(|_| MuteRules { too_early_days: 14 }),
             classes: vec![sample::card(1).finding.class],
             http,
+            sign_in,
             review,
             zone: TimeZone::UTC,
             key: key.clone(),
@@ -141,7 +157,14 @@ impl Site {
     }
 
     fn ask(&self, method: Method, path: impl Into<String>) -> Ask<'_> {
-        Ask { site: self, method, path: path.into(), headers: Vec::new(), body: Vec::new() }
+        Ask {
+            site: self,
+            method,
+            path: path.into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            from: [127, 0, 0, 1],
+        }
     }
 
     fn get(&self, path: impl Into<String>) -> Ask<'_> {
@@ -152,16 +175,27 @@ impl Site {
         self.ask(Method::POST, path)
     }
 
-    /// Signs `name` in and gives the cookie.
+    /// Signs a reviewer called `name` in and gives the cookie.
     async fn sign_in(&self, name: &str) -> String {
-        let answer = self
-            .post("/review/sign-in")
-            .form(&[("name", name), ("key", self.key.reveal()), ("next", "")])
-            .send()
-            .await;
-        assert_eq!((answer.status, answer.location()), (StatusCode::SEE_OTHER, "/review"));
-        let cookie = answer.header(header::SET_COOKIE);
-        cookie.split(';').next().expect("a pair").to_owned()
+        let mut viewer = sample::viewer(name);
+        viewer.rights = Rights::Everywhere(Role::Reviewer);
+        self.sign_in_as(&viewer).await
+    }
+
+    /// Signs somebody in and gives the cookie.
+    async fn sign_in_as(&self, viewer: &Viewer) -> String {
+        let secret = Secret::generate();
+        let ends = now() + jiff::SignedDuration::from_hours(1);
+        self.store.open_session(&secret.digest(), viewer, ends, now()).await.expect("signs in");
+        format!("punchlens_session={}", secret.reveal())
+    }
+
+    /// Makes an account with the password [`PASSWORD`].
+    async fn account(&self, login: &str, role: Role, projects: Option<Vec<ProjectKey>>) -> Account {
+        let password = CHEAP.hash(&PASSWORD.to_owned().into(), &[]).expect("a good one");
+        let login: Login = login.parse().expect("a login");
+        let new = NewAccount { name: format!("{login} of the site"), login, role, projects, password };
+        self.store.add_account(&new, "test", now()).await.expect("adds")
     }
 
     /// Records photo `image` with one finding, as a worker would; `change` alters its card first.

@@ -136,7 +136,7 @@ async fn lists_narrow_and_say_when_they_are_empty() {
 
 #[tokio::test]
 async fn skipping_goes_through_the_list_and_over_pages() {
-    let site = Site::with(|_, review| review.page_size = 2).await;
+    let site = Site::with(|sections| sections.review.page_size = 2).await;
     let cookie = site.sign_in("Ana").await;
     for image in 1..=5 {
         site.found(image, |_| ()).await;

@@ -11,8 +11,8 @@ use crate::store::rows::millis;
 /// Which cards to list. The default is all of them, newest first, as many as one list holds.
 #[derive(Debug, Clone, Default)]
 pub struct CardQuery {
-    /// Of one project.
-    pub project: Option<ProjectKey>,
+    /// Of these projects; absent means any.
+    pub projects: Option<Vec<ProjectKey>>,
     /// In one of these states; empty means any.
     pub states: Vec<FindingState>,
     /// Come so far towards Procore; empty means any.
@@ -116,10 +116,7 @@ const PROBLEM: &str = "delivery IN ('refused', 'waiting') AND (delivery = 'refus
 
 pub(crate) fn push_conditions(sql: &mut QueryBuilder<Db>, query: &CardQuery) {
     sql.push(" WHERE 1 = 1");
-    if let Some(project) = query.project {
-        sql.push(" AND company = ").push_bind(project.company.value());
-        sql.push(" AND project = ").push_bind(project.project.value());
-    }
+    push_projects(sql, query.projects.as_deref());
     sql.push(query.shelf.sql());
     push_names(sql, " AND state IN (", query.states.iter().map(|state| state.name()));
     push_names(sql, " AND delivery IN (", query.deliveries.iter().map(|delivery| delivery.name()));
@@ -149,6 +146,21 @@ pub(crate) fn push_conditions(sql: &mut QueryBuilder<Db>, query: &CardQuery) {
     if query.problems {
         sql.push(" AND ").push(PROBLEM);
     }
+}
+
+/// Narrows to `projects`; absent means any.
+pub(crate) fn push_projects(sql: &mut QueryBuilder<Db>, projects: Option<&[ProjectKey]>) {
+    let Some(projects) = projects else { return };
+    sql.push(" AND (");
+    if projects.is_empty() {
+        sql.push("1 = 0");
+    }
+    for (number, project) in projects.iter().enumerate() {
+        sql.push(if number == 0 { "(" } else { " OR (" });
+        sql.push("company = ").push_bind(project.company.value());
+        sql.push(" AND project = ").push_bind(project.project.value()).push(")");
+    }
+    sql.push(")");
 }
 
 fn push_times(sql: &mut QueryBuilder<Db>, query: &CardQuery) {

@@ -201,6 +201,7 @@ fn accepted(reviewer: &str, now: i64) -> Decision {
     Decision {
         verdict: Verdict::Accept { edits: Edits { title: Some("Mend it".into()), ..Edits::default() } },
         reviewer: reviewer.into(),
+        person: None,
         at: at(now),
     }
 }
@@ -209,6 +210,7 @@ fn rejected(reviewer: &str, now: i64) -> Decision {
     Decision {
         verdict: Verdict::Reject { reason: RejectReason::NotADefect },
         reviewer: reviewer.into(),
+        person: None,
         at: at(now),
     }
 }

@@ -29,7 +29,7 @@ fn muted_by(id: MuteId) -> Held {
 }
 
 async fn mutes(store: &Store) -> Vec<MuteRow> {
-    store.mutes(Some(PROJECT)).await.expect("lists")
+    store.mutes(Some(&[PROJECT])).await.expect("lists")
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn a_rejection_mutes_until_it_is_taken_back() {
     assert_eq!((row.mute.location, row.mute.until), (LocationId::new(204), Some(date(2027, 1, 29))));
     assert_eq!((row.place.as_str(), row.finding), ("Building A, Unit 204", Some(finding)));
     let elsewhere = ProjectKey { project: ProjectId::new(1), ..PROJECT };
-    assert_eq!(store.mutes(Some(elsewhere)).await.expect("lists"), []);
+    assert_eq!(store.mutes(Some(&[elsewhere])).await.expect("lists"), []);
     store.undo(finding, "dana", at(11)).await.expect("undoes");
     assert_eq!(mutes(store).await, []);
     store.decide(finding, &rejected("dana", 12), MUTING).await.expect("decides");

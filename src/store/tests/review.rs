@@ -100,7 +100,7 @@ async fn rulings_tell_what_was_decided_and_why() {
     let (kept, thrown) = (found(store, 1, "crack", 0).await, found(store, 2, "crack", 0).await);
     store.decide(kept, &accepted("dana", 10), MUTING).await.expect("decides");
     store.decide(thrown, &rejected("dana", 20), MUTING).await.expect("decides");
-    let rulings = store.rulings(Some(PROJECT), at(0), 100).await.expect("reads");
+    let rulings = store.rulings(Some(&[PROJECT]), at(0), 100).await.expect("reads");
     let told: Vec<_> = rulings.iter().map(|ruling| (ruling.finding, ruling.rejected)).collect();
     assert_eq!(told, [(thrown, Some(RejectReason::NotADefect)), (kept, None)]);
     assert_eq!(store.rulings(None, at(15), 100).await.expect("reads").len(), 1);

@@ -153,7 +153,7 @@ impl TestApp {
 
     /// Decides as a reviewer and waits until it is carried over.
     pub(crate) async fn decide(&self, finding: FindingId, verdict: Verdict) -> Card {
-        let decision = Decision { verdict, reviewer: "Sam Super".into(), at: Timestamp::now() };
+        let decision = Decision { verdict, reviewer: "Sam Super".into(), person: None, at: Timestamp::now() };
         let muting = Muting { rules: MuteRules { too_early_days: 14 }, today: TODAY };
         self.store.decide(finding, &decision, &move |_| muting).await.expect("decides");
         self.until_idle().await;
