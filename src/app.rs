@@ -16,7 +16,7 @@ use crate::domain::detection::DefectClass;
 use crate::domain::job::Job;
 use crate::domain::site::Site;
 use crate::domain::tagging::Tagging;
-use crate::http::{self, Check, CheckState, Health, ReviewKey};
+use crate::http::{self, Check, CheckState, Health, ReviewKey, Tls};
 use crate::inference::{self, Detector, ModelInfo};
 use crate::pipeline::{self, Context, worker};
 use crate::procore::hooks::{Synced, Wanted};
@@ -37,6 +37,8 @@ pub struct App {
     config: Config,
     secrets: WebhookSecrets,
     key: ReviewKey,
+    sign_in: Option<procore::SignIn>,
+    tls: Option<Tls>,
     queue: Arc<RwLock<Option<QueueStats>>>,
 }
 
@@ -60,10 +62,12 @@ impl App {
         let store = Store::open(&config.store, Timestamp::now()).await?;
         let secrets = WebhookSecrets::read(&config.webhook, credentials.as_deref())?;
         let key = ReviewKey::load_or_create(&key_file(config)?)?;
+        let procore = Client::new(&config.procore, credentials.as_deref())?;
+        let sign_in = procore::SignIn::new(&procore, credentials.as_deref())?;
         let metrics = Metrics::new(&detector.model().label(), detector.model().provider.got.name());
         let context = Context {
             config: config.pipeline.clone(),
-            procore: Client::new(&config.procore, credentials.as_deref())?,
+            procore,
             tagging: tagging(&config.tagging.rules_files, detector.model())?,
             site: site(&config.tagging.site_file)?,
             store,
@@ -74,7 +78,8 @@ impl App {
             clock: Timestamp::now,
         };
         let (context, config) = (Arc::new(context), config.clone());
-        Ok(Self { context, config, secrets, key, queue: Arc::default() })
+        let tls = Tls::load(&config.http)?;
+        Ok(Self { context, config, secrets, key, sign_in, tls, queue: Arc::default() })
     }
 
     /// The durable store, for reports.
@@ -135,7 +140,7 @@ impl App {
         let owner = owner();
         self.context.store.reclaim_own(&owner, Timestamp::now()).await?;
         let router = http::router(self.state(&stop)?);
-        let server = http::serve(listener, router, &self.config.http, stop.clone());
+        let server = http::serve(listener, self.tls.clone(), router, &self.config.http, stop.clone());
         let workers = worker::run(Arc::clone(&self.context), owner, stop.clone());
         let sweeps = self.sweep(&stop);
         let gauges = self.watch_queue(&stop);
@@ -166,6 +171,7 @@ impl App {
             mute_rules: Arc::new(move |_| mute_rules),
             classes: self.model().classes.iter().map(|class| DefectClass::new(&class.name)).collect(),
             http: self.config.http.clone(),
+            procore: self.sign_in.clone(),
             sign_in: self.config.sign_in.clone(),
             review: self.config.review.clone(),
             zone: self.config.review.zone()?,

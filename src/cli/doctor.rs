@@ -1,5 +1,7 @@
 //! `punchlens doctor`: is everything there that the service needs, and how to mend what is not.
 
+mod people;
+
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -24,7 +26,7 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         let inference = config.inference.clone();
         tokio::task::spawn_blocking(move || self_test(&inference)).await?
     };
-    let checks: [(&str, Line); 6] = [
+    let checks: [(&str, Line); 8] = [
         ("model", model),
         ("database", database(&config).await),
         ("projects", projects(&config)),
@@ -46,6 +48,8 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
             },
         ),
         ("webhook secret", secret(&config, credentials.as_deref())),
+        ("sign-in", people::sign_in(&config).await),
+        ("privacy", people::privacy(&config)),
     ];
     let mut wrong = 0;
     for (name, line) in &checks {

@@ -25,6 +25,8 @@ pub(super) async fn run(args: Args, settings: Settings) -> anyhow::Result<ExitCo
         .await
         .with_context(|| format!("cannot listen on {address}; set http.listen to a free address"))?;
     let address = listener.local_addr()?;
+    let scheme = if config.http.tls_certificate_file.as_os_str().is_empty() { "http" } else { "https" };
+    let own_url = format!("{scheme}://{address}");
     let model = app.model();
     tracing::info!(
         model = model.label(),
@@ -32,9 +34,8 @@ pub(super) async fn run(args: Args, settings: Settings) -> anyhow::Result<ExitCo
         provider.got = model.provider.got.name(),
         provider.why = model.provider.why,
         licence = model.licence.statement,
-        "ready on http://{address}"
+        "ready on {own_url}"
     );
-    let own_url = format!("http://{address}");
     match app.review_link(&own_url) {
         Some(link) => println!("Review page, on this machine: {link}"),
         None => println!("Review page: {own_url}/review"),

@@ -4,6 +4,10 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use crate::domain::ids::{LocationId, ProjectKey, TradeId, UserId};
+use crate::domain::punch_item::Edits;
+use crate::store::{self, Store};
+
 /// Between the names of a location's path.
 pub(crate) const PATH_SEPARATOR: &str = " › ";
 
@@ -27,6 +31,58 @@ pub struct Choices {
     pub trades: Vec<Choice>,
     /// People who may manage a punch item.
     pub managers: Vec<Choice>,
+}
+
+impl Choices {
+    /// The list that scripts and pages call `name`.
+    pub(crate) fn named(&self, name: &str) -> Option<&[Choice]> {
+        match name {
+            "location" => Some(&self.locations),
+            "trade" => Some(&self.trades),
+            "manager" => Some(&self.managers),
+            _ => None,
+        }
+    }
+
+    /// Whether what `edits` choose is on Procore's lists, as far as they are known.
+    ///
+    /// # Errors
+    /// A sentence that names the first one that is not.
+    pub(crate) fn check(&self, edits: &Edits) -> Result<(), String> {
+        let chosen = [
+            ("location", edits.location.map(LocationId::value)),
+            ("trade", edits.trade.map(TradeId::value)),
+            ("manager", edits.manager.map(UserId::value)),
+        ];
+        for (name, id) in chosen {
+            let Some((id, list)) = id.zip(self.named(name)) else { continue };
+            if !list.is_empty() && label(list, id).is_none() {
+                return Err(format!("{name} {id} is not in Procore’s list for this project."));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Procore's lists for `project`, as far as they are known.
+pub(crate) async fn of(store: &Store, project: ProjectKey) -> Result<Choices, store::Error> {
+    Ok(Choices {
+        project_name: project_name(store, project).await?,
+        locations: kept(store, project, "locations").await?,
+        trades: kept(store, project, "trades").await?,
+        managers: kept(store, project, "managers").await?,
+    })
+}
+
+async fn kept(store: &Store, project: ProjectKey, kind: &str) -> Result<Vec<Choice>, store::Error> {
+    let kept = store.cached(project, kind).await?;
+    Ok(kept.map(|(value, _)| from_json(&value)).unwrap_or_default())
+}
+
+/// The project's name, where Procore told it.
+pub(crate) async fn project_name(store: &Store, project: ProjectKey) -> Result<Option<String>, store::Error> {
+    let kept = store.cached(project, "project").await?;
+    Ok(kept.and_then(|(value, _)| value["name"].as_str().map(str::to_owned)))
 }
 
 /// A list in reading order whose labels are all different: twins carry their id.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use crate::http::password::PasswordConfig;
+use crate::http::password::{BadPassword, PasswordConfig};
 
 /// Every key of the sections with its default and reason.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -34,6 +34,12 @@ pub struct HttpConfig {
     pub form_max_bytes: usize,
     /// Milliseconds that open requests may go on while stopping.
     pub drain_timeout_ms: u64,
+    /// The certificate chain in PEM; empty for no TLS here.
+    pub tls_certificate_file: PathBuf,
+    /// Its private key in PEM.
+    pub tls_key_file: PathBuf,
+    /// Seconds after which changed files are noticed; 0 for never.
+    pub tls_reload_s: u64,
     /// Proxies whose word about the client's address and https is taken.
     pub trusted_proxies: Vec<IpAddr>,
 }
@@ -58,6 +64,8 @@ impl HttpConfig {
 pub struct SignInConfig {
     /// Hours that a session lasts.
     pub session_hours: u32,
+    /// Hours after which what Procore says of a person is asked for again, by signing in anew.
+    pub procore_recheck_hours: u32,
     /// Whether the session's cookie is for https alone, whatever the connection looks like from here.
     pub secure_cookies: bool,
     /// Wrong passwords from one address before it has to wait.
@@ -74,6 +82,31 @@ pub struct SignInConfig {
     pub key_name: String,
     /// How passwords are kept.
     pub password: PasswordConfig,
+}
+
+impl SignInConfig {
+    /// Checks what types cannot say.
+    ///
+    /// # Errors
+    /// Names the first key that cannot work.
+    pub fn check(&self) -> Result<(), BadSignIn> {
+        self.password.hasher()?;
+        match self.session_hours.min(self.procore_recheck_hours) {
+            0 => Err(BadSignIn::Never),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A `[sign_in]` section that cannot work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadSignIn {
+    /// Passwords could not be hashed.
+    #[error(transparent)]
+    Password(#[from] BadPassword),
+    /// Sessions would end as they begin.
+    #[error("sign_in.session_hours and sign_in.procore_recheck_hours must be at least 1")]
+    Never,
 }
 
 /// How the review page behaves.
@@ -140,7 +173,8 @@ pub(crate) mod tests {
         assert!(http.listen.ip().is_loopback());
         assert!(http.header_max_bytes >= 8192, "hyper refuses less");
         assert!(review.zone().is_ok());
-        assert!(sign_in.password.hasher().is_ok());
+        assert_eq!(sign_in.check(), Ok(()));
+        assert_eq!(SignInConfig { session_hours: 0, ..sign_in.clone() }.check(), Err(BadSignIn::Never));
         assert!(http.trusted_proxies.is_empty(), "nobody's word is taken unasked");
     }
 

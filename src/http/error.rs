@@ -22,6 +22,9 @@ pub(crate) enum HttpError {
     /// A form that did not come from this box's own page.
     #[error("This did not come from the review page itself. Load the page again and repeat it.")]
     Forged,
+    /// There is such a thing, but not for this method.
+    #[error("This can't be done with that method; Allow lists those that work.")]
+    WrongMethod,
     /// Nothing there.
     #[error("There is no such {0}.")]
     NotFound(&'static str),
@@ -37,6 +40,9 @@ pub(crate) enum HttpError {
     /// Too many wrong passwords.
     #[error("Too many wrong passwords. Wait {0} seconds.")]
     TooMany(u64),
+    /// Procore cannot be asked now.
+    #[error("Procore can't be reached now. Try again in a moment, or sign in with an account of this box.")]
+    Unreachable,
     /// The box cannot do it now; the same request works later.
     #[error("The box cannot save this now. Nothing was changed; try again in a moment.")]
     Unavailable,
@@ -54,12 +60,13 @@ impl HttpError {
         match self {
             Self::Unauthorized | Self::WrongPassword => StatusCode::UNAUTHORIZED,
             Self::Forbidden | Self::Forged => StatusCode::FORBIDDEN,
+            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unreachable | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -71,11 +78,13 @@ impl HttpError {
             Self::WrongPassword => "wrong_password",
             Self::Forbidden => "forbidden",
             Self::Forged => "forged",
+            Self::WrongMethod => "wrong_method",
             Self::NotFound(_) => "not_found",
             Self::Conflict(_) => "conflict",
             Self::Invalid(_) => "invalid",
             Self::TooLarge => "too_large",
             Self::TooMany(_) => "too_many_attempts",
+            Self::Unreachable => "procore_unreachable",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
         }
@@ -85,7 +94,7 @@ impl HttpError {
     pub(crate) fn with_retry_after(&self, mut response: Response) -> Response {
         let seconds = match self {
             Self::TooMany(seconds) => Some(*seconds),
-            Self::Unavailable => Some(RETRY_AFTER_S),
+            Self::Unreachable | Self::Unavailable => Some(RETRY_AFTER_S),
             _ => None,
         };
         if let Some(seconds) = seconds {
@@ -159,6 +168,36 @@ impl IntoResponse for Problem {
         }
         self.0.with_retry_after(response)
     }
+}
+
+/// One of each, for whoever must know them all.
+#[cfg(test)]
+pub(crate) fn every() -> Vec<HttpError> {
+    use HttpError::{
+        Conflict, Forbidden, Forged, Internal, Invalid, NotFound, TooLarge, TooMany, Unauthorized,
+        Unavailable, Unreachable, WrongMethod, WrongPassword,
+    };
+    let first = Unauthorized;
+    // A new kind of error is to be added below; this match notices.
+    match first {
+        Unauthorized | WrongPassword | Forbidden | Forged | WrongMethod | NotFound(_) | Conflict(_)
+        | Invalid(_) | TooLarge | TooMany(_) | Unreachable | Unavailable | Internal => {}
+    }
+    vec![
+        Unauthorized,
+        WrongPassword,
+        Forbidden,
+        Forged,
+        WrongMethod,
+        NotFound("thing"),
+        Conflict(String::new()),
+        Invalid(String::new()),
+        TooLarge,
+        TooMany(1),
+        Unreachable,
+        Unavailable,
+        Internal,
+    ]
 }
 
 #[cfg(test)]

@@ -75,14 +75,23 @@ impl Throttle {
 
     /// Counts an attempt, or tells how many seconds to wait before the next.
     pub(crate) fn admit(&self, address: IpAddr, login: &str, now: Timestamp) -> Result<Attempt<'_>, u64> {
-        let (address, login) = (network(address), login.to_owned());
-        let waits = [self.addresses.wait(&address, now), self.logins.wait(&login, now)];
-        if let Some(seconds) = waits.into_iter().flatten().max() {
+        let login = login.to_owned();
+        if let Some(seconds) = self.logins.wait(&login, now) {
+            return Err(seconds);
+        }
+        let attempt = self.admit_address(address, now)?;
+        self.logins.charge(&login, now);
+        Ok(Attempt { login: Some(login), ..attempt })
+    }
+
+    /// The same for an attempt that names no account of this box.
+    pub(crate) fn admit_address(&self, address: IpAddr, now: Timestamp) -> Result<Attempt<'_>, u64> {
+        let address = network(address);
+        if let Some(seconds) = self.addresses.wait(&address, now) {
             return Err(seconds);
         }
         self.addresses.charge(&address, now);
-        self.logins.charge(&login, now);
-        Ok(Attempt { throttle: self, address, login })
+        Ok(Attempt { throttle: self, address, login: None })
     }
 }
 
@@ -91,14 +100,16 @@ impl Throttle {
 pub(crate) struct Attempt<'a> {
     throttle: &'a Throttle,
     address: IpAddr,
-    login: String,
+    login: Option<String>,
 }
 
 impl Attempt<'_> {
     /// It was right and does not count.
     pub(crate) fn was_right(self) {
         self.throttle.addresses.refund(&self.address);
-        self.throttle.logins.refund(&self.login);
+        if let Some(login) = &self.login {
+            self.throttle.logins.refund(login);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod api;
 mod assets;
+mod by_procore;
 pub mod choices;
 mod config;
 mod error;
@@ -21,19 +22,21 @@ mod sign_in;
 mod state;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod webhooks;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 
-pub use crate::http::config::{BadZone, DEFAULTS, HttpConfig, ReviewConfig, SignInConfig};
+pub use crate::http::config::{BadSignIn, BadZone, DEFAULTS, HttpConfig, ReviewConfig, SignInConfig};
 pub use crate::http::key::{KeyError, ReviewKey};
 pub use crate::http::ops::{Check, CheckState, Health};
 pub use crate::http::server::serve;
 pub use crate::http::session::{Secret, tidy_name};
 pub use crate::http::sign_in::TOKEN_PREFIX;
 pub use crate::http::state::{Parts, State};
+pub use crate::http::tls::{Tls, TlsError};
 pub use crate::http::webhooks::{Authenticator, Webhook};
 
 /// Every route of the service.
@@ -49,6 +52,8 @@ pub fn router(state: State) -> Router {
         .route("/review", get(review::list))
         .route("/review/sign-in", get(review::sign_in_page).post(review::sign_in))
         .route("/review/sign-out", post(review::sign_out))
+        .route("/review/procore", get(by_procore::come_back))
+        .route("/review/procore/start", get(by_procore::leave))
         .route("/review/events", get(live::events))
         .route("/review/assets/{name}", get(assets::serve))
         .route("/review/photos/{photo}/picture", get(review::picture))
@@ -57,14 +62,10 @@ pub fn router(state: State) -> Router {
         .route("/review/findings/{finding}/accept", post(review::accept))
         .route("/review/findings/{finding}/reject", post(review::reject))
         .route("/review/findings/{finding}/undo", post(review::undo))
-        .route("/api/v1/counts", get(api::counts))
-        .route("/api/v1/findings", get(api::findings))
-        .route("/api/v1/findings/{finding}", get(api::finding))
-        .route("/api/v1/findings/{finding}/decision", post(api::decide).delete(api::undo))
-        .route("/api/v1/photos/{photo}/picture", get(api::picture))
+        .merge(api::routes())
         .fallback(review::nowhere)
         .layer(forms)
         .layer(middleware::from_fn_with_state(state.clone(), headers::limit_time))
-        .layer(middleware::from_fn(headers::secure))
+        .layer(middleware::from_fn_with_state(state.clone(), headers::secure))
         .with_state(state)
 }

@@ -33,8 +33,11 @@ use desk::Desk;
 use filter::{Filter, FilterQuery, Tab};
 use form::{Complaint, Fields};
 
+pub(super) use filter::parse_project;
 pub(super) use form::check_texts;
-pub(super) use sign_in::{sign_in, sign_in_first, sign_in_page, sign_out};
+pub(super) use sign_in::{
+    arrive, refuse_sign_in, sign_in, sign_in_first, sign_in_page, sign_out, welcome, with_header,
+};
 
 /// Entries sent for what somebody typed into a long list.
 const MATCHES_MAX: usize = 50;
@@ -338,12 +341,7 @@ pub(super) async fn choices(
     let project = filter::parse_project(&project).ok_or(HttpError::NotFound("project"))?;
     guard::check_sight(&session.viewer, project, "project")?;
     let lists = desk.choices(project).await?;
-    let list = match list.as_str() {
-        "location" => &lists.locations,
-        "trade" => &lists.trades,
-        "manager" => &lists.managers,
-        _ => return Err(PageError(HttpError::NotFound("list"))),
-    };
+    let list = lists.named(&list).ok_or(HttpError::NotFound("list"))?;
     let typed = Filter::from(typed.filter).search;
     let labels: Vec<&str> =
         choices::holding(list, &typed).take(MATCHES_MAX).map(|choice| choice.label.as_str()).collect();

@@ -1,13 +1,15 @@
 //! Serves the router: bounded connections, bounded headers, slow clients cut off, a graceful end.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
@@ -16,22 +18,39 @@ use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
 use crate::http::config::HttpConfig;
+use crate::http::guard::OverTls;
+use crate::http::tls::Tls;
 
 /// Wait after a failed accept: out of file descriptors, most likely, and some will be freed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts connections until `stopping` is cancelled, then lets open requests end within the drain
 /// time, and returns.
-pub async fn serve(listener: TcpListener, router: Router, config: &HttpConfig, stopping: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    router: Router,
+    config: &HttpConfig,
+    stopping: CancellationToken,
+) {
     let server = Server {
         router,
+        handshake_timeout: config.header_timeout(),
+        tls: tls.clone(),
         http: protocol(config),
         slots: Arc::new(Semaphore::new(config.max_connections)),
         addresses: Addresses { most: config.max_connections_per_address, open: Arc::default() },
         graceful: GracefulShutdown::new(),
     };
+    let fresh = async {
+        if let Some(tls) = &tls {
+            tls.keep_fresh(Duration::from_secs(config.tls_reload_s), &stopping).await;
+        }
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
         () = server.accept_all(&listener) => {}
+        () = fresh => {}
         () = stopping.cancelled() => {}
     }
     drop(listener);
@@ -51,6 +70,8 @@ fn protocol(config: &HttpConfig) -> http1::Builder {
 
 struct Server {
     router: Router,
+    tls: Option<Tls>,
+    handshake_timeout: Duration,
     http: http1::Builder,
     slots: Arc<Semaphore>,
     addresses: Addresses,
@@ -80,19 +101,54 @@ impl Server {
     fn spawn(&self, stream: TcpStream, peer: SocketAddr, held: impl Send + 'static) {
         // Small answers to decisions must not wait for the next segment.
         let _kept_as_is = stream.set_nodelay(true);
-        let router = self.router.clone();
-        let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(peer);
-            router.clone().call(request)
-        });
-        let connection = self.http.serve_connection(TokioIo::new(stream), service);
-        let connection = self.graceful.watch(connection);
+        let (router, http, watcher) = (self.router.clone(), self.http.clone(), self.graceful.watcher());
+        let Some(tls) = self.tls.clone() else {
+            tokio::spawn(async move {
+                let service = answers(router, peer, None);
+                let connection = http.serve_connection(TokioIo::new(stream), service);
+                ended(watcher.watch(connection).await, peer);
+                drop(held);
+            });
+            return;
+        };
+        let patience = self.handshake_timeout;
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, %peer, "a connection ended early");
+            match tokio::time::timeout(patience, tls.accept(stream)).await {
+                Ok(Ok(stream)) => {
+                    let service = answers(router, peer, Some(OverTls));
+                    let connection = http.serve_connection(TokioIo::new(stream), service);
+                    ended(watcher.watch(connection).await, peer);
+                }
+                Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS came about"),
+                Err(_) => tracing::debug!(%peer, "a handshake took too long"),
             }
             drop(held);
         });
+    }
+}
+
+fn answers(
+    router: Router,
+    peer: SocketAddr,
+    tls: Option<OverTls>,
+) -> impl Service<
+    hyper::Request<Incoming>,
+    Response = axum::response::Response,
+    Error = Infallible,
+    Future = axum::routing::future::RouteFuture<Infallible>,
+> {
+    service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        if let Some(tls) = tls {
+            request.extensions_mut().insert(tls);
+        }
+        router.clone().call(request)
+    })
+}
+
+fn ended(outcome: hyper::Result<()>, peer: SocketAddr) {
+    if let Err(error) = outcome {
+        tracing::debug!(%error, %peer, "a connection ended early");
     }
 }
 
@@ -137,6 +193,8 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use axum::routing::get;
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
@@ -148,7 +206,7 @@ mod tests {
         let router = Router::new().route("/", get(|| async { "hello" }));
         let stopping = CancellationToken::new();
         let token = stopping.clone();
-        let server = tokio::spawn(async move { serve(listener, router, &config, token).await });
+        let server = tokio::spawn(async move { serve(listener, None, router, &config, token).await });
         (address, stopping, server)
     }
 
@@ -188,6 +246,44 @@ mod tests {
             started(HttpConfig { header_timeout_ms: 20, ..defaults().http }).await;
         // Returning at all is the proof: the server closed first.
         assert_eq!(answer(address, b"GET / HTTP/1.1\r\nHos").await.matches("200 OK").count(), 0);
+        stopping.cancel();
+        server.await.expect("returns");
+    }
+
+    #[tokio::test]
+    async fn with_certificate_files_it_speaks_https_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = crate::http::tls::tests::placed(folder.path(), "one");
+        let tls = Tls::load(&config).expect("usable");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let port = listener.local_addr().expect("has an address").port();
+        let over_tls =
+            |over: Option<axum::Extension<OverTls>>| async move { format!("https: {}", over.is_some()) };
+        let router = Router::new().route("/", get(over_tls));
+        let stopping = CancellationToken::new();
+        let token = stopping.clone();
+        let server = tokio::spawn(async move { serve(listener, tls, router, &config, token).await });
+
+        let mut roots = rustls::RootCertStore::empty();
+        let own = CertificateDer::from_pem_file(folder.path().join("box.crt")).expect("a certificate");
+        roots.add(own).expect("an anchor");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let client = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("connects");
+        let name = "localhost".try_into().expect("a name");
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
+        let mut stream = connector.connect(name, stream).await.expect("the certificate fits");
+        let request = b"GET / HTTP/1.1\r\nHost: box\r\nConnection: close\r\n\r\n";
+        stream.write_all(request).await.expect("writes");
+        let mut said = Vec::new();
+        stream.read_to_end(&mut said).await.expect("reads");
+        assert!(String::from_utf8_lossy(&said).ends_with("https: true"));
+        let plain = answer(([127, 0, 0, 1], port).into(), b"GET / HTTP/1.1\r\nHost: box\r\n\r\n").await;
+        assert!(!plain.contains("200 OK"), "{plain}");
         stopping.cancel();
         server.await.expect("returns");
     }

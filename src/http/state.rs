@@ -18,6 +18,7 @@ use crate::http::key::ReviewKey;
 use crate::http::limiter::Throttle;
 use crate::http::ops::Health;
 use crate::http::webhooks::Webhook;
+use crate::procore;
 use crate::store::Store;
 
 /// What the service hands to its web surface.
@@ -38,6 +39,8 @@ pub struct Parts {
     pub classes: Vec<DefectClass>,
     /// What a rejection mutes, by project.
     pub mute_rules: Arc<dyn Fn(ProjectKey) -> MuteRules + Send + Sync>,
+    /// Signs people in with Procore, where that is set up.
+    pub procore: Option<procore::SignIn>,
     /// The `[http]` section.
     pub http: HttpConfig,
     /// The `[sign_in]` section.
@@ -137,6 +140,10 @@ impl State {
 
     pub(crate) fn sign_in(&self) -> &SignInConfig {
         &self.0.parts.sign_in
+    }
+
+    pub(crate) fn procore(&self) -> Option<&procore::SignIn> {
+        self.0.parts.procore.as_ref()
     }
 
     pub(crate) fn throttle(&self) -> &Throttle {

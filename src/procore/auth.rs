@@ -28,6 +28,11 @@ impl Token {
     }
 }
 
+/// A token of a person, whose work with it is done in a few calls.
+pub(crate) fn of_person(value: SecretString, life: Duration) -> Token {
+    Token { value, serial: 0, good_until: Instant::now() + life }
+}
+
 /// How long tokens are trusted.
 #[derive(Debug, Clone, Copy)]
 pub struct Lifetimes {
@@ -69,7 +74,8 @@ struct Granted {
 }
 
 /// Text that goes from the wire straight into a secret.
-struct SecretText(SecretString);
+#[derive(Clone)]
+pub(crate) struct SecretText(pub(crate) SecretString);
 
 impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -132,7 +138,7 @@ impl Authority {
 }
 
 /// The login says 400 or 401 for credentials that it does not know.
-fn refused(error: Failure) -> Error {
+pub(crate) fn refused(error: Failure) -> Error {
     match error.status {
         400 | 401 | 403 | 404 | 422 => Error::Credentials { message: error.message },
         _ => error.into_error(),

@@ -82,6 +82,10 @@ impl Client {
         &self.shared.config
     }
 
+    pub(crate) fn http(&self) -> &Http {
+        &self.shared.http
+    }
+
     pub(crate) fn downloader(&self) -> &Downloader {
         &self.shared.downloader
     }
@@ -127,7 +131,8 @@ impl Client {
         })
     }
 
-    async fn attempt(&self, call: &Call, token: &Token) -> Result<Answer, Error> {
+    /// Sends `call` once, for whom `token` speaks.
+    pub(crate) async fn attempt(&self, call: &Call, token: &Token) -> Result<Answer, Error> {
         let shared = &self.shared;
         let url = call.url(&shared.api)?;
         let admission = shared.limiter.admit(call.company, self.class).await?;

@@ -13,6 +13,7 @@ use crate::domain::ids::{CompanyId, ProjectId, ProjectKey};
 use crate::procore::error::Error;
 use crate::procore::limiter::LimiterConfig;
 use crate::procore::secrets::{self, Homes};
+use crate::procore::sign_in::SignInConfig;
 
 /// The commented defaults of this module.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -114,6 +115,8 @@ pub struct Config {
     pub download: DownloadConfig,
     /// How many calls may be made.
     pub limiter: LimiterConfig,
+    /// How people sign in with their Procore account.
+    pub sign_in: SignInConfig,
 }
 
 /// The `[procore.download]` section.
@@ -237,6 +240,7 @@ impl Config {
     /// Names the first key that cannot work.
     pub fn check(&self) -> Result<(), Error> {
         self.endpoints()?;
+        self.sign_in.check()?;
         let mut seen = HashSet::new();
         if let Some(twice) = self.projects.iter().map(PermittedProject::key).find(|key| !seen.insert(*key)) {
             return Err(Error::Config { reason: format!("procore.projects lists {twice} twice") });

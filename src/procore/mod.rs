@@ -20,6 +20,7 @@ mod problem;
 pub mod project_data;
 pub mod punch_items;
 pub mod secrets;
+pub mod sign_in;
 #[cfg(test)]
 mod stub;
 pub mod webhook;
@@ -28,3 +29,4 @@ mod wire;
 pub use client::Client;
 pub use config::{Config, WebhookConfig};
 pub use error::Error;
+pub use sign_in::SignIn;

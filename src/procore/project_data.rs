@@ -83,8 +83,8 @@ pub struct AccessLevel {
 }
 
 #[derive(Deserialize)]
-struct Permissions {
-    tools: Vec<ToolPermission>,
+pub(crate) struct Permissions {
+    pub(crate) tools: Vec<ToolPermission>,
 }
 
 /// A location as Procore lists it.

@@ -9,8 +9,9 @@ use serde::{Deserialize, Deserializer};
 use crate::procore::error::Error;
 
 /// Keys of the config that hold secrets, for whoever prints it.
-pub const SECRET_KEYS: [&str; 4] = [
+pub const SECRET_KEYS: [&str; 5] = [
     "procore.client_secret",
+    "procore.sign_in.client_secret",
     "webhook.authorization",
     "webhook.previous_authorization",
     "webhook.hmac_secret",

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::routing::MethodFilter;
 use serde_json::{Value, json};
 
-use super::access::Level;
+use super::access::{Access, Level};
 use super::call::{Call, Refusal, Reply, on, stamp};
 use super::state::{Project, Sim, User, World};
 use crate::domain::ids::{CompanyId, ProjectId, TradeId};
@@ -65,7 +65,11 @@ fn projects(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
     if company != world.company.id {
         return Err(Refusal::forbidden("App is not connected to this company"));
     }
-    let permitted = world.projects.iter().filter(|project| project.permitted);
+    let user = call.user()?;
+    let permitted = world.projects.iter().filter(|project| match user.application {
+        Some(_) => project.permitted,
+        None => world.membership(user.id, project.id).is_some(),
+    });
     let wanted = permitted.filter(|project| ids.as_ref().is_none_or(|ids| ids.contains(&project.id.value())));
     let row = |project: &Project| match call.query("view") {
         Some("ids") => json!({ "id": project.id }),
@@ -83,10 +87,25 @@ fn projects(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
 }
 
 fn permissions(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
-    if call.query("project_id").is_some() {
-        sim.open(call.query_project()?)?;
-    }
-    let access = sim.options.access;
+    let user = call.user()?;
+    let access = match (&user.application, call.query("project_id")) {
+        (None, Some(_)) => {
+            let membership = sim.world().membership(user.id, call.query_project()?);
+            membership
+                .ok_or_else(|| Refusal::forbidden("You do not have permission to access this project"))?
+        }
+        (None, None) => Access {
+            photos: Level::None,
+            punch_list: Level::None,
+            webhooks: Level::None,
+            ..Access::default()
+        },
+        (Some(_), Some(_)) => {
+            sim.open(call.query_project()?)?;
+            sim.options.access
+        }
+        (Some(_), None) => sim.options.access,
+    };
     let tool = |id: i64, name: &str, friendly: &str, level: Level| {
         json!({
             "id": id,

@@ -23,6 +23,7 @@ mod locations;
 mod oauth;
 mod options;
 mod page;
+mod people;
 mod pixels;
 mod punch_fields;
 mod punch_items;
@@ -329,6 +330,7 @@ fn client(timeout: Duration) -> io::Result<reqwest::Client> {
 fn api_routes() -> Router<Sim> {
     Router::new()
         .merge(oauth::routes())
+        .merge(people::routes())
         .merge(directory::routes())
         .merge(images::routes())
         .merge(files::routes())

@@ -1,4 +1,4 @@
-//! The login host: client credentials in, bearer tokens out.
+//! The login host: client credentials, codes and refresh tokens in, bearer tokens out.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::MethodFilter;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::call::{Call, Refusal, Reply, on};
@@ -68,32 +68,77 @@ fn known_client(sim: &Shared, call: &Call) -> Result<(), Refusal> {
 
 fn token(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
     known_client(sim, call)?;
-    if call.body["grant_type"].as_str() != Some("client_credentials") {
-        return Err(Refusal::new(
+    match call.body["grant_type"].as_str() {
+        Some("client_credentials") => {
+            let user = sim.world().people.service.clone();
+            Ok(issue(sim, user, false))
+        }
+        Some("authorization_code") => Ok(issue(sim, by_code(sim, call)?, true)),
+        Some("refresh_token") => Ok(issue(sim, by_refresh(sim, call)?, true)),
+        _ => Err(Refusal::new(
             StatusCode::BAD_REQUEST,
             json!({ "error": "unsupported_grant_type",
                 "error_description": "The authorization grant type is not supported by the authorization server." }),
-        ));
+        )),
     }
+}
+
+fn invalid_grant() -> Refusal {
+    Refusal::new(
+        StatusCode::BAD_REQUEST,
+        json!({ "error": "invalid_grant", "error_description": "The provided authorization grant is invalid, \
+            expired, revoked, does not match the redirection URI used in the authorization request, or was \
+            issued to another client." }),
+    )
+}
+
+/// Whose code this is. It is gone afterwards, whatever comes of it.
+fn by_code(sim: &Sim, call: &Call) -> Result<User, Refusal> {
+    let text = call.body["code"].as_str().ok_or_else(invalid_grant)?;
+    let now = sim.now();
+    sim.change(|world| {
+        let code = world.codes.remove(text)?;
+        let fits = call.body["redirect_uri"].as_str() == Some(&code.redirect_uri) && now < code.expires_at;
+        world.people.find(code.user).filter(|_| fits).cloned()
+    })
+    .ok_or_else(invalid_grant)
+}
+
+/// Whose refresh token this is. It works once.
+fn by_refresh(sim: &Sim, call: &Call) -> Result<User, Refusal> {
+    let text = call.body["refresh_token"].as_str().ok_or_else(invalid_grant)?;
+    sim.change(|world| {
+        let user = world.refreshes.remove(text)?;
+        world.people.find(user).cloned()
+    })
+    .ok_or_else(invalid_grant)
+}
+
+fn issue(sim: &Sim, user: User, refreshable: bool) -> Reply {
     let now = sim.now();
     let life = sim.options.token_life;
-    let text = sim.change(|world| {
+    let (text, refresh) = sim.change(|world| {
         let number = world.tokens.len();
-        let digest = Sha256::digest(format!("{}/{}/{number}", sim.options.seed, world.ulid(now)));
-        let text = format!("sim.{}", data_encoding::BASE64URL_NOPAD.encode(&digest));
-        let user = world.people.service.clone();
+        let mut secret = |kind: &str| {
+            let digest = Sha256::digest(format!("{}/{}/{number}/{kind}", sim.options.seed, world.ulid(now)));
+            format!("sim.{}", data_encoding::BASE64URL_NOPAD.encode(&digest))
+        };
+        let (text, refresh) = (secret("access"), refreshable.then(|| secret("refresh")));
+        if let Some(refresh) = &refresh {
+            world.refreshes.insert(refresh.clone(), user.id);
+        }
         let token = Token { user, created_at: now, expires_at: later(now, life), revoked: false };
         world.tokens.insert(text.clone(), token);
-        text
+        (text, refresh)
     });
-    Ok(Reply::ok(json!({
+    Reply::ok(json!({
         "access_token": text,
         "token_type": "bearer",
         "expires_in": life.as_secs(),
-        "refresh_token": Value::Null,
+        "refresh_token": refresh,
         "created_at": now.as_second(),
     }))
-    .with("cache-control", "no-store"))
+    .with("cache-control", "no-store")
 }
 
 fn info(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
@@ -114,7 +159,8 @@ fn info(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
 
 fn revoke(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
     known_client(sim, call)?;
-    let token = call.body["token"].as_str().map(|token| format!("Bearer {token}"));
-    sim.revoke(token.as_deref());
+    let token = call.body["token"].as_str().unwrap_or_default();
+    sim.revoke(Some(&format!("Bearer {token}")));
+    sim.change(|world| world.refreshes.remove(token));
     Ok(Reply::ok(json!({})))
 }

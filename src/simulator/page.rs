@@ -12,7 +12,7 @@ use super::state::{Sim, World};
 /// How many deliveries are shown.
 const DELIVERIES: usize = 50;
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;\
+pub(super) const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;\
     color:#1d2327;background:#fff}h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}\
     table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.4rem .6rem;\
     border-bottom:1px solid #dcdfe2;vertical-align:top}img{width:96px;height:72px;object-fit:cover}\

@@ -7,7 +7,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::Options;
+use super::access::{Access, Level};
 use super::limits::Meters;
+use super::people::Member;
 use super::state::{
     Album, Company, Location, NextIds, PUNCH_ALBUM, People, Project, PunchItemType, Trade, User, World, take,
 };
@@ -23,8 +25,12 @@ pub const FORBIDDEN_PROJECT: ProjectId = ProjectId::new(6779);
 pub const SERVICE_USER: UserId = UserId::new(777_001);
 /// The superintendent who uploads photos.
 pub const SUPERINTENDENT: UserId = UserId::new(160_586);
-/// The first of the punch item managers.
+/// The first of the punch item managers, who is also in the project that the service account may not touch.
 pub const MANAGER: UserId = UserId::new(160_590);
+/// Somebody who may read the punch list and no more.
+pub const OBSERVER: UserId = UserId::new(160_591);
+/// Somebody of the company who is in no project.
+pub const STRANGER: UserId = UserId::new(160_599);
 
 const TRADES: [&str; 14] = [
     "01 - General Conditions",
@@ -78,6 +84,9 @@ pub(super) fn world(options: &Options, now: Timestamp) -> World {
         deliveries: BTreeMap::new(),
         queues: HashMap::new(),
         tokens: HashMap::new(),
+        members: members(),
+        codes: HashMap::new(),
+        refreshes: HashMap::new(),
         meters: Meters::default(),
         faults: options.faults.clone(),
         requests: VecDeque::new(),
@@ -116,9 +125,24 @@ fn people(client_id: &str) -> People {
         superintendent: user(SUPERINTENDENT, "Sam Okafor", "sam@northgate.example"),
         managers: vec![
             user(MANAGER, "Pat Lindqvist", "pat@northgate.example"),
-            user(UserId::new(160_591), "Ana Reyes", "ana@northgate.example"),
+            user(OBSERVER, "Ana Reyes", "ana@northgate.example"),
         ],
+        others: vec![user(STRANGER, "Lee Marsh", "lee@northgate.example")],
     }
+}
+
+fn members() -> Vec<Member> {
+    let member = |user, project, punch_list| Member {
+        user,
+        project,
+        access: Access { punch_list, ..Access::default() },
+    };
+    vec![
+        member(SUPERINTENDENT, PROJECT, Level::Standard),
+        member(MANAGER, PROJECT, Level::Admin),
+        member(MANAGER, FORBIDDEN_PROJECT, Level::Admin),
+        member(OBSERVER, PROJECT, Level::ReadOnly),
+    ]
 }
 
 fn trades(founded: Timestamp) -> Vec<Trade> {

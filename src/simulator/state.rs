@@ -20,6 +20,7 @@ use super::faults::Faults;
 use super::hooks::Hook;
 use super::limits::Meters;
 use super::oauth::Token;
+use super::people::{Code, Member};
 use super::punch_fields::PunchItem;
 use super::record::Recorded;
 use super::uploads::Upload;
@@ -83,6 +84,12 @@ pub(super) struct World {
     pub(super) deliveries: BTreeMap<i64, Delivery>,
     pub(super) queues: HashMap<String, Queue>,
     pub(super) tokens: HashMap<String, Token>,
+    /// What people, other than the service account, may do where.
+    pub(super) members: Vec<Member>,
+    /// Authorization codes that were not used yet.
+    pub(super) codes: HashMap<String, Code>,
+    /// Refresh tokens that were not used yet, and whose they are.
+    pub(super) refreshes: HashMap<String, UserId>,
     pub(super) meters: Meters,
     pub(super) faults: Faults,
     pub(super) requests: VecDeque<Recorded>,
@@ -150,11 +157,14 @@ pub(super) struct People {
     pub(super) service: User,
     pub(super) superintendent: User,
     pub(super) managers: Vec<User>,
+    /// People who manage nothing.
+    pub(super) others: Vec<User>,
 }
 
 impl People {
     pub(super) fn find(&self, id: UserId) -> Option<&User> {
-        [&self.service, &self.superintendent].into_iter().chain(&self.managers).find(|user| user.id == id)
+        let service = [&self.service, &self.superintendent].into_iter();
+        service.chain(&self.managers).chain(&self.others).find(|user| user.id == id)
     }
 }
 

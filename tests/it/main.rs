@@ -4,6 +4,8 @@
 mod journeys;
 /// The shipped model through the real runtime and the real binary.
 mod real_model;
+/// Signing in with Procore.
+mod sign_in;
 /// The service under test, and a detector that says what it is told to.
 mod support;
 /// The rules of the house: layers, homes of dependencies, file lengths, licences.

@@ -120,29 +120,14 @@ impl<'a> Desk<'a> {
 
     /// Procore's lists for `project`, as far as they are known.
     pub(super) async fn choices(&self, project: ProjectKey) -> Result<Choices, HttpError> {
-        Ok(Choices {
-            project_name: self.project_name(project).await?,
-            locations: self.kept(project, "locations").await?,
-            trades: self.kept(project, "trades").await?,
-            managers: self.kept(project, "managers").await?,
-        })
-    }
-
-    async fn kept(&self, project: ProjectKey, kind: &str) -> Result<Vec<choices::Choice>, HttpError> {
-        let kept = self.state.store().cached(project, kind).await?;
-        Ok(kept.map(|(value, _)| choices::from_json(&value)).unwrap_or_default())
-    }
-
-    async fn project_name(&self, project: ProjectKey) -> Result<Option<String>, HttpError> {
-        let kept = self.state.store().cached(project, "project").await?;
-        Ok(kept.and_then(|(value, _)| value["name"].as_str().map(str::to_owned)))
+        Ok(choices::of(self.state.store(), project).await?)
     }
 
     /// The projects to filter by, with their names.
     pub(super) async fn projects(&self) -> Result<Vec<(ProjectKey, String)>, HttpError> {
         let mut projects = Vec::new();
         for &project in self.state.projects().iter().filter(|project| self.person.may_see(**project)) {
-            let name = self.project_name(project).await?;
+            let name = choices::project_name(self.state.store(), project).await?;
             projects.push((project, name.unwrap_or_else(|| format!("Project {}", project.project))));
         }
         Ok(projects)

@@ -133,7 +133,7 @@ pub(super) fn project_name(project: ProjectKey) -> String {
 }
 
 /// A project from an address.
-pub(super) fn parse_project(text: &str) -> Option<ProjectKey> {
+pub(in crate::http) fn parse_project(text: &str) -> Option<ProjectKey> {
     let (company, project) = text.split_once('-')?;
     let company: CompanyId = company.parse().ok()?;
     let project: ProjectId = project.parse().ok()?;

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::icons::{Icon, icon, mark};
 use super::{CardForm, PageError, html, page};
-use crate::domain::people::Viewer;
+use crate::domain::people::{SignedInBy, Viewer};
 use crate::http::State;
 use crate::http::error::HttpError;
 use crate::http::guard::{self, Peer, Reviewer};
@@ -28,9 +28,15 @@ pub(super) struct SignIn<'a> {
     next: &'a str,
     /// Why the person is here.
     notice: Option<&'a str>,
+    /// Whether people can sign in with Procore.
+    procore: bool,
 }
 
 impl SignIn<'_> {
+    fn of(state: &State) -> Self {
+        Self { procore: state.procore().is_some(), ..Self::default() }
+    }
+
     /// The whole document.
     fn render(&self) -> Markup {
         let body = markup! {
@@ -39,6 +45,10 @@ impl SignIn<'_> {
                     h1.brand { (mark()) span { "Punchlens" } }
                     p { "What the photos of the site show, for you to decide." }
                     @if let Some(notice) = self.notice { p.notice.problem role="alert" { (icon(Icon::Alert)) (notice) } }
+                    @if self.procore {
+                        p { a.button.primary href=(self.procore_url()) { "Sign in with Procore" (icon(Icon::Forward)) } }
+                        p.hint { "Or with an account of this box:" }
+                    }
                     form method="post" action="/review/sign-in" {
                         input type="hidden" name="next" value=(self.next);
                         div.field {
@@ -51,12 +61,17 @@ impl SignIn<'_> {
                             input #password name="password" type="password" required maxlength="200" autocomplete="current-password";
                             p.hint { "No account? The person who runs this box makes one: " code { "punchlens users add" } "." }
                         }
-                        button.button.primary type="submit" { "Sign in" (icon(Icon::Forward)) }
+                        button.button.primary[!self.procore] type="submit" { "Sign in" (icon(Icon::Forward)) }
                     }
                 }
             }
         };
         page::document("Sign in", &body)
+    }
+
+    fn procore_url(&self) -> String {
+        let next: String = url::form_urlencoded::byte_serialize(self.next.as_bytes()).collect();
+        format!("/review/procore/start?next={next}")
     }
 }
 
@@ -80,8 +95,11 @@ impl From<String> for Typed {
     }
 }
 
-pub(in crate::http) async fn sign_in_page(Query(form): Query<SignInForm>) -> Response {
-    let page = SignIn { next: guard::safe_next(&form.next), ..SignIn::default() };
+pub(in crate::http) async fn sign_in_page(
+    extract::State(state): extract::State<State>,
+    Query(form): Query<SignInForm>,
+) -> Response {
+    let page = SignIn { next: guard::safe_next(&form.next), ..SignIn::of(&state) };
     html(StatusCode::OK, &page.render())
 }
 
@@ -93,7 +111,7 @@ pub(in crate::http) async fn sign_in(
 ) -> Response {
     let Ok(Form(SignInForm { login, password, next })) = form else {
         let error = form.err().map_or(StatusCode::BAD_REQUEST, |rejection| rejection.status());
-        return refuse(&HttpError::unreadable(error, "this form could not be read"), "", "");
+        return refuse(&state, &HttpError::unreadable(error, "this form could not be read"), "", "");
     };
     let outcome = match guard::check_origin(&headers) {
         Ok(()) => way_in::by_password(&state, peer, &login, password.0).await,
@@ -103,7 +121,7 @@ pub(in crate::http) async fn sign_in(
         Ok(viewer) => {
             welcome(&state, peer, &viewer, Redirect::to(guard::safe_next(&next)).into_response()).await
         }
-        Err(error) => refuse(&error, &login, &next),
+        Err(error) => refuse(&state, &error, &login, &next),
     }
 }
 
@@ -119,10 +137,10 @@ pub(super) async fn by_link(
         Ok(viewer) => welcome(state, peer, &viewer, arrive(headers, "/review")).await,
         Err(HttpError::Unauthorized) => {
             let notice = "This link works on the machine that runs Punchlens alone, and only with its key.";
-            let page = SignIn { notice: Some(notice), ..SignIn::default() };
+            let page = SignIn { notice: Some(notice), ..SignIn::of(state) };
             html(StatusCode::UNAUTHORIZED, &page.render())
         }
-        Err(error) => refuse(&error, "", ""),
+        Err(error) => refuse(state, &error, "", ""),
     }
 }
 
@@ -145,7 +163,11 @@ pub(in crate::http) async fn welcome(
     response: Response,
 ) -> Response {
     let (secret, now) = (Secret::generate(), state.now());
-    let hours = state.sign_in().session_hours;
+    let config = state.sign_in();
+    let hours = match viewer.person.by {
+        SignedInBy::Procore => config.session_hours.min(config.procore_recheck_hours),
+        _ => config.session_hours,
+    };
     let ends = now.saturating_add(jiff::SignedDuration::from_hours(hours.into())).unwrap_or(now);
     if let Err(error) = state.store().open_session(&secret.digest(), viewer, ends, now).await {
         return PageError::from(error).into_response();
@@ -155,9 +177,14 @@ pub(in crate::http) async fn welcome(
     with_header(response, header::SET_COOKIE, &cookie)
 }
 
-fn refuse(error: &HttpError, login: &str, next: &str) -> Response {
+/// The form again, with why somebody was not signed in.
+pub(in crate::http) fn refuse_sign_in(state: &State, error: &HttpError, next: &str) -> Response {
+    refuse(state, error, "", next)
+}
+
+fn refuse(state: &State, error: &HttpError, login: &str, next: &str) -> Response {
     let notice = error.to_string();
-    let page = SignIn { login, next: guard::safe_next(next), notice: Some(&notice) };
+    let page = SignIn { login, next: guard::safe_next(next), notice: Some(&notice), ..SignIn::of(state) };
     error.with_retry_after(html(error.status(), &page.render()))
 }
 
@@ -176,11 +203,11 @@ pub(in crate::http) async fn sign_out(
 }
 
 /// The answer to whoever is not signed in: the form, which leads back to what was asked for.
-pub(in crate::http) fn sign_in_first(_: &State, parts: &Parts) -> Response {
+pub(in crate::http) fn sign_in_first(state: &State, parts: &Parts) -> Response {
     let decided = parts.method != Method::GET;
     let notice = decided.then_some("Your session has ended. Nothing was decided; sign in and repeat it.");
     let next = if decided { card_of(parts) } else { guard::asked_page(parts).to_owned() };
-    let page = SignIn { notice, next: &next, ..SignIn::default() };
+    let page = SignIn { notice, next: &next, ..SignIn::of(state) };
     html(StatusCode::UNAUTHORIZED, &page.render())
 }
 

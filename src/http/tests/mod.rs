@@ -5,6 +5,7 @@ mod delivery;
 mod live;
 mod people;
 mod reviewing;
+mod schema;
 mod security;
 
 use std::sync::Arc;
@@ -146,6 +147,7 @@ impl Site {
             projects: vec![PROJECT],
             mute_rules: Arc::new(|_| MuteRules { too_early_days: 14 }),
             classes: vec![sample::card(1).finding.class],
+            procore: None,
             http,
             sign_in,
             review,

@@ -188,8 +188,7 @@ async fn nothing_of_another_project_is_shown_or_decided() {
         assert_eq!(list.status, StatusCode::OK);
         assert!(!list.body.contains(&id.to_string()), "{query}");
     }
-    let listed =
-        site.get("/api/v1/findings?company=8&project=6778").with("authorization", &bearer).send().await;
+    let listed = site.get("/api/v1/findings?project=8-6778").with("authorization", &bearer).send().await;
     assert_eq!(listed.json()["findings"], serde_json::json!([]));
     let counts = site.get("/api/v1/counts").with("authorization", &bearer).send().await.json();
     assert_eq!(counts["to_review"], 0);

@@ -106,3 +106,56 @@ async fn locations_are_found_paged_and_made() {
     assert_eq!(site.get(&below).await.1.as_array().map(Vec::len), Some(1));
     site.keeps_the_contract();
 }
+
+#[tokio::test]
+async fn a_person_signs_in_with_a_code_that_works_once() {
+    let site = Site::start(options()).await;
+    let (id, secret) = site.simulator.credentials();
+    let back = "https://box.example.com/review/procore";
+    let choose = async |redirect: &str, user: Option<i64>| {
+        let mut form = vec![
+            ("client_id", id.clone()),
+            ("redirect_uri", redirect.to_owned()),
+            ("response_type", "code".to_owned()),
+            ("state", "s/1".to_owned()),
+        ];
+        form.extend(user.map(|user| ("as", user.to_string())));
+        let response =
+            site.client.post(site.url("simulator/sign-in")).form(&form).send().await.expect("answers");
+        let location =
+            response.headers().get("location").map(|value| value.to_str().expect("text").to_owned());
+        location.ok_or(response.status().as_u16())
+    };
+    let sam = crate::simulator::seed::SUPERINTENDENT.value();
+    let to = choose(back, Some(sam)).await.expect("leads back");
+    assert!(to.starts_with(&format!("{back}?code=")) && to.ends_with("&state=s%2F1"), "{to}");
+    assert!(choose(back, None).await.expect("leads back").contains("error=access_denied"));
+    for bad in ["http://box.example.com/x", "http://127.0.0.1/x", "nonsense"] {
+        assert_eq!(choose(bad, Some(sam)).await, Err(400), "{bad}");
+    }
+    let code = to.split("code=").nth(1).and_then(|rest| rest.split('&').next()).expect("a code");
+    let exchange = async |code: &str, redirect: &str| {
+        let body = json!({ "grant_type": "authorization_code", "client_id": id, "client_secret": secret,
+            "code": code, "redirect_uri": redirect });
+        site.post("oauth/token", body).await
+    };
+    let (status, granted) = exchange(code, back).await;
+    assert_eq!(status, 200);
+    assert_eq!(exchange(code, back).await.0, 400, "a code works once");
+    let refresh = async || {
+        let body = json!({ "grant_type": "refresh_token", "client_id": id, "client_secret": secret,
+            "refresh_token": granted["refresh_token"], "redirect_uri": back });
+        site.post("oauth/token", body).await.0
+    };
+    assert_eq!((refresh().await, refresh().await), (200, 400), "so does a refresh token");
+    let hers = async |path: &str| {
+        let request =
+            site.client.get(site.url(path)).bearer_auth(granted["access_token"].as_str().expect("text"));
+        site.send(request.header("procore-company-id", 8)).await
+    };
+    assert_eq!(hers("rest/v1.0/me").await.1["id"], json!(sam));
+    assert_eq!(hers("rest/v1.1/projects?company_id=8").await.1.as_array().map(Vec::len), Some(1));
+    assert_eq!(hers("rest/v1.0/settings/permissions?project_id=6778").await.0, 200);
+    assert_eq!(hers("rest/v1.0/settings/permissions?project_id=6779").await.0, 403);
+    site.keeps_the_contract();
+}

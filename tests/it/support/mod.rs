@@ -230,12 +230,18 @@ fn config(
         [pipeline]
         backoff_base_s = 1
         sweep_every_s = {sweep_every_s}
+        [procore.sign_in]
+        redirect_url = "{back}/review/procore"
+        [sign_in.password]
+        memory_kib = 8
+        passes = 1
         [store]
         path = "{database}"
         decision_hold_s = 0
         [telemetry]
         filter = "warn"
         "#,
+        back = own_url.replace("127.0.0.1", "localhost"),
         company = seed::COMPANY,
         project = seed::PROJECT,
     );

@@ -1,0 +1,226 @@
+//! Decisions, one by one and many at once.
+
+use axum::Json;
+use axum::extract;
+use serde::{Deserialize, Serialize};
+
+use super::ask::{Asked, Segments, Sent};
+use super::findings::seen;
+use crate::domain::card::Card;
+use crate::domain::ids::FindingId;
+use crate::domain::people::{Person, Viewer};
+use crate::domain::punch_item::Edits;
+use crate::domain::review::{Decision, RejectReason, Verdict};
+use crate::http::State;
+use crate::http::choices;
+use crate::http::error::{HttpError, Problem};
+use crate::http::guard::{self, Script};
+use crate::http::review;
+use crate::http::session::tidy_name;
+use crate::store::{Actor, Batch};
+
+/// A decision as a script sends it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wish {
+    verdict: WishedVerdict,
+    #[serde(default)]
+    edits: WishedEdits,
+    #[serde(default)]
+    reason: Option<RejectReason>,
+    /// For whom the script speaks.
+    #[serde(default)]
+    reviewer: String,
+}
+
+/// The same about several findings; they have nothing to edit in common.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BatchWish {
+    findings: Vec<FindingId>,
+    verdict: WishedVerdict,
+    #[serde(default)]
+    reason: Option<RejectReason>,
+    #[serde(default)]
+    reviewer: String,
+}
+
+/// Which decisions to take back.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UndoWish {
+    findings: Vec<FindingId>,
+    #[serde(default)]
+    reviewer: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WishedVerdict {
+    Accept,
+    Reject,
+}
+
+/// [`Edits`], read strictly: a misspelt field must not look as if it had been taken.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct WishedEdits {
+    title: Option<String>,
+    description: Option<String>,
+    location: Option<i64>,
+    trade: Option<i64>,
+    priority: Option<crate::domain::punch_item::Priority>,
+    due: Option<jiff::civil::Date>,
+    manager: Option<i64>,
+}
+
+impl From<WishedEdits> for Edits {
+    fn from(wished: WishedEdits) -> Self {
+        Self {
+            title: wished.title.map(|text| text.trim().to_owned()),
+            description: wished.description,
+            location: wished.location.map(crate::domain::ids::LocationId::new),
+            trade: wished.trade.map(crate::domain::ids::TradeId::new),
+            priority: wished.priority,
+            due: wished.due,
+            manager: wished.manager.map(crate::domain::ids::UserId::new),
+        }
+    }
+}
+
+/// For whom a script speaks.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Speaker {
+    reviewer: String,
+}
+
+/// What became of a decision about several findings.
+#[derive(Debug, Serialize)]
+pub(super) struct Outcome {
+    done: Vec<Card>,
+    left: Vec<Left>,
+}
+
+/// A finding that was left as it is.
+#[derive(Debug, Serialize)]
+struct Left {
+    finding: FindingId,
+    reason: String,
+}
+
+pub(super) async fn decide(
+    Script(viewer): Script,
+    extract::State(state): extract::State<State>,
+    Segments(id): Segments<String>,
+    Sent(wish): Sent<Wish>,
+) -> Result<Json<Card>, Problem> {
+    let card = seen(&state, &viewer, &id).await?;
+    guard::check_decision(&viewer, card.project)?;
+    let (at, reviewer) = (state.now(), speaker(&wish.reviewer, &viewer.person));
+    let verdict = verdict(wish.verdict, wish.edits.into(), wish.reason)?;
+    if let Verdict::Accept { edits } = &verdict {
+        review::check_texts(edits)?;
+        choices::of(state.store(), card.project).await?.check(edits).map_err(HttpError::Invalid)?;
+    }
+    let decision = Decision { reviewer, person: Some(viewer.person), at, verdict };
+    Ok(Json(state.store().decide(card.finding.id, &decision, &state.muting()).await?))
+}
+
+pub(super) async fn undo(
+    Script(viewer): Script,
+    extract::State(state): extract::State<State>,
+    Segments(id): Segments<String>,
+    Asked(who): Asked<Speaker>,
+) -> Result<Json<Card>, Problem> {
+    let card = seen(&state, &viewer, &id).await?;
+    guard::check_decision(&viewer, card.project)?;
+    let name = speaker(&who.reviewer, &viewer.person);
+    let by = Actor { name: &name, person: Some(&viewer.person) };
+    Ok(Json(state.store().undo(card.finding.id, by, state.now()).await?))
+}
+
+pub(super) async fn send_again(
+    Script(viewer): Script,
+    extract::State(state): extract::State<State>,
+    Segments(id): Segments<String>,
+) -> Result<Json<Card>, Problem> {
+    let card = seen(&state, &viewer, &id).await?;
+    guard::check_decision(&viewer, card.project)?;
+    Ok(Json(state.store().send_again(card.finding.id, &viewer.person, state.now()).await?))
+}
+
+pub(super) async fn decide_batch(
+    Script(viewer): Script,
+    extract::State(state): extract::State<State>,
+    Sent(wish): Sent<BatchWish>,
+) -> Result<Json<Outcome>, Problem> {
+    let verdict = verdict(wish.verdict, Edits::NONE, wish.reason)?;
+    let (mine, mut left) = sorted_out(&state, &viewer, &wish.findings).await?;
+    let reviewer = speaker(&wish.reviewer, &viewer.person);
+    let decision = Decision { reviewer, person: Some(viewer.person), at: state.now(), verdict };
+    let batch = state.store().decide_batch(&mine, &decision, &state.muting()).await?;
+    Ok(Json(outcome(batch, &mut left)))
+}
+
+pub(super) async fn undo_batch(
+    Script(viewer): Script,
+    extract::State(state): extract::State<State>,
+    Sent(wish): Sent<UndoWish>,
+) -> Result<Json<Outcome>, Problem> {
+    let (mine, mut left) = sorted_out(&state, &viewer, &wish.findings).await?;
+    let name = speaker(&wish.reviewer, &viewer.person);
+    let by = Actor { name: &name, person: Some(&viewer.person) };
+    let batch = state.store().undo_batch(&mine, by, state.now()).await?;
+    Ok(Json(outcome(batch, &mut left)))
+}
+
+/// Those of `ids` about which `viewer` may decide, and the others with the reason.
+async fn sorted_out(
+    state: &State,
+    viewer: &Viewer,
+    ids: &[FindingId],
+) -> Result<(Vec<FindingId>, Vec<Left>), HttpError> {
+    let most = state.store().config().list_rows as usize;
+    if ids.is_empty() || ids.len() > most {
+        return Err(HttpError::Invalid(format!("findings must name 1 to {most} findings.")));
+    }
+    let (mut mine, mut left) = (Vec::new(), Vec::new());
+    for &id in ids {
+        match seen(state, viewer, &id.to_string()).await {
+            Ok(card) => match guard::check_decision(viewer, card.project) {
+                Ok(()) => mine.push(id),
+                Err(error) => left.push(Left { finding: id, reason: error.to_string() }),
+            },
+            Err(error @ HttpError::NotFound(_)) => left.push(Left { finding: id, reason: error.to_string() }),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((mine, left))
+}
+
+fn outcome(batch: Batch, left: &mut Vec<Left>) -> Outcome {
+    left.extend(batch.left.into_iter().map(|(finding, reason)| Left { finding, reason }));
+    Outcome { done: batch.done, left: std::mem::take(left) }
+}
+
+fn verdict(wished: WishedVerdict, edits: Edits, reason: Option<RejectReason>) -> Result<Verdict, HttpError> {
+    match (wished, reason) {
+        (WishedVerdict::Accept, None) => Ok(Verdict::Accept { edits }),
+        (WishedVerdict::Reject, Some(reason)) if edits.is_empty() => Ok(Verdict::Reject { reason }),
+        (WishedVerdict::Accept, Some(_)) => Err(HttpError::Invalid("Accepting needs no reason.".into())),
+        (WishedVerdict::Reject, None) => {
+            let names: Vec<&str> = RejectReason::ALL.iter().map(|reason| reason.name()).collect();
+            Err(HttpError::Invalid(format!("Rejecting needs a reason, one of: {}.", names.join(", "))))
+        }
+        (WishedVerdict::Reject, Some(_)) => {
+            Err(HttpError::Invalid("What is rejected is not edited: leave edits out.".into()))
+        }
+    }
+}
+
+/// The name beside a decision: for whom the script says that it speaks, else its account's.
+fn speaker(name: &str, person: &Person) -> String {
+    let name = tidy_name(name);
+    if name.is_empty() { person.name.clone() } else { name }
+}
