@@ -58,13 +58,14 @@ class Batches(IterableDataset):
         info = get_worker_info()
         rng = np.random.default_rng([self.seed, info.id if info else 0])
         draw = Draw(self.rows, rng)
-        session = _session(self.frozen) if self.frozen else None
+        session = open_bytes(self.frozen) if self.frozen else None
         while True:
             samples = [compose(draw, self.pictures, self.size, rng, self.mosaic) for _ in range(self.batch)]
             yield collate(samples, session)
 
 
-def _session(model: bytes) -> ort.InferenceSession:
+def open_bytes(model: bytes) -> ort.InferenceSession:
+    """A session of one thread for an ONNX model in memory."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])

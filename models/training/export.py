@@ -15,7 +15,9 @@ import torch
 
 from .calibrate import Fitted, fit
 from .classes import CLASSES, EXPERIMENTAL
+from .context import load_context
 from .graph import build
+from .initialise import load_shipped
 from .manifest import Row, read_manifest
 from .model import Model, digest
 from .net import Conv, Net
@@ -38,8 +40,9 @@ LICENCES = {
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", type=Path, required=True, help="checkpoint")
+    parser.add_argument("--run", type=Path, required=True, help="checkpoint, or the fp32 file of a model folder")
     parser.add_argument("--data", type=Path, action="append", required=True)
+    parser.add_argument("--context", type=Path, help="fitted context (training.context)")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--name", required=True)
     parser.add_argument("--version", required=True)
@@ -54,7 +57,12 @@ def arguments() -> argparse.Namespace:
 
 
 def load_net(path: Path) -> tuple[Net, list[str]]:
-    """The averaged net of a checkpoint and its classes."""
+    """The averaged net of a checkpoint, or that of a shipped fp32 file, and its classes."""
+    if path.suffix == ".onnx":
+        names = [c["name"] for c in tomllib.loads(path.with_name("manifest.toml").read_text())["classes"]]
+        net = Net(len(names))
+        load_shipped(net, path)
+        return net.eval(), names
     state = torch.load(path, weights_only=True)
     net = Net(len(state["classes"]))
     for part in (net.middle, net.coarse):
@@ -65,10 +73,9 @@ def load_net(path: Path) -> tuple[Net, list[str]]:
     return net.eval(), state["classes"]
 
 
-def keep_classes(net: Net, have: list[str], wanted: list[str]) -> None:
-    """Drops the other classes' channels from the last convolution."""
+def keep_classes(last: torch.nn.Conv2d, have: list[str], wanted: list[str]) -> None:
+    """Drops the other classes' channels from a last convolution."""
     index = [have.index(name) for name in wanted]
-    last = net.head.logits
     last.weight.data, last.bias.data = last.weight.data[index], last.bias.data[index]
     last.out_channels = len(index)
 
@@ -157,13 +164,16 @@ def main() -> None:
     rows = [row for folder in args.data for row in read_manifest(folder)]
     names = args.classes.split(",")
     net, have = load_net(args.run)
-    keep_classes(net, have, names)
+    keep_classes(net.head.logits, have, names)
+    context = load_context(args.context) if args.context else None
+    if context:
+        keep_classes(context.classes, list(CLASSES), names)
     args.out.mkdir(parents=True, exist_ok=True)
-    onnx.save(build(net), args.out / "model.onnx")
+    onnx.save(build(net, context, packed=True), args.out / "model.onnx")
     train = [r for r in rows if r.split == "train" and r.tier != "noncommercial"]
     if args.licence == "open":
         train = [r for r in train if r.tier in ("open", "declared-open")]
-    quantise(args.out / "model.onnx", args.out / "model.int8.onnx", calibration_images(train, 90, args.seed))
+    quantise(build(net, context), args.out / "model.int8.onnx", calibration_images(train, 90, args.seed))
     (args.out / "manifest.toml").write_text(manifest_text(args, names, settings, {}))
     fitted = choose(predict(Model(args.out), _fit_rows(rows, settings, names)), settings)
     (args.out / "manifest.toml").write_text(manifest_text(args, names, settings, fitted))

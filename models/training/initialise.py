@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import tflite
 import torch
 import torch.nn.functional as F
+from onnx import numpy_helper
 from PIL import Image
 from torch import Tensor, nn
 
@@ -63,6 +65,27 @@ def load_backbone(net: Net, path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
             conv.conv.weight.copy_(torch.from_numpy(weight.copy()))
             conv.conv.bias.copy_(torch.from_numpy(bias.copy()))
     return layers[len(convs):]
+
+
+def load_shipped(net: Net, path: Path) -> None:
+    """Copies a shipped fp32 file (batch norms folded, classes in the same order) into a net without norms.
+
+    The head's norms, which every net has, are set to do nothing; `insert_norm` gives all of them statistics again.
+    """
+    kept = {c.name: numpy_helper.to_array(c) for c in onnx.load(path).graph.initializer}
+
+    def copy(target: nn.Conv2d, name: str, scale: float = 1.0) -> None:
+        target.weight.copy_(torch.from_numpy(kept[f"{name}.weight"].copy()) * scale)
+        target.bias.copy_(torch.from_numpy(kept[f"{name}.bias"].copy()))
+
+    with torch.no_grad():
+        for part in ("stem", "middle", "coarse", "head"):
+            for name, module in getattr(net, part).named_modules():
+                if isinstance(module, Conv):
+                    module.bn = nn.Identity()
+                    full = f"{part}.{name}".replace(".layers", "")
+                    copy(module.conv, full, 127.5 if full == "stem.0" else 1.0)
+        copy(net.head.logits, "head.logits")
 
 
 def insert_norm(convs: list[Conv], run) -> None:

@@ -20,6 +20,8 @@ STAGES = (
 )
 STEM_BLOCKS = 6  # inverted residuals that belong to the stem
 STRIDE = 16
+FEATURES = 1280  # of the whole picture, in the original network
+SHRINKS = 3  # halvings from the largest view to the small copy that the context sees
 
 
 class Conv(nn.Module):
@@ -137,3 +139,37 @@ class Net(nn.Module):
         """The backbone's convolutions in the order of the original file."""
         parts = (self.stem, self.middle, self.coarse)
         return [m for part in parts for m in part.modules() if isinstance(m, Conv)]
+
+
+class Context(nn.Module):
+    """Adds `min(classes, most) - relu(foreign)` to each cell; both are readings of the whole picture."""
+
+    def __init__(self, classes: int, size: int = 224, most: float = 1.0, width: int = 256):
+        super().__init__()
+        self.net = Net(1)  # its head is not used
+        self.last = Conv(320, FEATURES)
+        self.register_buffer("mean", torch.zeros(1, FEATURES, 1, 1))
+        self.register_buffer("gain", torch.ones(1, FEATURES, 1, 1))
+        self.hidden = nn.Conv2d(FEATURES, width, 1)
+        self.classes = nn.Conv2d(width, classes, 1)
+        self.foreign = nn.Conv2d(FEATURES, 1, 1)
+        self.size, self.most = size, most
+
+    def features(self, image: Tensor) -> Tensor:
+        """[N, 3, H, W] pixels -> [N, 1280, 1, 1]."""
+        x = (shrink(image, self.size) - 127.0) / 127.5
+        x = self.net.coarse(self.net.middle(self.net.stem(x)))
+        return self.last(x).mean((2, 3), keepdim=True)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """[N, 3, H, W] pixels -> [N, classes, 1, 1] to be added to the logits."""
+        x = (self.features(image) - self.mean) * self.gain
+        return self.classes(F.relu(self.hidden(x))).clamp(max=self.most) - F.relu(self.foreign(x))
+
+
+def shrink(image: Tensor, size: int) -> Tensor:
+    """The picture as a square of `size` pixels, halved step by step so that no pixel is skipped."""
+    for i in range(SHRINKS):
+        sides = [size if i == SHRINKS - 1 else max(n // 2, size) for n in image.shape[2:]]
+        image = F.interpolate(image, sides, mode="bilinear", align_corners=False)
+    return image

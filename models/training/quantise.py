@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
+from .graph import FLOAT_NODES
 from .manifest import Row
 from .photo import make_view
 from .samples import Pictures, compose
@@ -35,10 +37,11 @@ def calibration_images(rows: list[Row], count: int, seed: int) -> list[np.ndarra
     return composed + whole
 
 
-def quantise(source: Path, target: Path, images: list[np.ndarray]) -> None:
-    """Writes the int8 file; the last convolution stays in float, so that scores have no steps."""
+def quantise(model: onnx.ModelProto, target: Path, images: list[np.ndarray]) -> None:
+    """Writes the int8 file; what reads scores off stays in float, so that they have no steps."""
+    names = {node.name for node in model.graph.node}
     quantize_static(
-        str(source),
+        model,
         str(target),
         Reader(images),
         quant_format=QuantFormat.QDQ,
@@ -46,6 +49,6 @@ def quantise(source: Path, target: Path, images: list[np.ndarray]) -> None:
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         calibrate_method=CalibrationMethod.MinMax,
-        nodes_to_exclude=["logits"],
+        nodes_to_exclude=[n for n in (*FLOAT_NODES, "logits") if n in names],
         extra_options={"CalibMovingAverage": True},
     )

@@ -16,6 +16,8 @@ from .net import STRIDE
 
 VIEW = 1024  # long side at which the service sees a photo
 PANES = 4
+WHOLE = 0.35  # share of crops that show as much of the picture as the pane's shape allows
+SURE = 0.3  # share of a picture that a crop must show to inherit its label
 AREA_LIKE = frozenset(CLASSES) - {"crack", "drywall_joint"}
 
 
@@ -65,7 +67,11 @@ def crop_box(row: Row, image: Image.Image, height: int, width: int, rng: np.rand
     """
     view_scale = min(1.0, VIEW / max(row.width, row.height)) * row.width / image.width
     scale, fit = _zoom(rng) * view_scale, (width / image.width, height / image.height)
-    scale = max(scale, *fit) if rng.random() < 0.6 else max(scale, 0.7 * max(fit), min(fit))
+    kind = rng.random()
+    if kind < WHOLE:
+        scale = max(fit)
+    else:
+        scale = max(scale, *fit) if kind < 0.75 else max(scale, 0.7 * max(fit), min(fit))
     w, h = width / scale, height / scale
     x, y = rng.uniform(0, max(image.width - w, 0)), rng.uniform(0, max(image.height - h, 0))
     if row.boxes and rng.random() < 0.6:
@@ -140,7 +146,7 @@ def targets(row: Row, pictures: Pictures, box, h: int, w: int):
             cells[c], labels[c], found = _from_boxes(row, name, box, rows, columns, image)
             lines += [(c, line) for line in found]
         else:
-            labels[c] = 1 if share > 0.2 else -1
+            labels[c] = 1 if share > SURE else -1
     return cells, labels, lines
 
 

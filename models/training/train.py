@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from .classes import CLASSES
 from .dataset import Batches
 from .graph import build_frozen
-from .initialise import insert_norm, load_backbone
+from .initialise import insert_norm, load_backbone, load_shipped
 from .losses import total_loss
 from .manifest import Row, read_manifest
 from .net import Conv, Net
@@ -30,7 +30,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, action="append", required=True, help="folder with manifest.jsonl")
     parser.add_argument("--tiers", default="open,declared-open,unclear", help="licence tiers to train on")
     parser.add_argument("--weights", type=Path, help="int8 MobileNetV2 to start the backbone from")
-    parser.add_argument("--start", type=Path, help="checkpoint to go on from (instead of --weights)")
+    parser.add_argument("--start", type=Path, help="checkpoint or shipped model.onnx to go on from (instead of --weights)")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--minutes", type=float, default=1e9, help="plan the schedule on time as well as on steps")
@@ -55,16 +55,17 @@ def start_net(args, rows: list[Row], pictures: Pictures) -> Net:
     """A net from the start weights with batch norms put in, or from a checkpoint."""
     net = Net(len(CLASSES))
     later = [c for part in (net.middle, net.coarse) for c in part.modules() if isinstance(c, Conv)]
-    if args.start:
+    if args.start and args.start.suffix == ".onnx":
+        load_shipped(net, args.start)
+        _measure_norms(net, later + [c for c in net.head.modules() if isinstance(c, Conv)], args, rows, pictures)
+    elif args.start:
         for conv in later:
             conv.add_norm()
             conv.conv.bias.requires_grad_(False)
         net.load_state_dict(torch.load(args.start, weights_only=True)["average"])
     elif args.weights:
         load_backbone(net, args.weights)
-        loader = iter(Batches(rows, pictures, 32, args.size, args.seed + 1000, args.mosaic, None))
-        net.eval()
-        insert_norm(later, lambda: net(next(loader)["pixels"].float()))
+        _measure_norms(net, later, args, rows, pictures)
     else:
         for conv in later:
             conv.add_norm()
@@ -75,6 +76,13 @@ def start_net(args, rows: list[Row], pictures: Pictures) -> Net:
     if args.freeze_middle:
         net.middle.requires_grad_(False)
     return net
+
+
+def _measure_norms(net: Net, convs: list[Conv], args, rows: list[Row], pictures: Pictures) -> None:
+    """Puts batch norms with the statistics of a batch of samples behind these convolutions."""
+    loader = iter(Batches(rows, pictures, 32, args.size, args.seed + 1000, args.mosaic, None))
+    net.eval()
+    insert_norm(convs, lambda: net(next(loader)["pixels"].float()))
 
 
 def optimiser(net: Net, rate: float) -> torch.optim.AdamW:
