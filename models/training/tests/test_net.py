@@ -1,9 +1,10 @@
 import numpy as np
+import onnx
 import onnxruntime as ort
 import torch
 
 from training.graph import build, build_frozen
-from training.initialise import insert_norm
+from training.initialise import insert_norm, load_shipped
 from training.net import Conv, Net
 
 
@@ -55,3 +56,14 @@ def test_frozen_part_and_the_rest_make_the_whole():
     maps = [torch.from_numpy(m) for m in session.run(None, {"image": x.numpy()})]
     with torch.no_grad():
         assert torch.allclose(net.from_stem(*maps), net(x), atol=1e-3)
+
+
+def test_a_shipped_file_starts_the_same_net(tmp_path):
+    net = make_net()
+    insert_norm(later(net), lambda: net(torch.rand(2, 3, 64, 64) * 255))
+    onnx.save(build(net.eval()), tmp_path / "model.onnx")
+    again = Net(7)
+    load_shipped(again, tmp_path / "model.onnx")
+    x = torch.rand(1, 3, 64, 96) * 255
+    with torch.no_grad():
+        assert torch.allclose(again.eval()(x), net(x), atol=1e-3)
