@@ -33,7 +33,8 @@
 //! app, cli                             wiring
 //! ```
 //!
-//! [`simulator`] (a stand-in for Procore) and [`fixtures`] (painted photos) stand apart: the service never uses them.
+//! [`simulator`] (a stand-in for Procore), [`fixtures`] (painted photos) and [`evaluation`] (a model held against
+//! labelled pictures) stand apart: the service never uses them.
 //!
 //! What is deliberately *not* there, each held by `tests/it/tidy.rs`, clippy or the start-up:
 //!
@@ -63,6 +64,7 @@
 //! | what is written to Procore, and when | [`domain::delivery`], [`pipeline::deliver`] |
 //! | a field of Procore's API | [`procore`], and [`simulator`] by its own reading of the contract |
 //! | a limit or a timeout | the module's `default.toml` |
+//! | how a model is measured | [`evaluation`], [`domain::measure`] |
 //! | the model's output | [`inference`] and `models/training/reference.py`, which must agree |
 //! | the review page | `src/http/review` |
 
@@ -70,6 +72,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod evaluation;
 pub mod fixtures;
 pub mod http;
 pub mod inference;

@@ -1,19 +1,22 @@
-"""Writes a model card: prose from a file, tables from the data and from evaluate's numbers.
+"""Writes a model card: prose from a file, tables from the data and from the numbers of `punchlens eval`.
 
-    python -m training.card --prose cards/NAME.md --data FOLDER --tiers open,... \\
-        --int8 int8.json --fp32 fp32.json --out MODEL/CARD.md
+    punchlens eval DATA/manifest.jsonl --model MODEL --precision int8 --out int8     # and the same with fp32
+    python -m training.card --prose cards/NAME.md --data FOLDER --tiers open,... --model MODEL \\
+        --int8 int8/eval.json --fp32 fp32/eval.json --out MODEL/CARD.md
+
+--int8 and --fp32 may be given several times where the pictures lie in several folders.
 
 Lines `{{data}}`, `{{sources}}`, `{{boxes}}`, `{{reliability}}` and `{{precision}}` of the prose are replaced by tables.
 """
 
 import argparse
 import json
-import math
 from collections import defaultdict
 from pathlib import Path
 
-from .classes import EXPERIMENTAL
+from .evaluate import seconds
 from .manifest import read_manifest
+from .model import Model
 
 
 def table(head: list[str], rows: list[list]) -> str:
@@ -21,8 +24,8 @@ def table(head: list[str], rows: list[list]) -> str:
     return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
 
 
-def number(value: float) -> str:
-    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
+def number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def data_table(folders: list[Path], tiers: set[str]) -> str:
@@ -34,79 +37,84 @@ def data_table(folders: list[Path], tiers: set[str]) -> str:
     return table(["source", "licence tier", "train", "val", "kept out"], rows)
 
 
-def source_table(numbers: dict) -> str:
+def read_numbers(files: list[Path]) -> dict:
+    """Sources by name, from one or more eval.json of the same model file."""
+    reports = [json.loads(file.read_text()) for file in files]
+    if len({r["model"]["sha256"] for r in reports}) > 1:
+        raise ValueError(f"{', '.join(map(str, files))} are of different model files")
+    return {name: source for report in reports for name, source in report["sources"].items()}
+
+
+def is_mixed(c: dict) -> bool:
+    """Without pictures that lack the class, only recall says anything."""
+    return 0 < c["positive"] < c["pictures"]
+
+
+def source_table(sources: dict) -> str:
     """AP, precision, recall, F1 and calibration error per source and class."""
     rows = []
-    for source, s in numbers["sources"].items():
+    for source, s in sorted(sources.items()):
         clean = f"{s['clean_with_finding']} of {s['clean']}" if s["clean"] else "–"
-        shown = [(c, v) for c, v in s["classes"].items() if v["positive"]] or [("–", None)]
-        for name, v in shown:
-            if v is None:
-                rows.append([source, name, f"0 / {s['pictures']}", "–", "–", "–", "–", "–", clean])
-                continue
-            # Without pictures that lack the class, only recall says anything.
-            mixed = v["positive"] < v["pictures"]
-            values = [number(v[k]) if mixed or k == "recall" else "–" for k in ("ap", "precision", "recall", "f1", "ece")]
-            rows.append([source, name, f"{v['positive']} / {v['pictures']}", *values, clean])
+        shown = [c for c in s["classes"] if c["positive"]]
+        if not shown:
+            rows.append([source, "–", f"0 / {s['pictures']}", "–", "–", "–", "–", "–", clean])
+        for c in shown:
+            values = [number(c[k]) if is_mixed(c) or k == "recall" else "–" for k in ("ap", "precision", "recall", "f1", "ece")]
+            rows.append([source, c["class"], f"{c['positive']} / {c['pictures']}", *values, clean])
             clean = ""
     head = ["source", "class", "with it / pictures", "AP", "precision", "recall", "F1", "ECE", "clean photos with a finding"]
     return table(head, rows)
 
 
-def box_table(numbers: dict) -> str:
+def box_table(sources: dict) -> str:
     """Boxes hit, regions inside, cells against masks."""
     rows = []
-    for source, s in numbers["sources"].items():
-        for name in sorted({*s["boxes"], *s["cells"]}):
-            b, c = s["boxes"].get(name), s["cells"].get(name)
-            found = [f"{b['found']} of {b['boxes']}", f"{b['inside']} of {b['regions']}"] if b else ["–", "–"]
-            cells = [number(c["right"] / max(c["flagged"], 1)), number(c["covered"] / max(c["positive"], 1))] if c else ["–", "–"]
-            rows.append([source, name, *found, *cells])
+    for source, s in sorted(sources.items()):
+        for c in sorted(s["classes"], key=lambda c: c["class"]):
+            boxes, cells = c["boxes"], c["cells"]
+            if not boxes and not cells:
+                continue
+            found = [f"{boxes['found']} of {boxes['boxes']}", f"{boxes['inside']} of {boxes['regions']}"] if boxes else ["–", "–"]
+            rates = [number(cells["precision"]), number(cells["recall"])] if cells else ["–", "–"]
+            rows.append([source, c["class"], *found, *rates])
     return table(["source", "class", "boxes found (IoU 0.3)", "regions in a box (70 %)", "cell precision", "cell recall"], rows)
 
 
-def reliability_table(numbers: dict, source: str) -> str:
-    """Scores of one source's pictures against what holds, classes together."""
-    bins: dict = defaultdict(lambda: [0, 0.0, 0.0])
-    for name, v in numbers["sources"][source]["classes"].items():
-        if name in EXPERIMENTAL:
-            continue
-        for count, mean, holds in v["reliability"]:
-            entry = bins[min(int(mean * 10), 9)]
-            entry[0], entry[1], entry[2] = entry[0] + count, entry[1] + count * mean, entry[2] + count * holds
-    rows = [[f"{b / 10:.1f} to {(b + 1) / 10:.1f}", n, number(s / n), number(t / n)] for b, (n, s, t) in sorted(bins.items())]
+def reliability_table(sources: dict, source: str) -> str:
+    """Scores of one source's pictures against what holds, reported classes together."""
+    rows = [
+        [f"{b['from']:.1f} to {b['to']:.1f}", b["count"], number(b["mean_score"]), number(b["share_that_holds"])]
+        for b in sources[source]["reliability"]
+    ]
     return table(["score", "(picture, class) pairs", "mean score", "share that holds"], rows)
 
 
-def means(numbers: dict, source: str) -> tuple[float, float]:
-    """Mean AP and F1 over the classes of a source that are not experimental."""
-    shown = [v for c, v in numbers["sources"][source]["classes"].items() if v["positive"] and c not in EXPERIMENTAL]
-    return sum(v["ap"] for v in shown) / len(shown), sum(v["f1"] for v in shown) / len(shown)
-
-
-def precision_table(int8: dict, fp32: dict, source: str) -> str:
-    rows = []
-    for name, numbers in (("fp32", fp32), ("int8", int8)):
-        ap, f1 = means(numbers, source)
-        rows.append([name, number(ap), number(f1), f"{numbers['seconds_1024x768'] * 1000:.0f} ms"])
+def precision_table(numbers: dict, source: str, times: dict) -> str:
+    """`numbers` and `times` (seconds for one 1024x768 picture) by precision."""
+    rows = [
+        [name, number(s[source]["mean_ap"]), number(s[source]["macro_f1"]), f"{times[name] * 1000:.0f} ms"]
+        for name, s in numbers.items()
+    ]
     return table(["file", f"mean AP ({source} val)", "macro-F1", "1024x768, one thread"], rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("prose", "int8", "fp32", "out"):
+    for name in ("prose", "model", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--data", type=Path, action="append", required=True)
+    for name in ("int8", "fp32", "data"):
+        parser.add_argument(f"--{name}", type=Path, action="append", required=True)
     parser.add_argument("--tiers", default="open,declared-open,unclear")
     parser.add_argument("--closeups", default="bd3", help="source for reliability and for int8 against fp32")
     args = parser.parse_args()
-    int8, fp32 = (json.loads(p.read_text()) for p in (args.int8, args.fp32))
+    numbers = {"fp32": read_numbers(args.fp32), "int8": read_numbers(args.int8)}
+    times = {name: seconds(Model(args.model, name)) for name in numbers}
     tables = {
         "data": data_table(args.data, set(args.tiers.split(","))),
-        "sources": source_table(int8),
-        "boxes": box_table(int8),
-        "reliability": reliability_table(int8, args.closeups),
-        "precision": precision_table(int8, fp32, args.closeups),
+        "sources": source_table(numbers["int8"]),
+        "boxes": box_table(numbers["int8"]),
+        "reliability": reliability_table(numbers["int8"], args.closeups),
+        "precision": precision_table(numbers, args.closeups, times),
     }
     text = args.prose.read_text()
     for name, rows in tables.items():

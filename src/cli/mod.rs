@@ -5,6 +5,7 @@ mod browser;
 mod check_config;
 mod demo;
 mod doctor;
+mod eval;
 mod fixtures;
 mod hooks;
 mod jobs;
@@ -39,6 +40,8 @@ enum Command {
     Demo(demo::Args),
     /// Look at photos on disk and print what is found; needs no network.
     Scan(scan::Args),
+    /// Measure a model on labelled pictures.
+    Eval(eval::Args),
     /// Run the service: webhook receiver, workers, review page.
     Serve(serve::Args),
     /// Check everything that the service needs and say how to mend what is wrong.
@@ -88,7 +91,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         other => other,
     };
     let mut loaded = config::load(cli.config.as_deref())?;
-    if matches!(command, Command::Demo(_) | Command::Scan(_)) {
+    if matches!(command, Command::Demo(_) | Command::Scan(_) | Command::Eval(_)) {
         // Their progress bar and table are the report; the log speaks up when something is wrong.
         loaded.set_default("telemetry.filter", "warn", "the command")?;
     }
@@ -96,6 +99,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(args) => block_on(demo::run(args, loaded)),
         Command::Scan(args) => scan::run(&args, &loaded.config.photo, &loaded.config.inference),
+        Command::Eval(args) => eval::run(&args, &loaded.config.photo, &loaded.config.inference),
         Command::Serve(args) => block_on(serve::run(args, loaded)),
         Command::Doctor => block_on(doctor::run(loaded)),
         Command::Models => Ok(models::run(&loaded.config)),

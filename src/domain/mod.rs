@@ -17,6 +17,7 @@ pub mod ids;
 pub mod job;
 pub mod keeping;
 pub mod likeness;
+pub mod measure;
 pub mod merge;
 pub mod people;
 pub mod picture;

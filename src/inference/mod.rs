@@ -32,7 +32,7 @@ use crate::domain::picture::Picture;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Folder of the model. Empty: `models/finish-defects` in the working directory, else beside
+    /// The model: its name below `models`, or its folder. Empty: `models/finish-defects` in the working directory, else beside
     /// the executable, else the one built into the executable.
     pub model: String,
     /// Which of the model's files runs.

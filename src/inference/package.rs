@@ -7,8 +7,11 @@ use super::manifest::{DataStatus, Manifest, ModelFile, Precision};
 use super::{Config, Error, PrecisionChoice};
 use crate::domain::ids::Sha256Digest;
 
-/// Where the default model lies in a checkout and beside an installed executable.
-const DEFAULT_FOLDER: &str = "models/finish-defects";
+/// Where models lie in a checkout and beside an installed executable.
+const FOLDER: &str = "models";
+
+/// The default model.
+const DEFAULT_NAME: &str = "finish-defects";
 
 /// What the built-in model is called where a folder would be named.
 const BUILT_IN: &str = "built in";
@@ -50,12 +53,23 @@ pub fn open(config: &Config) -> Result<Package, Error> {
 
 /// The folder to read, or none for the built-in model.
 fn folder(config: &Config) -> Option<PathBuf> {
-    if !config.model.is_empty() {
-        return Some(PathBuf::from(&config.model));
+    if config.model.is_empty() {
+        return shipped(DEFAULT_NAME);
     }
-    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(DEFAULT_FOLDER)));
-    let candidates = [Some(PathBuf::from(DEFAULT_FOLDER)), beside];
-    candidates.into_iter().flatten().find(|folder| folder.join("manifest.toml").is_file())
+    let named = PathBuf::from(&config.model);
+    let is_folder = named.join("manifest.toml").is_file();
+    Some(if is_folder { named } else { shipped(&config.model).unwrap_or(named) })
+}
+
+/// The model called `name` in the working directory, else beside the executable.
+fn shipped(name: &str) -> Option<PathBuf> {
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(FOLDER)));
+    let folders = [Some(PathBuf::from(FOLDER)), beside];
+    folders
+        .into_iter()
+        .flatten()
+        .map(|folder| folder.join(name))
+        .find(|folder| folder.join("manifest.toml").is_file())
 }
 
 /// Reads the model folder `folder`.

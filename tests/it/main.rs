@@ -1,5 +1,7 @@
 //! The one integration crate: a list of modules with a line each.
 
+/// A model held against labelled pictures.
+mod eval;
 /// The product, told as journeys.
 mod journeys;
 /// The shipped model through the real runtime and the real binary.

@@ -79,6 +79,8 @@ pub struct ScoreMap {
     logits: Vec<f32>,
     /// One for each class.
     calibrations: Vec<Calibration>,
+    /// One for each class.
+    cell_thresholds: Vec<f32>,
 }
 
 impl ScoreMap {
@@ -93,6 +95,12 @@ impl ScoreMap {
     pub fn scores(&self, index: usize) -> Vec<Score> {
         let calibration = self.calibrations[index];
         self.class(index).iter().map(|&logit| calibration.score(logit.into())).collect()
+    }
+
+    /// The cells of the class at `index` of the manifest that belong to regions before closing, row by row.
+    pub fn marked(&self, index: usize) -> Vec<bool> {
+        let threshold = self.cell_thresholds[index];
+        self.class(index).iter().map(|&logit| logit >= threshold).collect()
     }
 
     /// How many pixels of the upright photo, of size `photo`, a cell is across and down.
@@ -146,8 +154,15 @@ fn map(layout: &ScoreMapLayout, view: &View, tensor: &Tensor, classes: &[Class])
     let row = |class: usize, y: usize| &tensor.values[(class * all_rows + y) * all_columns..][..columns];
     let logits =
         (0..classes.len()).flat_map(|class| (0..rows).flat_map(move |y| row(class, y))).copied().collect();
-    let calibrations = classes.iter().map(|class| class.calibration).collect();
-    Ok(ScoreMap { columns, rows, stride, view: Size::new(view.width, view.height), logits, calibrations })
+    Ok(ScoreMap {
+        columns,
+        rows,
+        stride,
+        view: Size::new(view.width, view.height),
+        logits,
+        calibrations: classes.iter().map(|class| class.calibration).collect(),
+        cell_thresholds: classes.iter().map(|class| class.cell_threshold).collect(),
+    })
 }
 
 /// Scores every class of `classes` and finds the regions of those that are reported.
