@@ -1,6 +1,8 @@
 //! The composition root: config to a running service.
 
-use std::path::{Path, PathBuf};
+pub mod rules;
+
+use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -13,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::domain::detection::DefectClass;
+use crate::domain::ids::ProjectKey;
 use crate::domain::job::Job;
-use crate::domain::site::Site;
 use crate::domain::tagging::Tagging;
 use crate::http::{self, Check, CheckState, Health, ReviewKey, Tls};
 use crate::inference::{self, Detector, ModelInfo};
@@ -64,12 +66,14 @@ impl App {
         let key = ReviewKey::load_or_create(&key_file(config)?)?;
         let procore = Client::new(&config.procore, credentials.as_deref())?;
         let sign_in = procore::SignIn::new(&procore, credentials.as_deref())?;
+        let rules = rules::load(&config.tagging, &config.procore.permitted())?;
+        rules::cover(&rules, detector.model())?;
         let metrics = Metrics::new(&detector.model().label(), detector.model().provider.got.name());
         let context = Context {
             config: config.pipeline.clone(),
             procore,
-            tagging: tagging(&config.tagging.rules_files, detector.model())?,
-            site: site(&config.tagging.site_file)?,
+            rules,
+            zone: config.review.zone()?,
             store,
             detector,
             limits: config.photo.clone(),
@@ -139,6 +143,7 @@ impl App {
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
         let owner = owner();
         self.context.store.reclaim_own(&owner, Timestamp::now()).await?;
+        self.load_sightings().await?;
         let router = http::router(self.state(&stop)?);
         let server = http::serve(listener, self.tls.clone(), router, &self.config.http, stop.clone());
         let workers = worker::run(Arc::clone(&self.context), owner, stop.clone());
@@ -150,11 +155,24 @@ impl App {
         Ok(())
     }
 
+    /// Reads ahead what is needed to recognise defects, so that the first photo does not wait for it.
+    async fn load_sightings(&self) -> anyhow::Result<()> {
+        for (project, rules) in &self.context.rules {
+            let known = self.context.store.load_sightings(*project, &rules.tagging.rules().once).await?;
+            tracing::info!(%project, sightings = known, "known defects at hand");
+        }
+        Ok(())
+    }
+
     fn state(&self, stop: &CancellationToken) -> anyhow::Result<http::State> {
         let (secrets, metrics, clock) =
             (self.secrets.clone(), self.context.metrics.clone(), self.context.clock);
         let (model, queue) = (self.model().clone(), Arc::clone(&self.queue));
-        let mute_rules = self.context.tagging.rules().mute;
+        let context = Arc::clone(&self.context);
+        let spare = Tagging::default_rules().rules().mute;
+        let mute_rules = move |project: ProjectKey| {
+            context.rules.get(&project).map_or(spare, |rules| rules.tagging.rules().mute)
+        };
         Ok(http::State::new(http::Parts {
             store: self.context.store.clone(),
             webhook: http::Webhook {
@@ -168,7 +186,7 @@ impl App {
             metrics: Arc::new(move || metrics.text()),
             clock: Arc::new(clock),
             projects: self.context.procore.config().permitted(),
-            mute_rules: Arc::new(move |_| mute_rules),
+            mute_rules: Arc::new(mute_rules),
             classes: self.model().classes.iter().map(|class| DefectClass::new(&class.name)).collect(),
             http: self.config.http.clone(),
             procore: self.sign_in.clone(),
@@ -250,32 +268,6 @@ fn key_file(config: &Config) -> Result<PathBuf, crate::store::Error> {
         return Ok(named.clone());
     }
     Ok(config.store.file()?.with_file_name("review.key"))
-}
-
-fn tagging(files: &[String], model: &ModelInfo) -> anyhow::Result<Tagging> {
-    let mut tagging = Tagging::default_rules();
-    for file in files {
-        let text = std::fs::read_to_string(file).with_context(|| format!("tagging.rules_files: {file}"))?;
-        tagging = tagging.with_override(file, &text)?;
-    }
-    let classes: Vec<&str> = model.classes.iter().map(|class| class.name.as_str()).collect();
-    let missing = tagging.missing_classes(&classes);
-    ensure!(
-        missing.is_empty(),
-        "no tagging rule covers {}: add a [class.{}] section to a file named in tagging.rules_files",
-        missing.join(", "),
-        missing[0]
-    );
-    Ok(tagging)
-}
-
-fn site(file: &str) -> anyhow::Result<Option<Site>> {
-    if file.is_empty() {
-        return Ok(None);
-    }
-    let text =
-        std::fs::read_to_string(Path::new(file)).with_context(|| format!("tagging.site_file: {file}"))?;
-    Ok(Some(Site::parse(&text).with_context(|| format!("tagging.site_file: {file}"))?))
 }
 
 fn health(model: &ModelInfo, queue: Option<&QueueStats>) -> Health {

@@ -9,7 +9,8 @@ use punchlens::domain::detection::{DefectClass, Detection, Seen};
 use punchlens::domain::finding::{Finding, findings};
 use punchlens::domain::geometry::{Size, Upright};
 use punchlens::domain::ids::{
-    CompanyId, FindingId, ImageId, LocationId, ProjectId, ProjectKey, PunchItemId, Sha256Digest, TradeId,
+    CompanyId, FindingId, ImageId, LocationId, PhotoId, ProjectId, ProjectKey, PunchItemId, Sha256Digest,
+    TradeId,
 };
 use punchlens::domain::likeness::Print;
 use punchlens::domain::merge::merge;
@@ -36,6 +37,7 @@ fn sighting(n: u64, rng: &mut ChaCha8Rng) -> Sighting {
     let second = 1_780_000_000 + rng.random_range(0..86_400 * 180);
     Sighting {
         finding: FindingId::of(PROJECT, &Sha256Digest::of(&n.to_be_bytes()), class),
+        seen_in: PhotoId::of(PROJECT, ImageId::new(n as i64)),
         class: DefectClass::new(class),
         location: Some(location(rng.random_range(1..=LOCATIONS))),
         taken_at: Timestamp::from_second(second).ok(),
@@ -62,6 +64,7 @@ fn open_items() -> OpenItems {
         ["Touch up paint", "Crack in drywall", "Door does not close", "Spalled edge", "Clean window"];
     OpenItems::new((0..OPEN_ITEMS).map(|id| OpenItem {
         id: PunchItemId::new(id),
+        position: Some(id),
         title: titles[rng.random_range(0..titles.len())].to_owned(),
         location: Some(LocationId::new(rng.random_range(1..=LOCATIONS))),
         trade: Some(TradeId::new(rng.random_range(1..=4))),
@@ -139,7 +142,7 @@ impl Photo {
             size: SIZE,
             filename: "IMG_1128.jpg".into(),
             taken_at: None,
-            link: None,
+            project: PROJECT,
             image: ImageId::new(1),
         };
         let each = self.findings().into_iter().map(|finding| {

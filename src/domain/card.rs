@@ -43,6 +43,9 @@ pub struct Card {
     pub place: Place,
     /// The draft as suggested, before any edits.
     pub draft: PunchItemDraft,
+    /// Earlier suggestions, one of which may be in Procore still: the photo's place came to light later.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<PunchItemDraft>,
     /// The trade's name, as `draft.trade` is only an id.
     pub trade_name: Option<String>,
     /// Which rules led to trade, priority and wording, one sentence each.

@@ -6,6 +6,7 @@
 
 pub mod cap;
 pub mod index;
+pub mod intake;
 pub mod mute;
 pub mod open_items;
 
@@ -16,21 +17,24 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::detection::DefectClass;
-use crate::domain::ids::FindingId;
+use crate::domain::ids::{FindingId, PhotoId};
 use crate::domain::likeness::Print;
 use crate::domain::place::Location;
 use crate::domain::tagging::OnceRules;
 
 pub use cap::{Capped, cap};
 pub use index::Index;
+pub use intake::{Candidate, Fate, Intake, Recognised, Standing};
 pub use mute::{Mute, Muting, mute_from, muted};
-pub use open_items::{OpenItem, OpenItems, match_open_item};
+pub use open_items::{Listed, OpenItem, OpenItems, match_open_item};
 
 /// One photo's view of a defect, as far as recognising it again needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sighting {
-    /// The finding to which it belongs; a further photo of a known defect carries that one's id.
+    /// The finding that it would be alone; which card it is part of is kept beside it.
     pub finding: FindingId,
+    /// In which photo.
+    pub seen_in: PhotoId,
     /// The class.
     pub class: DefectClass,
     /// The location that was chosen.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{LocationId, PunchItemId, TradeId, UserId};
 use super::punch_item::{Edits, Priority, PunchItemDraft};
-use super::review::{FindingState, Verdict};
+use super::review::{FindingState, Keeper, Verdict};
 
 /// How far the service may go in a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -79,10 +79,12 @@ pub struct Situation<'a> {
     pub state: FindingState,
     /// What the reviewer said, if anything yet.
     pub verdict: Option<&'a Verdict>,
-    /// Whether something keeps it back until a person decides.
-    pub held: bool,
-    /// What was suggested and, if an item exists, sent.
+    /// What keeps it back until a person decides.
+    pub held: Option<Keeper>,
+    /// What is suggested.
     pub suggested: &'a PunchItemDraft,
+    /// What was suggested before: if an item exists, this or that was sent.
+    pub earlier: &'a [PunchItemDraft],
     /// Whether an accepted item leaves the draft state.
     pub send_on_accept: bool,
     /// The item in Procore: `None` when there never was one.
@@ -129,11 +131,26 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
 }
 
 fn propose(situation: &Situation<'_>) -> Plan {
+    let silenced = matches!(situation.held, Some(Keeper::Mute(_) | Keeper::OpenItem(_)));
     match (situation.mode, situation.remote) {
-        (_, Some(remote)) => moved_on(remote).map_or(Plan::Settled, Plan::Yield),
-        (ProjectMode::Draft, None) if !situation.held => Plan::Create(Box::new(situation.suggested.clone())),
+        // It came to light later that there should be none.
+        (_, Some(remote)) if silenced && remote.deleted => Plan::Withhold,
+        (_, Some(remote)) if silenced => moved_on(remote).map_or(Plan::Delete(remote.id), Plan::Yield),
+        (_, Some(remote)) => moved_on(remote).map_or_else(|| refile(situation, remote), Plan::Yield),
+        (ProjectMode::Draft, None) if situation.held.is_none() => {
+            Plan::Create(Box::new(situation.suggested.clone()))
+        }
         (_, None) => Plan::Withhold,
     }
+}
+
+/// Brings a draft that nobody has touched in line with a later suggestion.
+fn refile(situation: &Situation<'_>, remote: &RemoteItem) -> Plan {
+    let edits = open_edits(&Edits::NONE, situation, remote);
+    if edits.is_empty() {
+        return Plan::Settled;
+    }
+    Plan::Change(remote.id, Box::new(ItemChange { edits, workflow_status: None }))
 }
 
 fn accept(situation: &Situation<'_>, edits: &Edits) -> Plan {
@@ -147,8 +164,7 @@ fn accept(situation: &Situation<'_>, edits: &Edits) -> Plan {
     if let Some(how) = moved_on(remote) {
         return Plan::Yield(how);
     }
-    let change =
-        ItemChange { edits: open_edits(edits, situation.suggested, remote), workflow_status: wanted };
+    let change = ItemChange { edits: open_edits(edits, situation, remote), workflow_status: wanted };
     if change == ItemChange::default() { Plan::Settled } else { Plan::Change(remote.id, Box::new(change)) }
 }
 
@@ -171,30 +187,27 @@ fn moved_on(remote: &RemoteItem) -> Option<String> {
     }
 }
 
-/// The edits that still apply: those that differ from the item as it is, in fields that nobody
-/// touched in Procore since the draft was made.
-fn open_edits(edits: &Edits, sent: &PunchItemDraft, remote: &RemoteItem) -> Edits {
+/// What still is to change: fields that differ from what is wanted, and that nobody touched in Procore since
+/// they were sent.
+fn open_edits(edits: &Edits, situation: &Situation<'_>, remote: &RemoteItem) -> Edits {
+    let wanted = edits.apply(situation.suggested);
+    let sent = || situation.earlier.iter().chain([situation.suggested]);
+    let title = sent().any(|sent| sent.title == remote.title) && wanted.title != remote.title;
+    let description =
+        sent().any(|sent| sent.description == remote.description) && wanted.description != remote.description;
+    let location = sent().any(|sent| sent.location == remote.location) && wanted.location != remote.location;
+    let trade = sent().any(|sent| sent.trade == remote.trade) && wanted.trade != remote.trade;
+    let priority =
+        sent().any(|sent| Some(sent.priority) == remote.priority) && Some(wanted.priority) != remote.priority;
     Edits {
-        title: open(edits.title.as_ref(), &sent.title, &remote.title),
-        description: open(edits.description.as_ref(), &sent.description, &remote.description),
-        location: open(
-            edits.location.as_ref().map(Some).as_ref(),
-            &sent.location.as_ref(),
-            &remote.location.as_ref(),
-        )
-        .flatten()
-        .copied(),
-        trade: open(edits.trade.as_ref().map(Some).as_ref(), &sent.trade.as_ref(), &remote.trade.as_ref())
-            .flatten()
-            .copied(),
-        priority: open(edits.priority.map(Some).as_ref(), &Some(sent.priority), &remote.priority).flatten(),
+        title: title.then_some(wanted.title),
+        description: description.then_some(wanted.description),
+        location: wanted.location.filter(|_| location),
+        trade: wanted.trade.filter(|_| trade),
+        priority: priority.then_some(wanted.priority),
         due: edits.due,
         manager: edits.manager.filter(|manager| remote.manager != Some(*manager)),
     }
-}
-
-fn open<T: Clone + PartialEq>(edit: Option<&T>, sent: &T, remote: &T) -> Option<T> {
-    edit.filter(|edit| sent == remote && *edit != remote).cloned()
 }
 
 #[cfg(test)]
@@ -241,22 +254,57 @@ mod tests {
             Some(Verdict::Reject { .. }) => FindingState::Rejected,
         };
         let suggested = &draft();
-        plan(&Situation { mode, state, verdict, held: false, suggested, send_on_accept: true, remote })
+        plan(&Situation {
+            mode,
+            state,
+            verdict,
+            held: None,
+            suggested,
+            earlier: &[],
+            send_on_accept: true,
+            remote,
+        })
+    }
+
+    fn undecided(held: Option<Keeper>, earlier: &[PunchItemDraft], remote: Option<&RemoteItem>) -> Plan {
+        plan(&Situation {
+            mode: ProjectMode::Draft,
+            state: FindingState::Proposed,
+            verdict: None,
+            held,
+            suggested: &draft(),
+            earlier,
+            send_on_accept: true,
+            remote,
+        })
     }
 
     #[test]
     fn what_is_held_waits_for_a_person() {
-        let accepted = accept(Edits::default());
-        let suggested = &draft();
-        let planned = |state, verdict, remote| {
-            let mode = ProjectMode::Draft;
-            plan(&Situation { mode, state, verdict, held: true, suggested, send_on_accept: true, remote })
-        };
         let item = remote();
-        assert_eq!(planned(FindingState::Proposed, None, None), Plan::Withhold);
-        assert_eq!(planned(FindingState::Proposed, None, Some(&item)), Plan::Settled, "it was made before");
-        let created = planned(FindingState::Accepted, Some(&accepted), None);
-        assert_eq!(created, Plan::Create(Box::new(draft())));
+        let gone = RemoteItem { deleted: true, ..remote() };
+        let moved = RemoteItem { workflow_status: "work_required".into(), ..remote() };
+        let (cap, open_item) = (Some(Keeper::Cap), Some(Keeper::OpenItem(PunchItemId::new(9))));
+        assert_eq!(undecided(cap, &[], None), Plan::Withhold);
+        assert_eq!(undecided(cap, &[], Some(&item)), Plan::Settled, "it was made before");
+        assert_eq!(undecided(open_item, &[], None), Plan::Withhold);
+        assert_eq!(undecided(open_item, &[], Some(&item)), Plan::Delete(item.id), "it was made too early");
+        assert_eq!(undecided(open_item, &[], Some(&gone)), Plan::Withhold);
+        assert!(matches!(undecided(open_item, &[], Some(&moved)), Plan::Yield(_)));
+    }
+
+    #[test]
+    fn a_place_that_comes_later_changes_what_nobody_touched() {
+        let before = [PunchItemDraft { title: "Crack".into(), location: None, ..draft() }];
+        let untouched = RemoteItem { title: "Crack".into(), location: None, ..remote() };
+        let Plan::Change(_, change) = undecided(None, &before, Some(&untouched)) else { panic!("a change") };
+        let (title, location) = (Some(draft().title), draft().location);
+        assert_eq!(change.edits, Edits { title, location, ..Edits::NONE });
+        assert_eq!(change.workflow_status, None, "it stays a draft");
+        let retitled = RemoteItem { title: "Crack by the door".into(), ..untouched };
+        let Plan::Change(_, change) = undecided(None, &before, Some(&retitled)) else { panic!("a change") };
+        assert_eq!(change.edits, Edits { location, ..Edits::NONE });
+        assert_eq!(undecided(None, &before, Some(&remote())), Plan::Settled, "it was done before");
     }
 
     fn accept(edits: Edits) -> Verdict {

@@ -179,6 +179,9 @@ derived_ids! {
     FindingId;
 }
 
+/// How the `reference` of every punch item of this service begins.
+pub const REFERENCE_MARK: &str = "PL-";
+
 impl PhotoId {
     /// The id of the photo that Procore knows as `image` in `project`.
     pub fn of(project: ProjectKey, image: ImageId) -> Self {
@@ -199,7 +202,7 @@ impl FindingId {
     /// Procore has no idempotent create and no unique external id on punch items, so this is what
     /// a look-up compares before anything is created a second time.
     pub fn reference(&self) -> String {
-        format!("PL-{}", data_encoding::BASE32_NOPAD.encode(&self.0[..10]))
+        format!("{REFERENCE_MARK}{}", data_encoding::BASE32_NOPAD.encode(&self.0[..10]))
     }
 }
 

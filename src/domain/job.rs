@@ -45,6 +45,13 @@ pub enum Job {
         /// Which finding.
         finding: FindingId,
     },
+    /// Bring a further photo to a finding's punch item, or to the open one that says the same.
+    LinkPhoto {
+        /// Which finding.
+        finding: FindingId,
+        /// Which photo.
+        image: ImageId,
+    },
     /// List a project's photos and queue those that no webhook told of.
     Sweep {
         /// Which project.
@@ -61,6 +68,7 @@ impl Job {
             Self::Publish { .. } => "publish",
             Self::ApplyDecision { .. } => "apply_decision",
             Self::SyncPunchItem { .. } => "sync_punch_item",
+            Self::LinkPhoto { .. } => "link_photo",
             Self::Sweep { .. } => "sweep",
         }
     }
@@ -73,6 +81,7 @@ impl Job {
             Self::Publish { finding } => format!("publish:{finding}"),
             Self::ApplyDecision { finding } => format!("apply_decision:{finding}"),
             Self::SyncPunchItem { finding } => format!("sync_punch_item:{finding}"),
+            Self::LinkPhoto { finding, image } => format!("link_photo:{finding}:{image}"),
             Self::Sweep { project } => format!("sweep:{project}"),
         }
     }
@@ -82,7 +91,7 @@ impl Job {
         match self {
             Self::ApplyDecision { .. } => 0,
             Self::RouteEvent { .. } => 1,
-            Self::Publish { .. } | Self::SyncPunchItem { .. } => 2,
+            Self::Publish { .. } | Self::SyncPunchItem { .. } | Self::LinkPhoto { .. } => 2,
             Self::AnalyzePhoto { .. } => 3,
             Self::Sweep { .. } => 4,
         }

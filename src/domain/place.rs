@@ -31,6 +31,11 @@ impl Location {
         Self { id, path: tree::parse_path(name) }
     }
 
+    /// Whether Procore does not have it: see [`LocationTree::with_missing`].
+    pub const fn is_missing(&self) -> bool {
+        self.id.value() < 0
+    }
+
     /// How a person would say it: `Building A, Floor 2, Unit 204`.
     pub fn words(&self) -> String {
         self.path.join(", ")

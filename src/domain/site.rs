@@ -18,12 +18,12 @@ mod draw;
 mod locate;
 mod parse;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use geo::{MultiPolygon, Rect};
 
 use crate::domain::capture::GpsFix;
-use crate::domain::place::tree;
+use crate::domain::place::{LocationTree, tree};
 
 pub use check::Problem;
 pub use draw::Dot;
@@ -111,6 +111,23 @@ impl Site {
     /// Never true: a site file without areas is refused.
     pub const fn is_empty(&self) -> bool {
         self.areas.is_empty()
+    }
+
+    /// The locations that the areas name, in the file's order.
+    pub fn paths(&self) -> impl Iterator<Item = &[String]> {
+        self.areas.iter().map(|area| area.path.as_slice())
+    }
+
+    /// The locations that areas name and `tree` lacks, each with those above it that it lacks too; outer ones first.
+    pub fn missing(&self, tree: &LocationTree) -> Vec<Vec<String>> {
+        let prefixes = self.paths().flat_map(|path| (1..=path.len()).map(move |length| &path[..length]));
+        let mut seen = HashSet::new();
+        let mut missing: Vec<Vec<String>> = prefixes
+            .filter(|path| tree.by_path(path).is_none() && seen.insert(tree::key(path)))
+            .map(<[String]>::to_vec)
+            .collect();
+        missing.sort_by_key(Vec::len);
+        missing
     }
 
     /// Metres east and north of the site's origin.
@@ -254,6 +271,18 @@ pub(crate) mod sample {
             }
             [] => unreachable!("split gives at least one part"),
         }
+    }
+
+    #[test]
+    fn missing_locations_are_told_with_those_above() {
+        let known = |name: &str| !name.starts_with("Building C") && name != "Building A>Floor 2>Unit 204";
+        let names = paths().into_iter().filter(|name| known(name));
+        let nodes = (1..).zip(names).map(|(id, name)| Location::from_name(LocationId::new(id), &name));
+        let missing = site().missing(&LocationTree::new(nodes.collect()));
+        assert_eq!(missing.len(), 51);
+        assert_eq!(missing[0], ["Building C"]);
+        assert!(missing.contains(&vec!["Building A".into(), "Floor 2".into(), "Unit 204".into()]));
+        assert!(site().missing(&tree()).is_empty());
     }
 
     #[test]

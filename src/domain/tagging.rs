@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::capture::TakenAt;
 use crate::domain::finding::Finding;
 use crate::domain::geometry::{Size, Upright};
-use crate::domain::ids::{ImageId, PunchItemTypeId, TradeId};
+use crate::domain::ids::{ImageId, ProjectKey, PunchItemTypeId, TradeId};
 use crate::domain::place::{Evidence, Place, PlaceRules};
 use crate::domain::punch_item::PunchItemDraft;
 use crate::domain::wording;
@@ -47,8 +47,8 @@ pub struct PhotoFacts {
     pub filename: String,
     /// When it was taken.
     pub taken_at: Option<TakenAt>,
-    /// Where people can look at it.
-    pub link: Option<String>,
+    /// The project that it is in.
+    pub project: ProjectKey,
     /// Procore's id.
     pub image: ImageId,
 }
@@ -169,7 +169,8 @@ impl Tagging {
         let due = due::decide(&self.rules.due, priority, today, &mut fired);
         let manager = people::decide(&self.rules.people.manager, "manager", catalogue, &mut fired);
         let approver = people::decide(&self.rules.people.approver, "approver", catalogue, &mut fired);
-        let words = wording::Words { finding, rules, photo, place, model };
+        let link = &self.rules.wording.photo_link;
+        let words = wording::Words { finding, rules, photo, place, model, link };
         let draft = PunchItemDraft {
             title: self.title(&words),
             description: self.description(&words),

@@ -17,6 +17,8 @@ pub(crate) struct Words<'a> {
     pub(crate) photo: &'a PhotoFacts,
     pub(crate) place: &'a Place,
     pub(crate) model: &'a str,
+    /// Where people find a photo, with {company}, {project} and {image} for the ids; empty where that is not known.
+    pub(crate) link: &'a str,
 }
 
 impl Words<'_> {
@@ -39,10 +41,25 @@ impl Words<'_> {
             Field::Taken => {
                 self.photo.taken_at.map(|taken| taken.local.strftime("%-d %b %Y, %H:%M").to_string())
             }
-            Field::Link => self.photo.link.clone(),
+            Field::Link => Some(link(self.photo, self.link)),
             Field::Model => Some(self.model.to_owned()),
         }
     }
+}
+
+/// Where the photo is to be found: its name and number, and its address where there is one.
+fn link(photo: &PhotoFacts, address: &str) -> String {
+    let named = format!("{}, number {} in Photos", photo.filename, photo.image);
+    if address.is_empty() {
+        return named;
+    }
+    let ids = [
+        ("{company}", photo.project.company.to_string()),
+        ("{project}", photo.project.project.to_string()),
+        ("{image}", photo.image.to_string()),
+    ];
+    let address = ids.iter().fold(address.to_owned(), |text, (name, id)| text.replace(name, id));
+    format!("{named}, {address}")
 }
 
 /// The place for a title: of a very deep path the outer and the inner end.

@@ -1,17 +1,21 @@
 //! Cards for tests.
 
 use crate::domain::card::{Card, CardPhoto};
+use crate::domain::dedupe::{Candidate, Intake, Sighting};
+use crate::domain::delivery::ProjectMode;
 use crate::domain::detection::DefectClass;
 use crate::domain::finding::{Finding, Region};
 use crate::domain::geometry::{PixelBox, Size};
 use crate::domain::ids::{
     CompanyId, FindingId, ImageId, LocationId, PhotoId, ProjectId, ProjectKey, Sha256Digest, TradeId,
 };
+use crate::domain::likeness::Print;
 use crate::domain::people::{Person, Rights, Role, SignedInBy, Viewer, Who};
 use crate::domain::place::{Location, Place};
 use crate::domain::punch_item::{Priority, PunchItemDraft};
 use crate::domain::review::{Delivery, FindingState};
 use crate::domain::score::Score;
+use crate::domain::tagging::Tagging;
 use crate::http::choices::{self, Choices};
 
 pub(super) const PROJECT: ProjectKey =
@@ -51,6 +55,7 @@ pub(super) fn card(number: i64) -> Card {
             images: vec![image],
         },
         finding,
+        earlier: vec![],
         trade_name: Some("Plastering".into()),
         rules: vec!["Cracks go to Plastering at medium priority.".into()],
         model: "finish-defects 0.1.0 (sha256 1f3d…)".into(),
@@ -63,6 +68,28 @@ pub(super) fn card(number: i64) -> Card {
         position: None,
         problem: None,
         found_at: "2026-03-05T09:15:00Z".parse().expect("a time"),
+    }
+}
+
+/// What a worker of a review-first project hands in for `card`.
+pub(super) fn intake(card: Card) -> Intake {
+    let rules = Tagging::default_rules();
+    let print = Print::from_parts(0, 0, [0x88; 64]);
+    let sighting = Sighting {
+        finding: card.finding.id,
+        seen_in: card.photo.id,
+        class: card.finding.class.clone(),
+        location: card.place.location.clone(),
+        taken_at: None,
+        photo: print,
+        region: print,
+    };
+    Intake {
+        candidates: vec![Candidate { card, sighting, on_the_list: None }],
+        once: rules.rules().once,
+        caps: rules.rules().caps,
+        mode: ProjectMode::ReviewFirst,
+        today: jiff::civil::date(2026, 3, 5),
     }
 }
 

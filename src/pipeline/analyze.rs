@@ -3,17 +3,17 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::cards::{self, Subject};
 use super::look::{LookError, Looked, look, review_picture};
 use super::{Context, Failure, reference};
-use crate::domain::card::Card;
-use crate::domain::delivery::ProjectMode;
+use crate::domain::capture::{CaptureInfo, Known, TakenAt};
+use crate::domain::dedupe::Intake;
 use crate::domain::finding::findings;
 use crate::domain::gate::{Gate, gate};
-use crate::domain::ids::{ImageId, ProjectKey, Sha256Digest};
-use crate::domain::job::Job;
+use crate::domain::ids::{ImageId, PhotoId, ProjectKey, Sha256Digest};
 use crate::domain::merge::merge;
 use crate::procore;
 use crate::procore::config::PermittedProject;
@@ -66,6 +66,11 @@ async fn analyze(
         return settle(context, lease, record, PhotoState::Skipped { reason: reason.to_string() }).await;
     }
     time(context, &mut record, "describe", started.elapsed());
+    remember(&mut record, &image);
+    if known_as_is(context, &record).await? {
+        tracing::debug!(photo.image = %id, "looked at before, and Procore tells nothing new of it");
+        return Ok(context.store.complete(lease).await?);
+    }
 
     let _room = context.room(image.size.unwrap_or(USUAL_BYTES)).await?;
     let downloading = Instant::now();
@@ -77,17 +82,20 @@ async fn analyze(
         Ok(looked) => looked,
         Err(error) => return unreadable(context, lease, record, error).await,
     };
-    note(context, &mut record, &looked);
-    let seen = merge(&looked.look.seen, looked.photo.size, &context.tagging.rules().merge);
+    note(context, &mut record, &looked, &image);
+    let merging = &context.rules(project)?.tagging.rules().merge;
+    let seen = merge(&looked.look.seen, looked.photo.size, merging);
     let found = findings(project, &content, &seen);
     if found.is_empty() {
         return settle(context, lease, record, PhotoState::Analysed).await;
     }
 
-    let reference = reference::load(context, project).await?;
-    let subject =
-        Subject { project, image: &image, capture: &looked.photo.capture, content, size: looked.photo.size };
-    let drafted = cards::draft(context, permitted.mode, &reference, &subject, found);
+    let drafting = Instant::now();
+    let capture = record.capture.clone().unwrap_or_else(|| looked.photo.capture.clone());
+    let (image, capture, picture) = (&image, &capture, &looked.photo.picture);
+    let intake =
+        cards::draft(context, &Subject { permitted, image, capture, picture, content }, found).await?;
+    time(context, &mut record, "draft", drafting.elapsed());
     let reducing = Instant::now();
     match review_picture(
         &context.limits,
@@ -103,24 +111,32 @@ async fn analyze(
         Err(error) => return unreadable(context, lease, record, error).await,
     }
     time(context, &mut record, "picture", reducing.elapsed());
-    store(context, lease, record, &drafted, permitted.mode).await
+    store(context, lease, record, &intake).await
 }
 
 async fn store(
     context: &Context,
     lease: &Lease,
     record: PhotoRecord,
-    drafted: &[Card],
-    mode: ProjectMode,
+    intake: &Intake,
 ) -> Result<(), Failure> {
-    let publish = |card: &Card| Job::Publish { finding: card.finding.id };
-    let jobs: Vec<Job> =
-        if mode == ProjectMode::Draft { drafted.iter().map(publish).collect() } else { Vec::new() };
-    let recorded = context.store.record_photo(lease, &record, drafted, &jobs, context.now()).await?;
-    for card in drafted.iter().filter(|card| recorded.new.contains(&card.finding.id)) {
-        context.metrics.finding(card.finding.class.name(), card.delivery.name());
+    let recorded = context.store.record_photo(lease, &record, Some(intake), context.now()).await?;
+    for candidate in &intake.candidates {
+        let finding = &candidate.card.finding;
+        if recorded.new.contains(&finding.id) {
+            let kept = recorded.kept.iter().find(|(id, _)| *id == finding.id);
+            let delivery = kept.map_or(candidate.card.delivery.name(), |(_, keeper)| keeper.name());
+            context.metrics.finding(finding.class.name(), delivery);
+        }
     }
-    tracing::info!(photo.image = %record.image, findings.new = recorded.new.len(), "photo analysed");
+    tracing::info!(
+        photo.image = %record.image,
+        findings.new = recorded.new.len(),
+        findings.known = recorded.known.len(),
+        findings.kept = recorded.kept.len(),
+        findings.folded = recorded.folded.len(),
+        "photo analysed"
+    );
     Ok(())
 }
 
@@ -133,7 +149,7 @@ async fn settle(
 ) -> Result<(), Failure> {
     tracing::info!(photo.image = %record.image, outcome = ?state, "photo settled");
     record.state = state;
-    context.store.record_photo(lease, &record, &[], &[], context.now()).await?;
+    context.store.record_photo(lease, &record, None, context.now()).await?;
     Ok(())
 }
 
@@ -183,6 +199,9 @@ fn blank(project: ProjectKey, image: ImageId) -> PhotoRecord {
         capture: None,
         content: None,
         uploader: None,
+        uploader_id: None,
+        location: None,
+        told: None,
         model: None,
         class_scores: Vec::new(),
         timings: Vec::new(),
@@ -191,10 +210,27 @@ fn blank(project: ProjectKey, image: ImageId) -> PhotoRecord {
     }
 }
 
-fn note(context: &Context, record: &mut PhotoRecord, looked: &Looked) {
+/// What Procore says of the photo, kept to tell whether another look is due.
+fn remember(record: &mut PhotoRecord, image: &Image) {
+    record.uploader_id = image.uploader.as_ref().map(|uploader| uploader.id);
+    record.location = image.location.as_ref().map(|location| location.id);
+    record.told = Some(image.told());
+}
+
+/// Whether this model has looked at the photo, and Procore tells the same of it as it did then: webhooks come twice,
+/// and photos are changed in ways that do not matter here.
+async fn known_as_is(context: &Context, record: &PhotoRecord) -> Result<bool, Failure> {
+    let Some(before) = context.store.photo(PhotoId::of(record.project, record.image)).await? else {
+        return Ok(false);
+    };
+    let same_model = before.model.as_deref() == Some(context.detector.model().label().as_str());
+    Ok(before.state == PhotoState::Analysed && same_model && before.told == record.told)
+}
+
+fn note(context: &Context, record: &mut PhotoRecord, looked: &Looked, image: &Image) {
     let model = context.detector.model();
     record.size = Some(looked.photo.size);
-    record.capture = Some(looked.photo.capture.clone());
+    record.capture = Some(with_time(&looked.photo.capture, image, &context.zone));
     record.model = Some(model.label());
     record.class_scores.clone_from(&looked.look.seen.class_scores);
     record.evidence = json!({ "model": model });
@@ -208,6 +244,16 @@ fn note(context: &Context, record: &mut PhotoRecord, looked: &Looked) {
     ] {
         time(context, record, stage, took);
     }
+}
+
+/// What the file says, with the time that Procore tells where the file has none.
+fn with_time(capture: &CaptureInfo, image: &Image, zone: &TimeZone) -> CaptureInfo {
+    let mut capture = capture.clone();
+    if let (None, Some(instant)) = (capture.taken_at.as_option(), image.taken_at) {
+        let local = zone.to_datetime(instant);
+        capture.taken_at = Known::Known(TakenAt { local, instant: Some(instant) });
+    }
+    capture
 }
 
 fn time(context: &Context, record: &mut PhotoRecord, stage: &str, took: Duration) {

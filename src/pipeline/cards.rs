@@ -1,114 +1,164 @@
-//! Findings of one photo to cards: place, trade, priority, wording.
+//! Findings of one photo to cards that are ready to be taken in: place, trade, priority, wording, likeness.
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::Context;
-use super::reference::Reference;
-use crate::domain::capture::{CaptureInfo, GpsFix};
+use super::{Context, Failure, ProjectRules, known, placing, reference};
+use crate::domain::capture::{CaptureInfo, TakenAt};
 use crate::domain::card::{Card, CardPhoto};
+use crate::domain::dedupe::{Candidate, Intake, Listed, OpenItems, Sighting, match_open_item};
 use crate::domain::delivery::ProjectMode;
 use crate::domain::finding::Finding;
-use crate::domain::geometry::{Size, Upright};
-use crate::domain::ids::{PhotoId, ProjectKey, Sha256Digest};
-use crate::domain::place::{Place, PlaceQuery, resolve};
+use crate::domain::ids::{PhotoId, ProjectKey, PunchItemId, Sha256Digest};
+use crate::domain::likeness::Print;
+use crate::domain::picture::Picture;
+use crate::domain::place::Place;
 use crate::domain::review::{Delivery, FindingState};
-use crate::domain::tagging::PhotoFacts;
+use crate::domain::tagging::{PhotoFacts, Tagged};
+use crate::procore::config::PermittedProject;
 use crate::procore::images::Image;
 
 /// What is known of a photo when its findings are drafted.
 pub(super) struct Subject<'a> {
-    /// Whose it is.
-    pub project: ProjectKey,
+    /// Whose it is, and how far the service may go there.
+    pub permitted: PermittedProject,
     /// What Procore says of it.
     pub image: &'a Image,
     /// What the file says of itself.
     pub capture: &'a CaptureInfo,
+    /// Its pixels as the model saw them.
+    pub picture: &'a Picture,
     /// Digest of the bytes.
     pub content: Sha256Digest,
-    /// Full upright size.
-    pub size: Size<Upright>,
 }
 
-/// One card for each finding, as it will be reviewed and, where `mode` allows, drafted.
-pub(super) fn draft(
+impl Subject<'_> {
+    pub(super) fn project(&self) -> ProjectKey {
+        self.permitted.key()
+    }
+}
+
+/// All that deciding about the findings of one photo takes.
+///
+/// # Errors
+/// When Procore must be asked and does not answer.
+pub(super) async fn draft(
     context: &Context,
-    mode: ProjectMode,
-    reference: &Reference,
     subject: &Subject<'_>,
     found: Vec<Finding>,
-) -> Vec<Card> {
-    let place = place(context, reference, subject);
-    found.into_iter().map(|finding| card(context, mode, reference, subject, &place, finding)).collect()
+) -> Result<Intake, Failure> {
+    let rules = context.rules(subject.project())?;
+    let mut reference = reference::load(context, subject.project()).await?;
+    let place = placing::place(context, rules, &mut reference, subject).await?;
+    let desk = Desk {
+        context,
+        rules,
+        reference: &reference,
+        subject,
+        open: &known::open_items(context, subject.project(), &place, &found).await?,
+        photo: Print::of_picture(subject.picture),
+        place: &place,
+    };
+    let tagging = rules.tagging.rules();
+    Ok(Intake {
+        candidates: found.into_iter().map(|finding| desk.candidate(finding)).collect(),
+        once: tagging.once,
+        caps: tagging.caps,
+        mode: subject.permitted.mode,
+        today: context.today(),
+    })
 }
 
-fn place(context: &Context, reference: &Reference, subject: &Subject<'_>) -> Place {
-    let image = subject.image;
-    let procore_gps = image.gps().map(|(latitude, longitude)| GpsFix {
-        latitude,
-        longitude,
-        altitude_m: None,
-        accuracy_m: None,
-        direction_deg: None,
-    });
-    let query = PlaceQuery {
-        photo_location: image.location.as_ref().map(|location| location.id),
-        capture: subject.capture,
-        procore_gps,
-        filename: &image.filename,
-        description: image.description.as_deref(),
-        album: image.image_category_name.as_deref(),
-        neighbours: &[],
-        uploader: image.uploader.as_ref().map(|uploader| uploader.id),
-    };
-    resolve(&query, &reference.locations, context.site.as_ref(), context.tagging.place())
+/// What all findings of one photo have in common.
+struct Desk<'a> {
+    context: &'a Context,
+    rules: &'a ProjectRules,
+    reference: &'a reference::Reference,
+    subject: &'a Subject<'a>,
+    open: &'a OpenItems,
+    photo: Print,
+    place: &'a Place,
 }
 
-fn card(
-    context: &Context,
-    mode: ProjectMode,
-    reference: &Reference,
-    subject: &Subject<'_>,
-    place: &Place,
-    finding: Finding,
-) -> Card {
-    let (now, image) = (context.now(), subject.image);
-    let taken_at = subject.capture.taken_at.as_option().copied();
-    let photo = PhotoFacts {
-        size: subject.size,
-        filename: image.filename.clone(),
-        taken_at,
-        link: None,
-        image: image.id,
-    };
-    let model = context.detector.model();
-    let model_words = format!("{} {}", model.name, model.version);
-    let today = TimeZone::system().to_datetime(now).date();
-    let tagged = context.tagging.tag(&finding, &photo, place, &reference.catalogue, &model_words, today);
-    Card {
-        project: subject.project,
-        finding,
-        photo: CardPhoto {
-            id: PhotoId::of(subject.project, image.id),
+impl Desk<'_> {
+    fn candidate(&self, finding: Finding) -> Candidate {
+        let Subject { image, capture, picture, .. } = self.subject;
+        let taken_at = capture.taken_at.as_option().copied();
+        let facts = PhotoFacts {
+            size: picture.photo(),
+            filename: image.filename.clone(),
+            taken_at,
+            project: self.subject.project(),
             image: image.id,
-            filename: photo.filename,
-            size: subject.size,
-            taken_at: taken_at.map(|taken| taken.local),
-            uploader: image.uploader.as_ref().and_then(|uploader| uploader.name.clone()),
-            content: subject.content,
-        },
-        place: place.clone(),
-        draft: tagged.draft,
-        trade_name: tagged.trade_name,
-        rules: crate::domain::tagging::explain(&tagged.rules),
-        model: model.label(),
-        state: FindingState::Proposed,
-        decision: None,
-        delivery: if mode == ProjectMode::Draft { Delivery::Waiting } else { Delivery::Withheld },
-        held: None,
-        similar: None,
-        punch_item: None,
-        position: None,
-        problem: None,
-        found_at: now,
+        };
+        let model = self.context.detector.model();
+        let model_words = format!("{} {}", model.name, model.version);
+        let (catalogue, today) = (&self.reference.catalogue, self.context.today());
+        let tagged = self.rules.tagging.tag(&finding, &facts, self.place, catalogue, &model_words, today);
+        let (punch_item, on_the_list) = match match_open_item(&tagged, self.open) {
+            // The box that made it is not this one, or has forgotten.
+            Some(Listed::Itself(id)) => (Some(id), None),
+            Some(Listed::Alike(entry)) => (None, Some((entry.id, entry.words()))),
+            None => (None, None),
+        };
+        let sighting = self.sighting(&finding, taken_at);
+        Candidate { card: self.card(finding, tagged, taken_at, punch_item), sighting, on_the_list }
     }
+
+    fn sighting(&self, finding: &Finding, taken_at: Option<TakenAt>) -> Sighting {
+        let Subject { image, picture, .. } = self.subject;
+        Sighting {
+            finding: finding.id,
+            seen_in: PhotoId::of(self.subject.project(), image.id),
+            class: finding.class.clone(),
+            location: self.place.location.clone(),
+            taken_at: taken_at.and_then(|taken| instant(taken, &self.context.zone)),
+            photo: self.photo,
+            region: Print::of_region(picture, finding.hull),
+        }
+    }
+
+    fn card(
+        &self,
+        finding: Finding,
+        tagged: Tagged,
+        taken_at: Option<TakenAt>,
+        punch_item: Option<PunchItemId>,
+    ) -> Card {
+        let Subject { image, picture, content, .. } = *self.subject;
+        let drafting = self.subject.permitted.mode == ProjectMode::Draft;
+        Card {
+            project: self.subject.project(),
+            photo: CardPhoto {
+                id: PhotoId::of(self.subject.project(), image.id),
+                image: image.id,
+                filename: image.filename.clone(),
+                size: picture.photo(),
+                taken_at: taken_at.map(|taken| taken.local),
+                uploader: image.uploader.as_ref().and_then(|uploader| uploader.name.clone()),
+                content,
+            },
+            place: self.place.clone(),
+            draft: tagged.draft,
+            earlier: Vec::new(),
+            trade_name: tagged.trade_name,
+            rules: crate::domain::tagging::explain(&tagged.rules),
+            model: self.context.detector.model().label(),
+            state: FindingState::Proposed,
+            decision: None,
+            delivery: if drafting { Delivery::Waiting } else { Delivery::Withheld },
+            held: None,
+            similar: None,
+            punch_item,
+            position: None,
+            problem: None,
+            found_at: self.context.now(),
+            finding,
+        }
+    }
+}
+
+/// When the shutter fell; a camera that tells no offset is taken to stand in the project's `zone`.
+fn instant(taken: TakenAt, zone: &TimeZone) -> Option<Timestamp> {
+    taken.instant.or_else(|| zone.to_timestamp(taken.local).ok())
 }

@@ -55,8 +55,9 @@ async fn reconcile(
         mode: permitted.mode,
         state: card.state,
         verdict: card.decision.as_ref().map(|decision| &decision.verdict),
-        held: card.held.is_some(),
+        held: card.held.as_ref().map(|held| held.by),
         suggested: &card.draft,
+        earlier: &card.earlier,
         send_on_accept: context.config.on_accept == OnAccept::Initiated,
         remote: remote.as_ref(),
     });
@@ -66,7 +67,8 @@ async fn reconcile(
         Plan::Settled => (remote.map_or_else(never_made, |item| in_procore(&item)), None),
         Plan::Yield(reason) => (WriteOutcome::TakenOver { reason }, None),
         Plan::Create(draft) => {
-            let made = create(context, lease, card, &draft).await?;
+            let images = context.store.images_of(card.finding.id).await?;
+            let made = create(context, lease, card, &PunchItemDraft { images, ..*draft }).await?;
             // An accepted draft that has yet to be sent on is the next run's plan.
             let more = card.state == FindingState::Accepted;
             (in_procore(&made), more.then_some(Job::ApplyDecision { finding: card.finding.id }))

@@ -1,16 +1,21 @@
 //! The work: from a stored event to a draft in Procore. The only module that knows all four edges.
 //!
 //! `route` reads a stored webhook and queues what it calls for; `analyze` looks at one photo; `deliver` brings
-//! one finding's punch item in line with what was found and decided; `sweep` finds what webhooks lost.
+//! one finding's punch item in line with what was found and decided; `link` brings further photos to it; `sweep`
+//! finds what webhooks lost.
 //! Every step is safe to run twice and settles its job in the same transaction as its result.
 
 pub mod analyze;
 mod cards;
 pub mod deliver;
 mod failure;
+mod known;
+pub mod link;
 pub mod look;
+mod placing;
 pub mod reference;
 pub mod route;
+pub mod rules;
 pub mod sweep;
 pub mod worker;
 
@@ -18,16 +23,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use failure::Failure;
 pub use reference::Reference;
+pub use rules::{ProjectRules, RulesByProject, TaggingConfig};
 
 use crate::domain::ids::ProjectKey;
 use crate::domain::retry::Backoff;
-use crate::domain::site::Site;
-use crate::domain::tagging::Tagging;
 use crate::inference::Detector;
 use crate::photo::Limits;
 use crate::procore::Client;
@@ -67,6 +73,18 @@ pub struct Config {
     pub sweep_overlap_s: u64,
     /// What an accepted draft becomes.
     pub on_accept: OnAccept,
+    /// How a photo is brought to an open punch item that says the same.
+    pub on_known: OnKnown,
+}
+
+/// How a photo is brought to an open punch item that says the same already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnKnown {
+    /// In a comment.
+    Comment,
+    /// Attached; in a comment where the service may not change the item.
+    Attachment,
 }
 
 /// What an accepted draft becomes in Procore's workflow.
@@ -91,10 +109,10 @@ pub struct Context {
     pub detector: Arc<dyn Detector>,
     /// Limits of decoding.
     pub limits: Limits,
-    /// Class to trade, priority and wording.
-    pub tagging: Tagging,
-    /// The site file, where there is one.
-    pub site: Option<Site>,
+    /// Place, trade, priority and wording, project by project.
+    pub rules: RulesByProject,
+    /// The zone of "today" and of cameras that tell no offset.
+    pub zone: TimeZone,
     /// What Prometheus may ask for.
     pub metrics: Metrics,
     /// Bytes of photos that may still be taken into memory.
@@ -107,6 +125,11 @@ impl Context {
     /// The time.
     pub fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    /// The day, where the projects are.
+    pub fn today(&self) -> Date {
+        self.now().to_zoned_datetime(self.zone.clone()).date()
     }
 
     fn backoff(&self) -> Backoff {
@@ -122,9 +145,11 @@ impl Context {
     /// When it is not on the allow-list: nothing of it may be called.
     fn permitted(&self, project: ProjectKey) -> Result<PermittedProject, Failure> {
         let projects = &self.procore.config().projects;
-        projects.iter().find(|permitted| permitted.key() == project).copied().ok_or_else(|| {
-            Failure::give_up(format!("project {project} is not permitted; add it under [[procore.projects]]"))
-        })
+        projects
+            .iter()
+            .find(|permitted| permitted.key() == project)
+            .copied()
+            .ok_or_else(|| rules::not_permitted(project))
     }
 
     /// Waits until `bytes` more bytes of photos fit into memory; they are free again when the permit is dropped.
@@ -143,14 +168,4 @@ const IN_FLIGHT_UNIT: u64 = 65_536;
 pub fn in_flight(config: &Config) -> Semaphore {
     let permits = config.in_flight_bytes.div_ceil(IN_FLIGHT_UNIT).max(1);
     Semaphore::new(usize::try_from(permits).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS))
-}
-
-/// The rules that are read from files of the integrator's own.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TaggingConfig {
-    /// TOML files laid over the compiled-in rules, in order.
-    pub rules_files: Vec<String>,
-    /// The site file (`GeoJSON`); empty when there is none.
-    pub site_file: String,
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::failure::Failure;
-use super::{Context, analyze, deliver, route, sweep};
+use super::{Context, analyze, deliver, link, route, sweep};
 use crate::domain::job::Job;
 use crate::domain::retry::Disposition;
 use crate::store::{Claimed, KINDS, Lease};
@@ -127,6 +127,7 @@ async fn step(context: &Context, claimed: &Claimed) -> Result<(), Failure> {
         Job::Publish { finding } | Job::ApplyDecision { finding } | Job::SyncPunchItem { finding } => {
             deliver::run(context, lease, *finding).await
         }
+        Job::LinkPhoto { finding, image } => link::run(context, lease, *finding, *image).await,
         Job::Sweep { project } => sweep::run(context, lease, *project).await,
     }
 }

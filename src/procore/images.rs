@@ -153,6 +153,20 @@ impl Image {
         }
     }
 
+    /// Everything that findings follow from, in one text: another look is due only when it changes.
+    pub fn told(&self) -> String {
+        serde_json::json!({
+            "filename": self.filename,
+            "description": self.description,
+            "album": self.image_category_name,
+            "location": self.location.as_ref().map(|location| location.id),
+            "taken_at": self.taken_at,
+            "gps": [&self.gps_lat, &self.gps_long],
+            "uploader": self.uploader.as_ref().map(|uploader| uploader.id),
+        })
+        .to_string()
+    }
+
     /// The position that Procore tells, as (degrees north, degrees east), if both are on the globe.
     pub fn gps(&self) -> Option<(f64, f64)> {
         let degrees = |text: &Option<String>| text.as_deref()?.trim().parse::<f64>().ok();

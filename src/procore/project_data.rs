@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use reqwest::Method;
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::domain::ids::{CompanyId, LocationId, ProjectKey, PunchItemTypeId, TradeId};
 use crate::domain::place::Location;
@@ -135,6 +137,23 @@ impl Client {
         let path = format!("/rest/v1.0/projects/{}/locations", project.project);
         let nodes: Vec<Node> = self.list("locations", Call::get(project.company, path)).await?;
         Ok(with_paths(&nodes))
+    }
+
+    /// The node at `path`, made with all above it where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be had, e.g. because the service may not make locations ([`Error::Forbidden`]).
+    pub async fn find_or_create_location(
+        &self,
+        project: ProjectKey,
+        path: &[String],
+    ) -> Result<LocationId, Error> {
+        self.permit(project)?;
+        let address = format!("/rest/v1.0/projects/{}/locations/find_or_create_by_path", project.project);
+        let call =
+            Call::new(Method::POST, project.company, address).body(json!({ "location": { "path": path } }));
+        let node: Node = self.one("the location", &call).await?;
+        Ok(node.id)
     }
 
     /// The company's trades, inactive ones included.

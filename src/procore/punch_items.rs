@@ -19,7 +19,7 @@ use crate::procore::error::Error;
 use crate::procore::images::{Person, time_range};
 use crate::procore::lenient;
 
-const PATH: &str = "/rest/v1.1/punch_items";
+pub(crate) const PATH: &str = "/rest/v1.1/punch_items";
 
 /// A punch item as Procore answers. Almost everything may be missing.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -66,6 +66,12 @@ pub struct PunchItem {
     /// Who manages it.
     #[serde(default, deserialize_with = "lenient::opt_object")]
     pub punch_item_manager: Option<Person>,
+    /// Photos of the Photos tool that are attached; lists do not tell.
+    #[serde(default, deserialize_with = "lenient::side_list")]
+    images: Vec<Named<ImageId>>,
+    /// What was said about it; lists do not tell.
+    #[serde(default, deserialize_with = "lenient::side_list")]
+    comments: Vec<Comment>,
     #[serde(default, deserialize_with = "lenient::opt_object")]
     location: Option<Named<LocationId>>,
     #[serde(default, deserialize_with = "lenient::opt_object")]
@@ -80,7 +86,24 @@ struct Named<T> {
     id: T,
 }
 
+/// A comment.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Comment {
+    #[serde(default, deserialize_with = "lenient::text")]
+    body: String,
+}
+
 impl PunchItem {
+    /// Photos of the Photos tool that are attached.
+    pub fn images(&self) -> Vec<ImageId> {
+        self.images.iter().map(|image| image.id).collect()
+    }
+
+    /// Whether a comment holds `words`.
+    pub fn has_comment_with(&self, words: &str) -> bool {
+        self.comments.iter().any(|comment| comment.body.contains(words))
+    }
+
     /// Where it is.
     pub fn location(&self) -> Option<LocationId> {
         self.location.as_ref().map(|location| location.id)
@@ -259,24 +282,6 @@ impl Client {
         let items: Vec<PunchItem> = self.list("punch items", call).await?;
         let ours = items.into_iter().filter(|item| item.reference.as_deref() == Some(reference));
         Ok(ours.min_by_key(|item| item.id))
-    }
-
-    /// The items at a location that are neither closed nor deleted, drafts included.
-    ///
-    /// # Errors
-    /// When any page cannot be had.
-    pub async fn open_punch_items(
-        &self,
-        project: ProjectKey,
-        location: LocationId,
-    ) -> Result<Vec<PunchItem>, Error> {
-        self.permit(project)?;
-        let call = Call::get(project.company, PATH)
-            .query("project_id", project.project)
-            .query("filters[location_id][]", location);
-        let items: Vec<PunchItem> = self.list("punch items", call).await?;
-        let open = |item: &PunchItem| item.deleted_at.is_none() && item.workflow_status != "closed";
-        Ok(items.into_iter().filter(open).collect())
     }
 }
 

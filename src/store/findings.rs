@@ -6,13 +6,13 @@ use std::collections::HashMap;
 
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Serialize;
 use sqlx::QueryBuilder;
 
 use crate::domain::card::Card;
 use crate::domain::ids::{FindingId, PhotoId, ProjectKey, PunchItemId, TradeId};
 use crate::domain::review::{Decision, Delivery, FindingState, Held, Keeper};
-use crate::store::audit::{self, Entry, Subject};
 use crate::store::record::record;
 use crate::store::rows::{from_hex, from_json, from_json_option, from_name, millis, to_json};
 use crate::store::{Connection, Error, Store};
@@ -197,21 +197,19 @@ pub(crate) async fn by_photo(connection: &mut Connection) -> Result<HashMap<Phot
     Ok(cards)
 }
 
-/// Adds a finding with its audit row, or only this photo to one that exists. Returns whether it is
-/// new.
+/// Adds a finding that is not there yet.
 pub(crate) async fn insert(
     connection: &mut Connection,
     photo: PhotoId,
     card: &Card,
-    now: Timestamp,
-) -> Result<bool, Error> {
-    let id = card.finding.id;
-    let added = sqlx::query(
+    drafted_on: Option<Date>,
+) -> Result<(), Error> {
+    sqlx::query(
         "INSERT INTO findings (id, company, project, photo, class, score, found_at, state, delivery, search, card,
-                               held, held_by, held_because, place, trade, uploader)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (id) DO NOTHING",
+                               punch_item, held, held_by, held_because, drafted_on, place, trade, uploader)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
     )
-    .bind(id.to_string())
+    .bind(card.finding.id.to_string())
     .bind(card.project.company.value())
     .bind(card.project.project.value())
     .bind(photo.to_string())
@@ -222,31 +220,69 @@ pub(crate) async fn insert(
     .bind(card.delivery.name())
     .bind(search_text(card))
     .bind(to_json(card)?)
+    .bind(card.punch_item.map(PunchItemId::value))
+    .bind(card.held.as_ref().map(|held| held.by.name()))
+    .bind(card.held.as_ref().and_then(|held| held.by.id()))
+    .bind(card.held.as_ref().map(|held| held.because.clone()))
+    .bind(drafted_on.map(|day| day.to_string()))
+    .bind(card.place.location.as_ref().map(|location| location.path.join(PLACE_JOINT)))
+    .bind(card.draft.trade.map(TradeId::value))
+    .bind(&card.photo.uploader)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes another suggestion over an undecided finding's.
+pub(crate) async fn refile(connection: &mut Connection, card: &Card) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE findings SET search = $2, card = $3, held = $4, held_by = $5, held_because = $6, place = $7,
+             trade = $8 WHERE id = $1",
+    )
+    .bind(card.finding.id.to_string())
+    .bind(search_text(card))
+    .bind(to_json(card)?)
     .bind(card.held.as_ref().map(|held| held.by.name()))
     .bind(card.held.as_ref().and_then(|held| held.by.id()))
     .bind(card.held.as_ref().map(|held| held.because.clone()))
     .bind(card.place.location.as_ref().map(|location| location.path.join(PLACE_JOINT)))
     .bind(card.draft.trade.map(TradeId::value))
-    .bind(&card.photo.uploader)
-    .execute(&mut *connection)
+    .execute(connection)
     .await?;
-    let new = added.rows_affected() > 0;
+    Ok(())
+}
+
+/// Adds a photo in which a finding shows. Returns whether it is a further one.
+pub(crate) async fn link(
+    connection: &mut Connection,
+    finding: FindingId,
+    photo: PhotoId,
+) -> Result<bool, Error> {
     let linked = sqlx::query(
         "INSERT INTO finding_photos (finding, photo) VALUES ($1, $2) ON CONFLICT (finding, photo) DO NOTHING",
     )
-    .bind(id.to_string())
+    .bind(finding.to_string())
     .bind(photo.to_string())
-    .execute(&mut *connection)
+    .execute(connection)
     .await?;
-    if new {
-        let entry = Entry::by_service("finding.proposed", Subject::Finding(id), serde_json::to_value(card)?);
-        audit::append(connection, entry, now).await?;
-    } else if linked.rows_affected() > 0 {
-        let detail = serde_json::json!({ "photo": photo });
-        audit::append(connection, Entry::by_service("finding.seen_again", Subject::Finding(id), detail), now)
-            .await?;
-    }
-    Ok(new)
+    Ok(linked.rows_affected() > 0)
+}
+
+/// How many findings of a project became drafts by themselves on `day`.
+pub(crate) async fn drafted_on(
+    connection: &mut Connection,
+    project: ProjectKey,
+    day: Date,
+) -> Result<u32, Error> {
+    let count: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM findings WHERE company = $1 AND project = $2 AND drafted_on = $3",
+    )
+    .bind(project.company.value())
+    .bind(project.project.value())
+    .bind(day.to_string())
+    .fetch_one(connection)
+    .await?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 /// What the search looks through.

@@ -15,7 +15,10 @@ mod error;
 mod findings;
 mod history;
 mod inbox;
+mod intake;
+mod links;
 mod mutes;
+mod neighbours;
 mod open;
 mod outbox;
 mod photos;
@@ -24,6 +27,7 @@ mod queue;
 mod record;
 mod rows;
 mod sessions;
+mod sightings;
 #[cfg(test)]
 mod tests;
 
@@ -63,6 +67,7 @@ struct Inner {
     /// One connection: writers of this process wait in line here instead of fighting for the lock.
     writer: sqlx::Pool<Db>,
     readers: sqlx::Pool<Db>,
+    sightings: sightings::Sightings,
     changes: watch::Sender<u64>,
 }
 

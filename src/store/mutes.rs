@@ -1,6 +1,7 @@
 //! What reviewers muted: made by rejections or by hand, in force until a day or until lifted.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::json;
 
@@ -123,6 +124,44 @@ impl Store {
             Some(None) => lift(&mut transaction, id, by, now).await?,
         }
         self.commit(transaction).await
+    }
+}
+
+/// The mutes of a project that hold on a day.
+pub(crate) struct InForce {
+    /// Each with its number.
+    pub(crate) mutes: Vec<(MuteId, Mute)>,
+    of: Vec<Option<FindingId>>,
+}
+
+impl InForce {
+    /// As of the connection's transaction.
+    pub(crate) async fn read(
+        connection: &mut Connection,
+        project: ProjectKey,
+        today: Date,
+    ) -> Result<Self, Error> {
+        let mut sql = sqlx::QueryBuilder::new(SELECT);
+        sql.push(" AND company = ").push_bind(project.company.value());
+        sql.push(" AND project = ").push_bind(project.project.value()).push(" ORDER BY id");
+        let records: Vec<Record> = sql.build_query_as().fetch_all(connection).await?;
+        let rows: Vec<MuteRow> = records.into_iter().map(Record::into_row).collect::<Result<_, _>>()?;
+        let (mutes, of) = rows
+            .into_iter()
+            .filter(|row| row.mute.holds(today))
+            .map(|row| ((row.id, row.mute), row.finding))
+            .unzip();
+        Ok(Self { mutes, of })
+    }
+
+    /// Whether the mute with this number holds.
+    pub(crate) fn holds(&self, id: MuteId) -> bool {
+        self.mutes.iter().any(|(of, _)| *of == id)
+    }
+
+    /// Whether a mute that follows from the rejection of `finding` holds.
+    pub(crate) fn holds_from(&self, finding: FindingId) -> bool {
+        self.of.contains(&Some(finding))
     }
 }
 

@@ -12,6 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use tokio::sync::watch;
 
 use crate::store::rows::millis;
+use crate::store::sightings::Sightings;
 use crate::store::{Config, Db, Error, Inner, Store};
 
 /// Append-only: version, name, text. A migration that has landed is never edited.
@@ -153,7 +154,8 @@ async fn connect(config: &Config, file: &Path) -> Result<Inner, Error> {
     }
     let reading = shared.pragma("query_only", "ON");
     let readers = pool(config, config.read_connections.max(1)).connect_with(reading).await?;
-    Ok(Inner { config: config.clone(), writer, readers, changes: watch::Sender::new(0) })
+    let (sightings, changes) = (Sightings::default(), watch::Sender::new(0));
+    Ok(Inner { config: config.clone(), writer, readers, sightings, changes })
 }
 
 fn pool(config: &Config, connections: u32) -> PoolOptions<Db> {

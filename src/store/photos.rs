@@ -5,11 +5,14 @@ mod values;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::domain::card::Card;
+use crate::domain::dedupe::Intake;
 use crate::domain::geometry::Size;
-use crate::domain::ids::{CompanyId, FindingId, ImageId, PhotoId, ProjectId, ProjectKey, Sha256Digest};
-use crate::domain::job::Job;
+use crate::domain::ids::{
+    CompanyId, FindingId, ImageId, LocationId, PhotoId, ProjectId, ProjectKey, Sha256Digest, UserId,
+};
 use crate::store::audit::{self, Entry, Subject};
+use crate::store::intake::Taken;
+use crate::store::neighbours::wall_clock;
 use crate::store::record::record;
 use crate::store::rows::{from_hex, from_json, from_json_option, instant, millis, to_json};
 use crate::store::{Connection, Error, Lease, Store, findings, queue};
@@ -48,6 +51,7 @@ record! {
         timings: String,
         recorded_at: i64,
         forgotten_at: Option<i64>,
+        told: Option<String>,
         findings: i64,
     }
 }
@@ -75,6 +79,7 @@ impl Record {
             model: self.model,
             class_scores: from_json("photos.class_scores", &self.class_scores)?,
             timings: from_json("photos.timings", &self.timings)?,
+            told: self.told,
             findings: self.findings as u32,
             recorded_at: instant(self.recorded_at)?,
             forgotten_at: self.forgotten_at.map(instant).transpose()?,
@@ -110,17 +115,13 @@ impl Store {
         record.map(Record::into_row).transpose()
     }
 
-    /// Records a photo, its picture and findings, queues `jobs` and completes the leased one, all
-    /// or nothing.
-    ///
-    /// A finding that exists already is left as it is and gets this photo as a further one; a
-    /// [`Job::Publish`] for it is not queued again.
+    /// Records a photo and its picture, decides what becomes of its findings, queues what follows and completes the
+    /// leased job, all or nothing.
     pub async fn record_photo(
         &self,
         lease: &Lease,
         record: &PhotoRecord,
-        cards: &[Card],
-        jobs: &[Job],
+        intake: Option<&Intake>,
         now: Timestamp,
     ) -> Result<Recorded, Error> {
         let mut transaction = self.begin().await?;
@@ -132,20 +133,21 @@ impl Store {
         if let Some(picture) = record.picture.as_ref().filter(|_| !forgotten) {
             keep_picture(&mut transaction, id, picture, now).await?;
         }
-        audit::append(&mut transaction, evidence(id, record, cards)?, now).await?;
-        let mut recorded = Recorded::default();
-        for card in cards {
-            if findings::insert(&mut transaction, id, card, now).await? {
-                recorded.new.push(card.finding.id);
-            } else {
-                recorded.known.push(card.finding.id);
+        let taken = match intake {
+            Some(intake) => {
+                let photo = (record.project, record.image);
+                self.take_in(&mut transaction, photo, intake, now).await?
             }
+            None => Taken::default(),
+        };
+        // Last, as whoever holds the audit's head must wait for nobody.
+        audit::append(&mut transaction, evidence(id, record, intake)?, now).await?;
+        for entry in taken.entries {
+            audit::append(&mut transaction, entry, now).await?;
         }
-        let again = |job: &Job| matches!(job, Job::Publish { finding } if recorded.known.contains(finding));
-        let jobs: Vec<Job> = jobs.iter().filter(|job| !again(job)).cloned().collect();
-        queue::insert(&mut transaction, &jobs, now, now).await?;
+        queue::insert(&mut transaction, &taken.jobs, now, now).await?;
         self.commit(transaction).await?;
-        Ok(recorded)
+        Ok(taken.recorded)
     }
 
     /// The reduced picture of a photo, while it is kept.
@@ -212,16 +214,19 @@ async fn upsert(
     reason: Option<&str>,
     now: Timestamp,
 ) -> Result<bool, Error> {
+    let taken_at = record.capture.as_ref().and_then(|capture| capture.taken_at.as_option());
     let forgotten_at: Option<i64> = sqlx::query_scalar(
         "INSERT INTO photos (id, company, project, image, filename, state, reason, width, height, content,
-                             uploader, capture, model, class_scores, timings, recorded_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                             uploader, capture, model, class_scores, timings, recorded_at, told, uploader_id,
+                             location, wall_clock)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
          ON CONFLICT (id) DO UPDATE SET
              filename = excluded.filename, state = excluded.state, reason = excluded.reason,
              width = excluded.width, height = excluded.height, content = excluded.content,
              uploader = excluded.uploader, capture = excluded.capture, model = excluded.model,
              class_scores = excluded.class_scores, timings = excluded.timings,
-             recorded_at = excluded.recorded_at
+             recorded_at = excluded.recorded_at, told = excluded.told, uploader_id = excluded.uploader_id,
+             location = excluded.location, wall_clock = excluded.wall_clock
          RETURNING forgotten_at",
     )
     .bind(id.to_string())
@@ -240,6 +245,10 @@ async fn upsert(
     .bind(to_json(&record.class_scores)?)
     .bind(to_json(&record.timings)?)
     .bind(millis(now))
+    .bind(&record.told)
+    .bind(record.uploader_id.map(UserId::value))
+    .bind(record.location.map(LocationId::value))
+    .bind(taken_at.and_then(|taken| wall_clock(taken.local)))
     .fetch_one(connection)
     .await?;
     Ok(forgotten_at.is_some())
@@ -266,8 +275,9 @@ async fn keep_picture(
 }
 
 /// The photo's audit row: everything that led to the findings.
-fn evidence(id: PhotoId, record: &PhotoRecord, cards: &[Card]) -> Result<Entry<'static>, Error> {
-    let found: Vec<FindingId> = cards.iter().map(|card| card.finding.id).collect();
+fn evidence(id: PhotoId, record: &PhotoRecord, intake: Option<&Intake>) -> Result<Entry<'static>, Error> {
+    let candidates = intake.map(|intake| intake.candidates.as_slice()).unwrap_or_default();
+    let found: Vec<FindingId> = candidates.iter().map(|candidate| candidate.card.finding.id).collect();
     let detail = json!({
         "project": record.project,
         "image": record.image,

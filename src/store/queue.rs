@@ -355,7 +355,10 @@ async fn note_problem(connection: &mut Connection, held: &Held, problem: Option<
 /// Jobs of one lane never run at the same time.
 fn lane(job: &Job) -> String {
     match job {
-        Job::Publish { finding } | Job::ApplyDecision { finding } | Job::SyncPunchItem { finding } => {
+        Job::Publish { finding }
+        | Job::ApplyDecision { finding }
+        | Job::SyncPunchItem { finding }
+        | Job::LinkPhoto { finding, .. } => {
             format!("finding:{finding}")
         }
         Job::RouteEvent { .. } | Job::AnalyzePhoto { .. } | Job::Sweep { .. } => job.dedupe_key(),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::domain::dedupe::{Match, Sighting, match_finding, most_bits};
 use crate::domain::detection::DefectClass;
-use crate::domain::ids::{FindingId, LocationId};
+use crate::domain::ids::{FindingId, LocationId, PhotoId};
 use crate::domain::likeness::Bits;
 use crate::domain::tagging::OnceRules;
 
@@ -22,6 +22,9 @@ use crate::domain::tagging::OnceRules;
 pub struct Index {
     rules: OnceRules,
     sightings: Vec<Sighting>,
+    /// Which of them still stand: a photo that was looked at again has new ones.
+    standing: Vec<bool>,
+    by_photo: HashMap<(PhotoId, FindingId), u32>,
     /// Beside the sightings, so that a long list is read without touching them.
     regions: Vec<Bits>,
     photos: Vec<Bits>,
@@ -37,6 +40,8 @@ impl Index {
         Self {
             rules: *rules,
             sightings: Vec::new(),
+            standing: Vec::new(),
+            by_photo: HashMap::new(),
             regions: Vec::new(),
             photos: Vec::new(),
             by_finding: HashMap::new(),
@@ -47,21 +52,30 @@ impl Index {
     }
 
     /// How many sightings are known.
-    pub const fn len(&self) -> usize {
-        self.sightings.len()
+    pub fn len(&self) -> usize {
+        self.by_photo.len()
     }
 
     /// Whether none is.
-    pub const fn is_empty(&self) -> bool {
-        self.sightings.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.by_photo.is_empty()
     }
 
-    /// Adds a sighting. The same one twice does no harm.
+    /// The rules that it was made for.
+    pub const fn rules(&self) -> &OnceRules {
+        &self.rules
+    }
+
+    /// Adds a sighting. It takes the place of an earlier one of the same finding in the same photo.
     ///
     /// # Panics
     /// Beyond 2³² sightings, which no memory holds.
     pub fn insert(&mut self, sighting: Sighting) {
         let number = u32::try_from(self.sightings.len()).expect("2³² sightings fit no memory");
+        if let Some(earlier) = self.by_photo.insert((sighting.seen_in, sighting.finding), number) {
+            self.standing[earlier as usize] = false;
+        }
+        self.standing.push(true);
         self.by_finding.entry(sighting.finding).or_default().push(number);
         if let Some(location) = sighting.location.as_ref().map(|location| location.id) {
             self.by_place.entry((sighting.class.clone(), location)).or_default().push(number);
@@ -101,6 +115,7 @@ impl Index {
         }
         numbers.sort_unstable();
         numbers.dedup();
+        numbers.retain(|number| self.standing[*number as usize]);
         let known = numbers.iter().map(|number| &self.sightings[*number as usize]);
         match_finding(new, known, &self.rules)
     }

@@ -8,7 +8,7 @@ use crate::domain::detection::DefectClass;
 use crate::domain::finding::Finding;
 use crate::domain::ids::LocationId;
 use crate::domain::place::Place;
-use crate::domain::review::RejectReason;
+use crate::domain::review::{MuteId, RejectReason};
 use crate::domain::tagging::MuteRules;
 
 /// A class that is muted at a location.
@@ -74,12 +74,17 @@ pub fn mute_from(
 
 /// The mute that silences `finding` at `place` on `today`, the longest-lasting of several; the
 /// finding is still recorded and counted.
-pub fn muted<'a>(finding: &Finding, place: &Place, mutes: &'a [Mute], today: Date) -> Option<&'a Mute> {
+pub fn muted<'a>(
+    finding: &Finding,
+    place: &Place,
+    mutes: &'a [(MuteId, Mute)],
+    today: Date,
+) -> Option<&'a (MuteId, Mute)> {
     let location = place.id()?;
     let mutes = mutes
         .iter()
-        .filter(|mute| mute.class == finding.class && mute.location == location && mute.holds(today));
-    mutes.max_by_key(|mute| (mute.until.unwrap_or(Date::MAX), mute.reason.name(), mute.reviewer.as_str()))
+        .filter(|(_, mute)| mute.class == finding.class && mute.location == location && mute.holds(today));
+    mutes.max_by_key(|(id, mute)| (mute.until.unwrap_or(Date::MAX), *id))
 }
 
 #[cfg(test)]
@@ -128,7 +133,7 @@ mod tests {
     #[test]
     fn a_mute_silences_its_class_at_its_location_while_it_holds() {
         let early = mute_from(RejectReason::TooEarly, &finding("crack"), &at(1), "Sam", MUTING);
-        let mutes: Vec<Mute> = early.into_iter().collect();
+        let mutes: Vec<(MuteId, Mute)> = early.into_iter().map(|mute| (MuteId(1), mute)).collect();
         let cases = [
             ("crack", 1, TODAY, true),
             ("crack", 1, date(2026, 6, 18), true),
@@ -141,16 +146,16 @@ mod tests {
             assert_eq!(found.is_some(), silenced, "{class} at {location} on {today}");
         }
         assert_eq!(muted(&finding("crack"), &Place::unknown("no GPS"), &mutes, TODAY), None);
-        assert_eq!(mutes[0].words(), "Muted at this location until 2026-06-18: Sam said “too early”.");
+        assert_eq!(mutes[0].1.words(), "Muted at this location until 2026-06-18: Sam said “too early”.");
     }
 
     #[test]
     fn of_several_the_longest_counts() {
         let by = |reason| mute_from(reason, &finding("crack"), &at(1), "Sam", MUTING).expect("mutes");
-        let mut mutes = vec![by(RejectReason::TooEarly), by(RejectReason::NotOurs)];
+        let mut mutes = vec![(MuteId(1), by(RejectReason::TooEarly)), (MuteId(2), by(RejectReason::NotOurs))];
         for _ in 0..2 {
             let found = muted(&finding("crack"), &at(1), &mutes, TODAY);
-            assert_eq!(found.map(|mute| mute.until), Some(None));
+            assert_eq!(found.map(|(id, _)| *id), Some(MuteId(2)));
             mutes.reverse();
         }
     }

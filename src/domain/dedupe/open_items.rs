@@ -11,6 +11,8 @@ use crate::domain::tagging::Tagged;
 pub struct OpenItem {
     /// Procore's id.
     pub id: PunchItemId,
+    /// The number that people see.
+    pub position: Option<i64>,
     /// The title.
     pub title: String,
     /// Where.
@@ -29,10 +31,31 @@ pub struct OpenItems {
     by_reference: HashMap<String, PunchItemId>,
 }
 
-#[derive(Debug, Clone)]
-struct Entry {
-    id: PunchItemId,
+/// What of an open item a finding repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listed<'a> {
+    /// It was made from this very finding.
+    Itself(PunchItemId),
+    /// Its title says the same at the same location for the same trade.
+    Alike(&'a Entry),
+}
+
+/// An open item as it is looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Procore's id.
+    pub id: PunchItemId,
+    position: Option<i64>,
+    title: String,
     stems: Vec<u64>,
+}
+
+impl Entry {
+    /// Why a finding is held to be on the list, as a sentence.
+    pub fn words(&self) -> String {
+        let number = self.position.map_or_else(|| self.id.to_string(), |number| format!("#{number}"));
+        format!("The list has it: {number} “{}” is open at this location for this trade.", self.title)
+    }
 }
 
 impl OpenItems {
@@ -41,7 +64,8 @@ impl OpenItems {
         let mut all = Self::default();
         for item in items {
             if let Some((location, trade)) = item.location.zip(item.trade) {
-                let entry = Entry { id: item.id, stems: stems(&item.title) };
+                let stems = stems(&item.title);
+                let entry = Entry { id: item.id, position: item.position, title: item.title, stems };
                 all.by_place.entry((location, trade)).or_default().push(entry);
             }
             if let Some(reference) = item.reference.filter(|reference| !reference.trim().is_empty()) {
@@ -56,14 +80,14 @@ impl OpenItems {
 /// The open item that `tagged` would repeat: the one made from this very finding, else the oldest
 /// at the same location and of the same trade whose title names the same thing. Without a location
 /// or a trade nothing is held to be the same.
-pub fn match_open_item(tagged: &Tagged, open: &OpenItems) -> Option<PunchItemId> {
+pub fn match_open_item<'a>(tagged: &Tagged, open: &'a OpenItems) -> Option<Listed<'a>> {
     if let Some(id) = open.by_reference.get(&tagged.draft.reference) {
-        return Some(*id);
+        return Some(Listed::Itself(*id));
     }
     let entries = open.by_place.get(&(tagged.draft.location?, tagged.draft.trade?))?;
     let names: Vec<Vec<u64>> = tagged.names.iter().map(|name| stems(name)).collect();
     let like = |entry: &&Entry| names.iter().any(|name| holds(&entry.stems, name));
-    entries.iter().filter(like).map(|entry| entry.id).min()
+    entries.iter().filter(like).min_by_key(|entry| entry.id).map(Listed::Alike)
 }
 
 /// Whether every stem of `name` is in `title`; both are sorted.
@@ -122,6 +146,7 @@ mod tests {
     fn item(id: i64, title: &str, location: i64, trade: i64) -> OpenItem {
         OpenItem {
             id: PunchItemId::new(id),
+            position: Some(id),
             title: title.into(),
             location: Some(LocationId::new(location)),
             trade: Some(TradeId::new(trade)),
@@ -154,7 +179,13 @@ mod tests {
         let forward = OpenItems::new(items.clone());
         let backward = OpenItems::new(items.into_iter().rev());
         for open in [forward, backward] {
-            assert_eq!(match_open_item(&tagged(Some(1), Some(2)), &open), Some(PunchItemId::new(7)));
+            let Some(Listed::Alike(entry)) = match_open_item(&tagged(Some(1), Some(2)), &open) else {
+                panic!("one is alike")
+            };
+            assert_eq!(
+                entry.words(),
+                "The list has it: #7 “paint peels” is open at this location for this trade."
+            );
         }
     }
 
@@ -163,7 +194,8 @@ mod tests {
         let own =
             OpenItem { reference: Some("PL-ABC".into()), location: None, trade: None, ..item(5, "x", 1, 2) };
         let open = OpenItems::new([item(7, "peeling paint", 1, 2), own]);
-        assert_eq!(match_open_item(&tagged(None, None), &open), Some(PunchItemId::new(5)));
+        let itself = Some(Listed::Itself(PunchItemId::new(5)));
+        assert_eq!(match_open_item(&tagged(None, None), &open), itself);
         let open = OpenItems::new([item(7, "peeling paint", 1, 2)]);
         assert_eq!(match_open_item(&tagged(None, Some(2)), &open), None);
         assert_eq!(match_open_item(&tagged(Some(1), None), &open), None);

@@ -5,7 +5,9 @@ use proptest::prelude::*;
 
 use crate::domain::dedupe::{Index, Match, Reason, Sighting, Verdict, compare, groups, match_finding};
 use crate::domain::detection::DefectClass;
-use crate::domain::ids::{CompanyId, FindingId, LocationId, ProjectId, ProjectKey, Sha256Digest};
+use crate::domain::ids::{
+    CompanyId, FindingId, ImageId, LocationId, PhotoId, ProjectId, ProjectKey, Sha256Digest,
+};
 use crate::domain::likeness::Print;
 use crate::domain::place::Location;
 use crate::domain::tagging::{OnceRules, Tagging};
@@ -15,9 +17,10 @@ fn rules() -> OnceRules {
     *RULES
 }
 
+const PROJECT: ProjectKey = ProjectKey { company: CompanyId::new(1), project: ProjectId::new(1) };
+
 fn id(n: u64) -> FindingId {
-    let project = ProjectKey { company: CompanyId::new(1), project: ProjectId::new(1) };
-    FindingId::of(project, &Sha256Digest::of(&n.to_be_bytes()), "crack")
+    FindingId::of(PROJECT, &Sha256Digest::of(&n.to_be_bytes()), "crack")
 }
 
 /// A print with full structure that differs from print 0 in the lowest `bits` bits.
@@ -33,8 +36,15 @@ fn room(n: i64) -> Location {
 }
 
 fn sighting(n: u64, location: Option<i64>, second: Option<i64>, photo: u32, region: u32) -> Sighting {
+    let all = format!("{n} {location:?} {second:?} {photo} {region}");
+    let image = Sha256Digest::of(all.as_bytes())
+        .as_bytes()
+        .iter()
+        .take(7)
+        .fold(0, |id, byte| id * 256 + i64::from(*byte));
     Sighting {
         finding: id(n),
+        seen_in: PhotoId::of(PROJECT, ImageId::new(image)),
         class: DefectClass::new("crack"),
         location: location.map(room),
         taken_at: second.map(|second| Timestamp::from_second(1_780_000_000 + second).expect("in range")),
@@ -107,6 +117,19 @@ fn a_photo_that_arrives_three_times_in_any_order_is_one() {
         all.rotate_left(1);
         assert_eq!(groups(&all, &rules()), expected);
     }
+}
+
+#[test]
+fn a_photo_looked_at_again_is_known_by_its_new_sighting_alone() {
+    let mut index = Index::new(&rules());
+    let first = sighting(1, Some(1), None, 0, 0);
+    let moved = Sighting { location: Some(room(2)), ..first.clone() };
+    index.insert(first);
+    index.insert(moved);
+    assert_eq!(index.len(), 1);
+    assert_eq!(index.find(&sighting(2, Some(1), None, 40, 0)), Match::New);
+    let there = Match::Same { finding: id(1), because: Reason::Again, also: vec![] };
+    assert_eq!(index.find(&sighting(2, Some(2), None, 40, 0)), there);
 }
 
 fn any_sightings() -> impl Strategy<Value = Vec<Sighting>> {

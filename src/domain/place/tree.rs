@@ -31,6 +31,15 @@ impl LocationTree {
         tree
     }
 
+    /// This tree with `paths` that it lacks. They have ids that Procore never gives, see [`Location::is_missing`], and
+    /// must be made there before anything can refer to them.
+    #[must_use]
+    pub fn with_missing(&self, paths: &[Vec<String>]) -> Self {
+        let missing =
+            (1..).zip(paths).map(|(n, path)| Location { id: LocationId::new(-n), path: path.clone() });
+        Self::new(self.locations.iter().cloned().chain(missing).collect())
+    }
+
     /// All nodes, ordered by path.
     pub fn locations(&self) -> &[Location] {
         &self.locations
@@ -138,6 +147,15 @@ mod tests {
         assert_eq!(found(""), None);
         assert_eq!(found("Roof"), None, "two nodes differ by case alone: neither is meant for sure");
         assert_eq!(tree.by_id(LocationId::new(5)).map(Location::words), Some("Building B".into()));
+    }
+
+    #[test]
+    fn missing_nodes_are_found_and_told_apart() {
+        let path = parse_path("Building B>Floor 1");
+        let wished = tree().with_missing(std::slice::from_ref(&path));
+        assert!(wished.by_path(&path).is_some_and(Location::is_missing));
+        assert!(wished.by_name("Building B").is_some_and(|node| !node.is_missing()));
+        assert_eq!(wished.locations().len(), tree().locations().len() + 1);
     }
 
     #[test]

@@ -180,6 +180,8 @@ pub struct WordingRules {
     pub title: Template,
     /// The description.
     pub description: Template,
+    /// Address of a photo for people, with {company}, {project} and {image} for the ids; "" for none.
+    pub photo_link: String,
     /// Millimetres that the photo's width shows; 0 for unknown.
     pub photo_width_mm: f64,
 }

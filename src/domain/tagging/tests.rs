@@ -39,7 +39,7 @@ fn photo() -> PhotoFacts {
         size: Size::new(4000, 3000),
         filename: "IMG_1128.jpg".into(),
         taken_at: Some(TakenAt { local: date(2026, 6, 2).at(16, 5, 9, 0), instant: None }),
-        link: Some("https://app.procore.com/6778/project/photos/562950208716653".into()),
+        project: PROJECT,
         image: ImageId::new(562_950_208_716_653),
     }
 }
@@ -78,7 +78,7 @@ fn a_peel_becomes_what_a_superintendent_would_have_typed() {
     Certainty: very likely (score 0.87).
     Place: Building A, Floor 2, Unit 204 – from the photo's location in Procore
     Taken: 2 Jun 2026, 16:05
-    Photo: https://app.procore.com/6778/project/photos/562950208716653
+    Photo: IMG_1128.jpg, number 562950208716653 in Photos
     Suggested by finish-defects 0.1.0 for review.
     ");
     let draft = &tagged.draft;
@@ -120,7 +120,7 @@ fn several_cracks_without_a_place_still_read_well() {
     Certainty: almost certain (score 0.97).
     Place: GPS 51.50000, -0.13000 ±8 m
     Taken: 2 Jun 2026, 16:05
-    Photo: https://app.procore.com/6778/project/photos/562950208716653
+    Photo: IMG_1128.jpg, number 562950208716653 in Photos
     Suggested by finish-defects 0.1.0 for review.
     ");
     assert_eq!(tagged.draft.priority, Priority::High);
@@ -131,13 +131,14 @@ fn several_cracks_without_a_place_still_read_well() {
 
 #[test]
 fn nothing_known_leaves_its_lines_out() {
-    let bare = PhotoFacts { taken_at: None, link: None, ..photo() };
+    let bare = PhotoFacts { taken_at: None, ..photo() };
     let nowhere = Place::unknown("the photo has no location and no GPS");
     let tagged = Tagging::default_rules().tag(&peel(), &bare, &nowhere, &catalogue(), "m 1", TODAY);
     assert_snapshot!(tagged.draft.description, @r"
     One patch of peeling paint in the upper left: about a fifth of the photo, 40 % of its width across.
     Certainty: very likely (score 0.87).
     Place: unknown, because the photo has no location and no GPS
+    Photo: IMG_1128.jpg, number 562950208716653 in Photos
     Suggested by m 1 for review.
     ");
 }
@@ -150,6 +151,21 @@ fn millimetres_are_told_only_with_a_scale() {
     let description = scaled.tag(&peel(), &photo(), &unit(), &catalogue(), "m 1", TODAY).draft.description;
     assert!(description.contains("40 % of its width across (about 1200 mm)."), "{description}");
     assert!(!tag(&peel(), &unit()).draft.description.contains("mm"));
+}
+
+#[test]
+fn photos_have_an_address_where_one_is_configured() {
+    let linked = Tagging::default_rules()
+        .with_override(
+            "box.toml",
+            "[wording]\nphoto_link = \"https://p.example/{company}/{project}?photo={image}\"",
+        )
+        .expect("valid");
+    let description = linked.tag(&peel(), &photo(), &unit(), &catalogue(), "m 1", TODAY).draft.description;
+    assert!(
+        description.contains("in Photos, https://p.example/8/6778?photo=562950208716653\n"),
+        "{description}"
+    );
 }
 
 #[test]

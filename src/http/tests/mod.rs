@@ -219,6 +219,9 @@ impl Site {
             capture: None,
             content: Some(card.photo.content),
             uploader: card.photo.uploader.clone(),
+            uploader_id: None,
+            location: None,
+            told: None,
             model: Some(card.model.clone()),
             class_scores: Vec::new(),
             timings: Vec::new(),
@@ -226,7 +229,10 @@ impl Site {
             evidence: serde_json::json!({}),
         };
         let id = card.finding.id;
-        self.store.record_photo(&claimed.lease, &record, &[card], &[], now()).await.expect("records");
+        self.store
+            .record_photo(&claimed.lease, &record, Some(&sample::intake(card)), now())
+            .await
+            .expect("records");
         id
     }
 

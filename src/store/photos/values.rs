@@ -8,7 +8,8 @@ use crate::domain::capture::CaptureInfo;
 use crate::domain::card::Card;
 use crate::domain::detection::ClassScore;
 use crate::domain::geometry::{Size, Upright};
-use crate::domain::ids::{FindingId, ImageId, PhotoId, ProjectKey, Sha256Digest};
+use crate::domain::ids::{FindingId, ImageId, LocationId, PhotoId, ProjectKey, Sha256Digest, UserId};
+use crate::domain::review::Keeper;
 use crate::store::Error;
 
 /// What became of a photo.
@@ -93,6 +94,12 @@ pub struct PhotoRecord {
     pub content: Option<Sha256Digest>,
     /// Who uploaded it, where known.
     pub uploader: Option<String>,
+    /// Procore's id of who uploaded it.
+    pub uploader_id: Option<UserId>,
+    /// The location that it carries in Procore.
+    pub location: Option<LocationId>,
+    /// Everything that Procore told of it that findings follow from; when that changes, another look is due.
+    pub told: Option<String>,
     /// Name, version and digest of the model that looked at it.
     pub model: Option<String>,
     /// Every class of the model.
@@ -132,6 +139,8 @@ pub struct PhotoRow {
     pub class_scores: Vec<ClassScore>,
     /// Time by stage, in order.
     pub timings: Vec<StageTime>,
+    /// What Procore told of it: see [`PhotoRecord::told`].
+    pub told: Option<String>,
     /// Findings that show in it.
     pub findings: u32,
     /// When it was recorded.
@@ -145,8 +154,12 @@ pub struct PhotoRow {
 pub struct Recorded {
     /// Findings seen for the first time.
     pub new: Vec<FindingId>,
-    /// Findings that were there already: the same bytes in another photo, or the same photo again.
+    /// Findings that were there already and have one more photo, or the same photo again.
     pub known: Vec<FindingId>,
+    /// Findings that do not become drafts by themselves, with what keeps them back.
+    pub kept: Vec<(FindingId, Keeper)>,
+    /// Undecided findings that turned out to be of the same defect as another one.
+    pub folded: Vec<FindingId>,
 }
 
 /// A photo with the cards of what was found in it first.

@@ -12,8 +12,8 @@ use crate::store::rows::{instant, millis};
 use crate::store::{Db, Error, Store};
 
 /// Every kind that this build knows; rows of other kinds are set aside by whoever meets them.
-pub(crate) const KINDS: [&str; 6] =
-    ["route_event", "analyze_photo", "publish", "apply_decision", "sync_punch_item", "sweep"];
+pub(crate) const KINDS: [&str; 7] =
+    ["route_event", "analyze_photo", "publish", "apply_decision", "sync_punch_item", "link_photo", "sweep"];
 
 record! {
     struct Taken {
@@ -153,6 +153,7 @@ mod tests {
             Job::Publish { finding },
             Job::ApplyDecision { finding },
             Job::SyncPunchItem { finding },
+            Job::LinkPhoto { finding, image: ImageId::new(1) },
             Job::Sweep { project },
         ];
         for job in &jobs {
@@ -163,6 +164,7 @@ mod tests {
                 | Job::Publish { .. }
                 | Job::ApplyDecision { .. }
                 | Job::SyncPunchItem { .. }
+                | Job::LinkPhoto { .. }
                 | Job::Sweep { .. } => {}
             }
         }

@@ -11,6 +11,7 @@ mod outbox;
 mod photos;
 mod queue;
 mod review;
+mod sightings;
 
 use std::time::Duration;
 
@@ -20,17 +21,19 @@ use tempfile::TempDir;
 
 use crate::domain::capture::{CaptureInfo, Known};
 use crate::domain::card::{Card, CardPhoto};
-use crate::domain::dedupe::Muting;
+use crate::domain::dedupe::{Candidate, Intake, Muting, Sighting};
+use crate::domain::delivery::ProjectMode;
 use crate::domain::detection::DefectClass;
 use crate::domain::finding::{Finding, Region};
 use crate::domain::geometry::Size;
 use crate::domain::ids::{CompanyId, FindingId, ImageId, PhotoId, ProjectId, ProjectKey, Sha256Digest};
 use crate::domain::job::Job;
+use crate::domain::likeness::Print;
 use crate::domain::place::Place;
 use crate::domain::punch_item::{Edits, PunchItemDraft};
 use crate::domain::review::{Decision, Delivery, FindingState, RejectReason, Verdict};
 use crate::domain::score::Score;
-use crate::domain::tagging::MuteRules;
+use crate::domain::tagging::{CapRules, MuteRules, Tagging};
 use crate::store::queue::KINDS;
 use crate::store::{Claimed, Config, DEFAULTS, MutingOf, PhotoRecord, PhotoState, Store, StoredPicture};
 
@@ -113,6 +116,9 @@ fn record(image: i64, content: &[u8]) -> PhotoRecord {
         }),
         content: Some(Sha256Digest::of(content)),
         uploader: Some("Dana".into()),
+        uploader_id: None,
+        location: None,
+        told: None,
         model: Some("finish-defects 0.1.0".into()),
         class_scores: Vec::new(),
         timings: vec![crate::store::StageTime { stage: "decode".into(), ms: 12.5 }],
@@ -148,6 +154,7 @@ fn card(record: &PhotoRecord, class: &str, score: f32, found_at: Timestamp) -> C
         },
         place: place(),
         draft: draft(id, class, record.image),
+        earlier: vec![],
         trade_name: Some("Drywall".into()),
         rules: vec!["A crack is drywall's.".into()],
         model: "finish-defects 0.1.0".into(),
@@ -186,14 +193,45 @@ fn draft(id: FindingId, class: &str, image: ImageId) -> PunchItemDraft {
     .expect("a draft")
 }
 
+/// What a worker of a project with drafts hands in: every card without anything to recognise it by.
+fn drafts(cards: &[Card]) -> Intake {
+    let rules = Tagging::default_rules();
+    let rules = rules.rules();
+    let print = Print::from_parts(0, 0, [0x88; 64]);
+    let candidate = |card: &Card| Candidate {
+        card: card.clone(),
+        sighting: Sighting {
+            finding: card.finding.id,
+            seen_in: card.photo.id,
+            class: card.finding.class.clone(),
+            location: card.place.location.clone(),
+            taken_at: None,
+            photo: print,
+            region: print,
+        },
+        on_the_list: None,
+    };
+    Intake {
+        candidates: cards.iter().map(candidate).collect(),
+        once: rules.once,
+        caps: CapRules { per_photo: u32::MAX, per_project_day: u32::MAX },
+        mode: ProjectMode::Draft,
+        today: jiff::civil::date(2027, 1, 15),
+    }
+}
+
+/// The same of a project where nothing is written before a person accepts.
+fn suggestions(cards: &[Card]) -> Intake {
+    Intake { mode: ProjectMode::ReviewFirst, ..drafts(cards) }
+}
+
 /// Records a photo with one finding of `class` as a worker would, and returns the finding.
 async fn found(store: &Store, image: i64, class: &str, now: i64) -> FindingId {
     let record = record(image, format!("bytes of {image}").as_bytes());
     let card = card(&record, class, 0.9, at(now));
     let id = card.finding.id;
     let lease = started(store, analyse(image), now).await.lease;
-    let jobs = [Job::Publish { finding: id }];
-    store.record_photo(&lease, &record, &[card], &jobs, at(now)).await.expect("records");
+    store.record_photo(&lease, &record, Some(&drafts(&[card])), at(now)).await.expect("records");
     id
 }
 

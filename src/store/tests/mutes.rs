@@ -1,6 +1,6 @@
 use jiff::civil::date;
 
-use super::{Fresh, MUTING, PROJECT, accepted, analyse, at, card, record, rejected, started};
+use super::{Fresh, MUTING, PROJECT, accepted, analyse, at, card, record, rejected, started, suggestions};
 use crate::domain::card::Card;
 use crate::domain::dedupe::Mute;
 use crate::domain::detection::DefectClass;
@@ -14,18 +14,17 @@ fn too_early(now: i64) -> Decision {
     Decision { verdict: Verdict::Reject { reason: RejectReason::TooEarly }, ..rejected("dana", now) }
 }
 
-/// Records a photo with a crack in unit 204, kept back by `held`.
-async fn crack_in_204(store: &Store, image: i64, held: Option<Held>) -> FindingId {
+/// Records a photo with a crack in a unit.
+async fn crack_in(store: &Store, image: i64, unit: i64) -> FindingId {
     let record = record(image, format!("bytes of {image}").as_bytes());
-    let location = Location::from_name(LocationId::new(204), "Building A>Unit 204");
-    let card = Card { place: Place::of_photo(location), held, ..card(&record, "crack", 0.9, at(0)) };
+    let location = Location::from_name(LocationId::new(unit), &format!("Building A>Unit {unit}"));
+    let card = Card { place: Place::of_photo(location), ..card(&record, "crack", 0.9, at(0)) };
     let lease = started(store, analyse(image), 0).await.lease;
-    store.record_photo(&lease, &record, std::slice::from_ref(&card), &[], at(0)).await.expect("records");
+    store
+        .record_photo(&lease, &record, Some(&suggestions(std::slice::from_ref(&card))), at(0))
+        .await
+        .expect("records");
     card.finding.id
-}
-
-fn muted_by(id: MuteId) -> Held {
-    Held { by: Keeper::Mute(id), because: "Muted.".into() }
 }
 
 async fn mutes(store: &Store) -> Vec<MuteRow> {
@@ -36,7 +35,7 @@ async fn mutes(store: &Store) -> Vec<MuteRow> {
 async fn a_rejection_mutes_until_it_is_taken_back() {
     let fresh = Fresh::new().await;
     let store = &fresh.store;
-    let finding = crack_in_204(store, 1, None).await;
+    let finding = crack_in(store, 1, 204).await;
     store.decide(finding, &too_early(10), MUTING).await.expect("decides");
     let [row] = mutes(store).await.try_into().expect("one mute");
     assert_eq!((row.mute.location, row.mute.until), (LocationId::new(204), Some(date(2027, 1, 29))));
@@ -53,7 +52,7 @@ async fn a_rejection_mutes_until_it_is_taken_back() {
 async fn accepting_and_places_unknown_mute_nothing() {
     let fresh = Fresh::new().await;
     let store = &fresh.store;
-    let finding = crack_in_204(store, 1, None).await;
+    let finding = crack_in(store, 1, 204).await;
     store.decide(finding, &accepted("dana", 10), MUTING).await.expect("decides");
     let nowhere = super::found(store, 2, "crack", 0).await;
     store.decide(nowhere, &too_early(10), MUTING).await.expect("decides");
@@ -72,13 +71,14 @@ async fn what_a_mute_kept_back_is_counted_and_comes_back() {
         reviewer: "lee".into(),
     };
     let id = store.add_mute(PROJECT, &mute, "Building A, Unit 204", at(0)).await.expect("mutes");
-    crack_in_204(store, 1, Some(muted_by(id))).await;
-    crack_in_204(store, 2, None).await;
+    crack_in(store, 1, 204).await;
+    crack_in(store, 2, 205).await;
     let counts = store.counts(None, at(0)).await.expect("counts");
     assert_eq!((counts.to_review, counts.muted, counts.capped), (1, 1, 0));
     assert_eq!(mutes(store).await[0].silenced, 1);
+    let held = Held { by: Keeper::Mute(id), because: mute.words() };
     let on = |shelf| CardQuery { shelf, ..CardQuery::default() };
-    assert_eq!(store.cards(&on(Shelf::Muted)).await.expect("lists")[0].held, Some(muted_by(id)));
+    assert_eq!(store.cards(&on(Shelf::Muted)).await.expect("lists")[0].held, Some(held));
     assert_eq!(store.cards(&on(Shelf::Open)).await.expect("lists").len(), 1);
 
     store.lift_mute(id, "dana", at(20)).await.expect("lifts");

@@ -1,5 +1,6 @@
 use super::{
-    Fresh, MUTING, PROJECT, accepted, analyse, at, card, claim, config, found, record, rejected, started,
+    Fresh, MUTING, PROJECT, accepted, analyse, at, card, claim, config, drafts, found, record, rejected,
+    started, suggestions,
 };
 use crate::domain::ids::{ImageId, PhotoId, ProjectId, ProjectKey, Sha256Digest};
 use crate::domain::job::Job;
@@ -25,8 +26,12 @@ async fn a_photo_comes_back_as_it_was_recorded() {
     let record = record(7, b"bytes");
     let cards = [card(&record, "crack", 0.9, at(1)), card(&record, "spalling", 0.7, at(1))];
     let lease = started(store, analyse(7), 1).await.lease;
-    let recorded = store.record_photo(&lease, &record, &cards, &[], at(2)).await.expect("records");
-    assert_eq!(recorded, Recorded { new: cards.iter().map(|card| card.finding.id).collect(), known: vec![] });
+    let recorded =
+        store.record_photo(&lease, &record, Some(&suggestions(&cards)), at(2)).await.expect("records");
+    assert_eq!(
+        recorded,
+        Recorded { new: cards.iter().map(|card| card.finding.id).collect(), ..Recorded::default() }
+    );
 
     let photo = store.photo(id(7)).await.expect("reads").expect("is there");
     assert_eq!(
@@ -56,13 +61,15 @@ async fn the_same_photo_or_bytes_again_are_one_finding() {
     for (image, record) in [(1, record(1, b"bytes of 1")), (2, again)] {
         let lease = started(store, analyse(image), 5).await.lease;
         let better = card(&record, "crack", 0.99, at(5));
-        let jobs = [Job::Publish { finding }];
-        let recorded = store.record_photo(&lease, &record, &[better], &jobs, at(6)).await.expect("records");
-        assert_eq!(recorded, Recorded { new: vec![], known: vec![finding] });
+        let recorded =
+            store.record_photo(&lease, &record, Some(&drafts(&[better])), at(6)).await.expect("records");
+        assert_eq!(recorded, Recorded { known: vec![finding], ..Recorded::default() });
     }
     assert_eq!(store.card(finding).await.expect("reads"), first, "nothing else has changed");
     assert_eq!(store.photos_of(finding).await.expect("reads"), [id(1), id(2)]);
-    assert_eq!(store.jobs(None, 10).await.expect("lists").len(), 1, "it is published once");
+    let jobs = store.jobs(None, 10).await.expect("lists");
+    let kinds: Vec<&str> = jobs.iter().map(|job| job.kind.as_str()).collect();
+    assert!(kinds.len() == 2 && kinds.contains(&"publish") && kinds.contains(&"link_photo"), "{kinds:?}");
     let twin = store.photo_by_content(PROJECT, &Sha256Digest::of(b"bytes of 1")).await.expect("reads");
     assert!(twin.is_some_and(|photo| photo.findings == 1));
     assert_eq!(store.photo_by_content(PROJECT, &Sha256Digest::of(b"other")).await.expect("reads"), None);
@@ -76,7 +83,7 @@ async fn a_lost_lease_records_nothing() {
     claim(store, "other", 60).await.expect("abandoned");
     let record = record(1, b"bytes");
     let cards = [card(&record, "crack", 0.9, at(61))];
-    let late = store.record_photo(&frozen, &record, &cards, &[analyse(2)], at(61)).await;
+    let late = store.record_photo(&frozen, &record, Some(&drafts(&cards)), at(61)).await;
     assert!(matches!(late, Err(Error::LeaseLost)));
     assert_eq!(store.photo(id(1)).await.expect("reads"), None);
     assert_eq!(store.jobs(None, 10).await.expect("lists").len(), 1);
@@ -91,7 +98,7 @@ async fn a_photo_that_failed_keeps_its_reason() {
     let record =
         PhotoRecord { state, size: None, capture: None, content: None, picture: None, ..record(1, b"") };
     let lease = started(store, analyse(1), 0).await.lease;
-    store.record_photo(&lease, &record, &[], &[], at(1)).await.expect("records");
+    store.record_photo(&lease, &record, None, at(1)).await.expect("records");
     let photo = store.photo(id(1)).await.expect("reads").expect("is there");
     assert_eq!((photo.state, photo.size, photo.content), (record.state, None, None));
     assert_eq!(store.picture(id(1)).await.expect("reads"), None);
@@ -106,7 +113,7 @@ async fn a_forgotten_photo_has_no_picture_and_gets_none_again() {
     store.forget_photo(None, id(99), at(5)).await.expect("nothing to forget");
     assert_eq!(store.picture(id(1)).await.expect("reads"), None);
     let lease = started(store, analyse(1), 6).await.lease;
-    store.record_photo(&lease, &record(1, b"bytes of 1"), &[], &[], at(7)).await.expect("records");
+    store.record_photo(&lease, &record(1, b"bytes of 1"), None, at(7)).await.expect("records");
     assert_eq!(store.picture(id(1)).await.expect("reads"), None);
     let photo = store.photo(id(1)).await.expect("reads").expect("its row stays");
     assert_eq!(photo.forgotten_at, Some(at(5)));
@@ -121,7 +128,7 @@ async fn lists_filter_order_and_page() {
         let record = record(image, &[image as u8]);
         let lease = started(store, analyse(image), image).await.lease;
         let cards = [card(&record, class, score, at(image))];
-        store.record_photo(&lease, &record, &cards, &[], at(image)).await.expect("records");
+        store.record_photo(&lease, &record, Some(&suggestions(&cards)), at(image)).await.expect("records");
     }
     let all = || CardQuery::default();
     let [crack, paint, spalling] = ["crack in the wall", "peeling_paint in the wall", "spalling in the wall"];

@@ -16,7 +16,10 @@ async fn placed(store: &Store, image: i64, path: &[&str], trade: i64) -> Finding
     card.draft.trade = Some(TradeId::new(trade));
     let id = card.finding.id;
     let lease = started(store, super::analyse(image), image).await.lease;
-    store.record_photo(&lease, &record, &[card], &[], at(image)).await.expect("records");
+    store
+        .record_photo(&lease, &record, Some(&super::suggestions(&[card])), at(image))
+        .await
+        .expect("records");
     id
 }
 

@@ -1,0 +1,37 @@
+//! What Procore's list has open where a photo was taken.
+
+use super::{Context, Failure};
+use crate::domain::dedupe::{OpenItem, OpenItems};
+use crate::domain::delivery::DRAFT;
+use crate::domain::finding::Finding;
+use crate::domain::ids::{ProjectKey, REFERENCE_MARK};
+use crate::domain::place::Place;
+use crate::procore::punch_items::PunchItem;
+
+/// The open items at `place`, without drafts of this service: whether a finding repeats one of those is told by
+/// likeness, and nobody has taken them for items of the list yet. Drafts of `found` themselves stay.
+///
+/// # Errors
+/// When Procore does not answer.
+pub(super) async fn open_items(
+    context: &Context,
+    project: ProjectKey,
+    place: &Place,
+    found: &[Finding],
+) -> Result<OpenItems, Failure> {
+    let Some(location) = place.id() else { return Ok(OpenItems::default()) };
+    let references: Vec<String> = found.iter().map(|finding| finding.id.reference()).collect();
+    let undecided = |item: &PunchItem| {
+        let own = item.reference.as_deref().filter(|reference| reference.starts_with(REFERENCE_MARK));
+        item.workflow_status == DRAFT && own.is_some_and(|own| !references.iter().any(|of| of == own))
+    };
+    let items = context.procore.open_punch_items(project, location).await?;
+    Ok(OpenItems::new(items.into_iter().filter(|item| !undecided(item)).map(|item| OpenItem {
+        id: item.id,
+        position: item.position,
+        location: item.location(),
+        trade: item.trade(),
+        title: item.name,
+        reference: item.reference,
+    })))
+}
