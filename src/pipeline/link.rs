@@ -46,9 +46,8 @@ pub async fn run(
 /// The item that the photos of `card` belong to; `None` for what was thrown out.
 fn target(card: &Card) -> Option<PunchItemId> {
     match (card.state, card.held.as_ref().map(|held| held.by)) {
-        (FindingState::Rejected, _) => None,
+        (FindingState::Rejected, _) | (FindingState::Proposed, Some(Keeper::Mute(_))) => None,
         (FindingState::Proposed, Some(Keeper::OpenItem(item))) => Some(item),
-        (FindingState::Proposed, Some(Keeper::Mute(_))) => None,
         _ => card.punch_item,
     }
 }
