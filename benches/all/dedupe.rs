@@ -37,7 +37,7 @@ fn sighting(n: u64, rng: &mut ChaCha8Rng) -> Sighting {
     let second = 1_780_000_000 + rng.random_range(0..86_400 * 180);
     Sighting {
         finding: FindingId::of(PROJECT, &Sha256Digest::of(&n.to_be_bytes()), class),
-        seen_in: PhotoId::of(PROJECT, ImageId::new(n as i64)),
+        seen_in: PhotoId::of(PROJECT, ImageId::new(n.cast_signed())),
         class: DefectClass::new(class),
         location: Some(location(rng.random_range(1..=LOCATIONS))),
         taken_at: Timestamp::from_second(second).ok(),

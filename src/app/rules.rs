@@ -47,18 +47,30 @@ pub fn site(file: &str) -> anyhow::Result<Site> {
 /// Refuses a model with a class that the rules of some project do not cover: nobody could say whose work it is.
 ///
 /// # Errors
-/// Names the classes and what to add.
+/// Names the project, the classes and what to add.
 pub fn cover(rules: &RulesByProject, model: &ModelInfo) -> anyhow::Result<()> {
-    let classes: Vec<&str> = model.classes.iter().map(|class| class.name.as_str()).collect();
-    let defaults = Tagging::default_rules();
-    for tagging in rules.values().map(|rules| &rules.tagging).chain([&defaults]).take(rules.len().max(1)) {
-        let missing = tagging.missing_classes(&classes);
-        ensure!(
-            missing.is_empty(),
-            "no tagging rule covers {}: add a [class.{}] section to a file named in tagging.rules_files",
-            missing.join(", "),
-            missing[0]
-        );
+    if rules.is_empty() {
+        return cover_by(&Tagging::default_rules(), model);
     }
+    let one = |(project, rules): (&ProjectKey, &ProjectRules)| {
+        cover_by(&rules.tagging, model).with_context(|| format!("project {project}"))
+    };
+    rules.iter().try_for_each(one)
+}
+
+/// As [`cover`], for the rules of one project.
+///
+/// # Errors
+/// As [`cover`].
+pub fn cover_by(tagging: &Tagging, model: &ModelInfo) -> anyhow::Result<()> {
+    let classes: Vec<&str> = model.classes.iter().map(|class| class.name.as_str()).collect();
+    let missing = tagging.missing_classes(&classes);
+    ensure!(
+        missing.is_empty(),
+        "no tagging rule covers {} of the model {}: add a [class.{}] section to a file named in tagging.rules_files",
+        missing.join(", "),
+        model.name,
+        missing[0]
+    );
     Ok(())
 }

@@ -8,10 +8,11 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::Settings;
-use crate::app;
+use crate::app::{self, rules};
 use crate::config::Config;
 use crate::domain::picture::Picture;
-use crate::inference;
+use crate::inference::{self, package};
+use crate::pipeline::reference;
 use crate::procore::Client;
 use crate::procore::webhook::WebhookSecrets;
 use crate::store::Store;
@@ -51,6 +52,10 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         ("sign-in", people::sign_in(&config).await),
         ("privacy", people::privacy(&config)),
     ];
+    let notes = match &client {
+        Ok(client) => tagging(&config, client).await,
+        Err(_) => Ok(Vec::new()),
+    };
     let mut wrong = 0;
     for (name, line) in &checks {
         match line {
@@ -59,6 +64,16 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
                 wrong += 1;
                 println!("WRONG  {name}: {detail}");
             }
+        }
+    }
+    match notes {
+        Ok(notes) if notes.is_empty() => {
+            println!("ok     tagging: every rule finds its counterpart in Procore");
+        }
+        Ok(notes) => notes.iter().for_each(|note| println!("note   tagging: {note}")),
+        Err(error) => {
+            wrong += 1;
+            println!("WRONG  tagging: {error:#}");
         }
     }
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
@@ -83,6 +98,27 @@ fn self_test(config: &inference::Config) -> Line {
         model.runtime,
         model.licence.statement,
     ))
+}
+
+/// What of each project's rules and site file finds no counterpart in Procore. Drafts are made all the same, without
+/// what is missing.
+async fn tagging(config: &Config, client: &Client) -> anyhow::Result<Vec<String>> {
+    let rules = rules::load(&config.tagging, &config.procore.permitted())?;
+    let model = package::open(&config.inference)?;
+    let classes: Vec<&str> = model.manifest.classes.iter().map(|class| class.name.as_str()).collect();
+    let mut notes = Vec::new();
+    for (project, rules) in &rules {
+        let reference = reference::fresh(client, *project).await?;
+        let missing = rules.tagging.missing_classes(&classes);
+        anyhow::ensure!(missing.is_empty(), "no rule of project {project} covers {}", missing.join(", "));
+        let gaps = rules.tagging.gaps(&classes, &reference.catalogue);
+        notes.extend(gaps.into_iter().map(|gap| format!("project {project}: {gap}")));
+        let site = rules.site.as_ref().map(|site| site.check(&reference.locations).len());
+        if let Some(faults) = site.filter(|faults| *faults > 0) {
+            notes.push(format!("project {project}: {faults} areas of the site file are to be mended: see punchlens site check"));
+        }
+    }
+    Ok(notes)
 }
 
 async fn database(config: &Config) -> Line {

@@ -6,6 +6,7 @@ mod check_config;
 mod demo;
 mod doctor;
 mod eval;
+mod explain;
 mod fixtures;
 mod hooks;
 mod jobs;
@@ -14,6 +15,7 @@ mod runtime;
 mod scan;
 mod serve;
 mod simulate;
+mod site;
 mod users;
 
 use std::path::PathBuf;
@@ -46,6 +48,10 @@ enum Command {
     Serve(serve::Args),
     /// Check everything that the service needs and say how to mend what is wrong.
     Doctor,
+    /// Tell every rule that led to a finding's place, trade, priority and words, and what happened to it.
+    Explain(explain::Args),
+    /// Check a site file against the project's locations, and draw it.
+    Site(site::Args),
     /// List the models that can be loaded, with their licence status.
     Models,
     /// Print the effective config and where each value came from, secrets redacted.
@@ -91,7 +97,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         other => other,
     };
     let mut loaded = config::load(cli.config.as_deref())?;
-    if matches!(command, Command::Demo(_) | Command::Scan(_) | Command::Eval(_)) {
+    let reporting = matches!(
+        command,
+        Command::Demo(_) | Command::Scan(_) | Command::Eval(_) | Command::Site(_) | Command::Explain(_)
+    );
+    if reporting {
         // Their progress bar and table are the report; the log speaks up when something is wrong.
         loaded.set_default("telemetry.filter", "warn", "the command")?;
     }
@@ -102,6 +112,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Eval(args) => eval::run(&args, &loaded.config.photo, &loaded.config.inference),
         Command::Serve(args) => block_on(serve::run(args, loaded)),
         Command::Doctor => block_on(doctor::run(loaded)),
+        Command::Explain(args) => block_on(explain::run(args, loaded)),
+        Command::Site(args) => block_on(site::run(args, loaded)),
         Command::Models => Ok(models::run(&loaded.config)),
         Command::Jobs(args) => block_on(jobs::run(args, loaded)),
         Command::Hooks(args) => block_on(hooks::run(args, loaded)),

@@ -11,6 +11,7 @@ mod look;
 mod parity;
 mod record;
 mod table;
+mod tags;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -26,6 +27,7 @@ use rayon::iter::{ParallelBridge, ParallelIterator};
 use self::look::Scanner;
 use self::record::Record;
 use self::table::Summary;
+use self::tags::Tagger;
 use crate::inference::{self, ModelInfo};
 use crate::photo;
 
@@ -61,6 +63,10 @@ pub(super) struct Args {
     /// End with exit code 1 if anything was found
     #[arg(long)]
     pub fail_on_findings: bool,
+
+    /// Files that say what findings become.
+    #[command(flatten)]
+    pub tags: tags::TagArgs,
 }
 
 /// Runs the command.
@@ -85,11 +91,13 @@ pub(super) fn run(
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
     introduce(detector.model())?;
+    let tagger = Tagger::load(&args.tags, detector.model())?;
     let scanner = Scanner {
         detector: detector.as_ref(),
         limits: photo,
         annotate: args.annotate.as_deref(),
         score_map: args.score_map,
+        tagger: tagger.as_ref(),
     };
     let files = files::collect(&args.paths);
     let started = Instant::now();
@@ -282,7 +290,7 @@ mod tests {
 
     fn scanned(folder: &Path, annotate: Option<&Path>) -> Vec<Record> {
         let (limits, fake) = (photo::Limits::shipped(), Fake::new());
-        let scanner = Scanner { detector: &fake, limits: &limits, annotate, score_map: false };
+        let scanner = Scanner { detector: &fake, limits: &limits, annotate, score_map: false, tagger: None };
         let mut records = Vec::new();
         let take = |record| {
             records.push(record);

@@ -103,7 +103,7 @@ async fn check(
     }
     // Made-up codes must not make this box knock at Procore's door without end.
     let attempt = state.throttle().admit_address(peer.address, state.now()).map_err(HttpError::TooMany)?;
-    let member = procore.who(&returning.code).await.map_err(told)?;
+    let member = procore.who(&returning.code).await.map_err(|error| told(&error))?;
     attempt.was_right();
     viewer(member)
 }
@@ -124,7 +124,7 @@ fn viewer(member: Member) -> Result<Viewer, HttpError> {
     Ok(Viewer { person, rights: Rights::In(member.grants) })
 }
 
-fn told(error: procore::Error) -> HttpError {
+fn told(error: &procore::Error) -> HttpError {
     tracing::warn!(%error, "somebody could not be signed in with Procore");
     match error {
         procore::Error::Credentials { .. } => HttpError::Invalid(

@@ -90,7 +90,7 @@ impl Tls {
                 Ok(false) => {}
                 Ok(true) => tracing::info!("the TLS certificate was read again"),
                 Err(error) => {
-                    tracing::error!(%error, "the changed certificate is not used; the one before still is")
+                    tracing::error!(%error, "the changed certificate is not used; the one before still is");
                 }
             }
         }

@@ -9,6 +9,7 @@ use super::{Context, Failure};
 use crate::domain::ids::{ProjectKey, PunchItemTypeId, UserId};
 use crate::domain::place::{Location, LocationTree};
 use crate::domain::tagging::{Catalogue, Person, Trade};
+use crate::procore::{self, Client};
 
 /// What tagging may choose from in one project.
 #[derive(Debug, Clone)]
@@ -32,34 +33,62 @@ pub async fn load(context: &Context, project: ProjectKey) -> Result<Reference, F
 
 async fn catalogue(context: &Context, project: ProjectKey) -> Result<Catalogue, Failure> {
     let procore = &context.procore;
-    let trades = cached(context, project, "trades", async {
-        let listed = procore.trades(project.company).await?;
-        let trade = |trade: crate::procore::project_data::Trade| Trade {
-            id: trade.id,
-            name: trade.name,
-            active: trade.active,
-        };
-        Ok(listed.into_iter().map(trade).collect::<Vec<_>>())
-    });
-    let item_types = cached(context, project, "item_types", async {
-        let listed = procore.punch_item_types(project).await?;
-        Ok(listed.into_iter().map(|kind| (kind.id, kind.name)).collect::<Vec<(PunchItemTypeId, String)>>())
-    });
-    let managers = cached(context, project, "managers", async {
-        let listed = procore.managers(project).await?;
-        let person = |person: crate::procore::images::Person| Person {
-            id: person.id,
-            name: person.name.unwrap_or_default(),
-            login: None,
-        };
-        Ok(listed.into_iter().map(person).collect::<Vec<_>>())
-    });
+    let trades = cached(context, project, "trades", async { Ok(trades(procore, project).await?) });
+    let item_types =
+        cached(context, project, "item_types", async { Ok(item_types(procore, project).await?) });
+    let managers = cached(context, project, "managers", async { Ok(managers(procore, project).await?) });
+    let approvers = cached(context, project, "approvers", async { Ok(approvers(procore, project).await?) });
+    // The one list that nobody needs unless the rules name somebody of it.
+    let approving = !context.rules(project)?.tagging.rules().people.approver.is_empty();
     Ok(Catalogue {
         trades: trades.await?,
         item_types: item_types.await?,
         managers: managers.await?,
-        approvers: Vec::new(),
+        approvers: if approving { approvers.await? } else { Vec::new() },
     })
+}
+
+/// The project's lists as Procore has them now, for reports.
+///
+/// # Errors
+/// When Procore does not answer.
+pub async fn fresh(procore: &Client, project: ProjectKey) -> Result<Reference, procore::Error> {
+    Ok(Reference {
+        locations: LocationTree::new(procore.locations(project).await?),
+        catalogue: Catalogue {
+            trades: trades(procore, project).await?,
+            item_types: item_types(procore, project).await?,
+            managers: managers(procore, project).await?,
+            approvers: approvers(procore, project).await?,
+        },
+    })
+}
+
+async fn trades(procore: &Client, project: ProjectKey) -> Result<Vec<Trade>, procore::Error> {
+    let listed = procore.trades(project.company).await?;
+    let trade =
+        |trade: procore::project_data::Trade| Trade { id: trade.id, name: trade.name, active: trade.active };
+    Ok(listed.into_iter().map(trade).collect())
+}
+
+async fn item_types(
+    procore: &Client,
+    project: ProjectKey,
+) -> Result<Vec<(PunchItemTypeId, String)>, procore::Error> {
+    let listed = procore.punch_item_types(project).await?;
+    Ok(listed.into_iter().map(|kind| (kind.id, kind.name)).collect())
+}
+
+async fn managers(procore: &Client, project: ProjectKey) -> Result<Vec<Person>, procore::Error> {
+    Ok(procore.managers(project).await?.into_iter().map(person).collect())
+}
+
+async fn approvers(procore: &Client, project: ProjectKey) -> Result<Vec<Person>, procore::Error> {
+    Ok(procore.final_approvers(project).await?.into_iter().map(person).collect())
+}
+
+fn person(person: procore::images::Person) -> Person {
+    Person { id: person.id, name: person.name.unwrap_or_default(), login: person.login }
 }
 
 /// The service account's own user, against feedback loops.

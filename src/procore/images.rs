@@ -121,6 +121,9 @@ pub struct Person {
     /// Their name, where it is told.
     #[serde(default, deserialize_with = "lenient::opt_text")]
     pub name: Option<String>,
+    /// Their login, usually an e-mail address.
+    #[serde(default, deserialize_with = "lenient::opt_text")]
+    pub login: Option<String>,
 }
 
 /// A trade of a photo.

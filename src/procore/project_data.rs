@@ -185,6 +185,16 @@ impl Client {
         self.list("managers", Call::get(project.company, path)).await
     }
 
+    /// Who may have the last word on a punch item.
+    ///
+    /// # Errors
+    /// When any page cannot be had.
+    pub async fn final_approvers(&self, project: ProjectKey) -> Result<Vec<Person>, Error> {
+        self.permit(project)?;
+        let path = format!("/rest/v1.0/projects/{}/punch_list/available_final_approvers", project.project);
+        self.list("final approvers", Call::get(project.company, path)).await
+    }
+
     /// Who this service is in the company: what it did itself must not start new work.
     ///
     /// # Errors

@@ -66,10 +66,9 @@ pub struct PunchItem {
     /// Who manages it.
     #[serde(default, deserialize_with = "lenient::opt_object")]
     pub punch_item_manager: Option<Person>,
-    /// Photos of the Photos tool that are attached; lists do not tell.
+    // Lists tell neither photos nor comments.
     #[serde(default, deserialize_with = "lenient::side_list")]
     images: Vec<Named<ImageId>>,
-    /// What was said about it; lists do not tell.
     #[serde(default, deserialize_with = "lenient::side_list")]
     comments: Vec<Comment>,
     #[serde(default, deserialize_with = "lenient::opt_object")]

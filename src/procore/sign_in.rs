@@ -62,9 +62,10 @@ impl SignInConfig {
         let url =
             Url::parse(&self.redirect_url).map_err(|_| bad("is no URL, e.g. https://…/review/procore"))?;
         let allowed = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
-        match allowed && url.path() == "/review/procore" {
-            true => Ok(Some(url)),
-            false => Err(bad("must be https (or http://localhost) and end in /review/procore")),
+        if allowed && url.path() == "/review/procore" {
+            Ok(Some(url))
+        } else {
+            Err(bad("must be https (or http://localhost) and end in /review/procore"))
         }
     }
 }

@@ -11,6 +11,8 @@ use crate::domain::ids::{CompanyId, ProjectId, TradeId};
 
 pub(super) fn routes() -> Router<Sim> {
     const MANAGERS: &str = "/rest/v1.0/projects/{project_id}/available_punch_item_managers";
+    // Whoever may manage may approve here.
+    const APPROVERS: &str = "/rest/v1.0/projects/{project_id}/punch_list/available_final_approvers";
     Router::new()
         .route("/rest/v1.0/me", on(MethodFilter::GET, me))
         .route("/rest/v1.0/companies", on(MethodFilter::GET, companies))
@@ -19,6 +21,7 @@ pub(super) fn routes() -> Router<Sim> {
         .route("/rest/v1.0/companies/{company_id}/trades", on(MethodFilter::GET, trades))
         .route("/rest/v1.0/punch_item_types", on(MethodFilter::GET, types))
         .route(MANAGERS, on(MethodFilter::GET, managers))
+        .route(APPROVERS, on(MethodFilter::GET, managers))
 }
 
 impl World {

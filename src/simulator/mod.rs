@@ -277,6 +277,11 @@ impl Simulator {
         self.sim.remove_image(id, &Cause::person(seed::SUPERINTENDENT));
     }
 
+    /// The manager makes a punch item in Procore's own pages; `fields` as in the API. `None` if they are not valid.
+    pub fn add_punch_item(&self, project: ProjectId, fields: &Value) -> Option<PunchItemId> {
+        self.sim.person_adds(project, fields, seed::MANAGER)
+    }
+
     /// The manager changes a punch item in Procore's own pages; `fields` as in the API. Returns
     /// whether that could be done.
     pub fn edit_punch_item(&self, id: PunchItemId, fields: &Value) -> bool {

@@ -71,6 +71,26 @@ impl Shared {
         self.edit_punch_item(id, fields, &Cause::person(user)).is_ok()
     }
 
+    /// Somebody makes an item in Procore's own pages; its id, or `None` if the fields are not valid.
+    pub(super) fn person_adds(
+        &self,
+        project: ProjectId,
+        fields: &Value,
+        user: UserId,
+    ) -> Option<PunchItemId> {
+        let now = self.now();
+        let id = self.change(|world| {
+            let fields = Fields::read(world, project, fields).ok().filter(|fields| fields.name.is_some())?;
+            let mut item = blank(world, project, user, now);
+            fields.apply(&mut item);
+            let id = item.id;
+            world.punch_items.insert(id, item);
+            Some(id)
+        })?;
+        self.emit(PUNCH_ITEMS, id.value(), Change::Create, project, &Cause::person(user));
+        Some(id)
+    }
+
     /// Moves an item to the recycle bin and tells the hooks; `false` if it is not there.
     pub(super) fn bin_punch_item(&self, id: PunchItemId, cause: &Cause) -> bool {
         let now = self.now();

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::annotated;
 use super::files::Found;
 use super::record::{Failure, Milliseconds, ModelStamp, Outcome, Record, Seen};
+use super::tags::Tagger;
 use crate::domain::ids::Sha256Digest;
 use crate::inference::Detector;
 use crate::photo::{self, Limits};
@@ -16,6 +17,7 @@ pub(super) struct Scanner<'a> {
     pub(super) limits: &'a Limits,
     pub(super) annotate: Option<&'a Path>,
     pub(super) score_map: bool,
+    pub(super) tagger: Option<&'a Tagger>,
 }
 
 impl Scanner<'_> {
@@ -53,7 +55,10 @@ impl Scanner<'_> {
             annotated::write(&folder.join(file), &bytes, self.limits, &look.seen, map, self.detector.model())
                 .map_err(|message| Failure { code: "annotate", message })?;
         }
+        let model = self.detector.model();
+        let tags = self.tagger.map(|tagger| tagger.tags(path, &photo, &sha256, &look.seen, model));
         Ok(Seen {
+            tags,
             sha256,
             format: photo.format,
             size: [photo.size.width, photo.size.height],

@@ -95,8 +95,13 @@ fn check(golden: &Golden, file: &Path) {
     let config =
         Config { experimental_classes: experimental.map(|class| class.name.clone()).collect(), ..config };
     let detector = inference::load(&config).expect("the model loads");
-    let scanner =
-        Scanner { detector: detector.as_ref(), limits: &Limits::shipped(), annotate: None, score_map: false };
+    let scanner = Scanner {
+        detector: detector.as_ref(),
+        limits: &Limits::shipped(),
+        annotate: None,
+        score_map: false,
+        tagger: None,
+    };
     for (name, expected) in &golden.photos {
         let record = scanner.look(&Found::File(root().join(&golden.photos_in).join(name)));
         match record.outcome {

@@ -23,10 +23,16 @@
 //!   `{"schema":1,"file":"…","error":{"code":"…","message":"…"}}` with `code` one of `not_found`,
 //!   `unreadable`, `too_large`, `unsupported`, `broken`, `timeout`, `inference`, `annotate`.
 //!
+//! - With `--site`, `--locations`, `--trades` or `--tagging` there is `tags`: `place` in words with its evidence,
+//!   `location` as names from the root or null, `confidence` (`none`, `low`, `medium`, `high`), and `items`, one for
+//!   each class: `class`, `title`, `description`, `trade`, `priority`, `due`, and `rules`, a sentence for each that
+//!   fired.
+//!
 //! New keys may come within schema 1; none goes or changes its meaning.
 
 use serde::{Serialize, Serializer};
 
+use super::tags::Tags;
 use crate::domain::capture::CaptureInfo;
 use crate::domain::detection::{ClassScore, Detection};
 use crate::domain::ids::Sha256Digest;
@@ -96,6 +102,9 @@ pub(super) struct Seen {
     pub class_scores: Vec<ClassScore>,
     /// One entry for each region, best first.
     pub findings: Vec<Detection>,
+    /// The place, and what the findings become; only with files that say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Tags>,
     /// Which model looked.
     pub model: ModelStamp,
     /// Where the time went, in milliseconds.

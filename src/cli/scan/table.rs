@@ -6,12 +6,17 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use super::record::{Outcome, Record, Seen};
+use super::tags::{Item, Tags};
 use crate::domain::detection::DefectClass;
 
 /// What has come so far.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
     rows: Vec<[String; 6]>,
+    /// With rule files: place, title, trade, priority and due date of each, also of photos without findings.
+    tagged: Vec<[String; 5]>,
+    /// Why, photo by photo.
+    reasons: Vec<String>,
     failures: Vec<(String, String)>,
     photos: usize,
     with_findings: usize,
@@ -25,6 +30,10 @@ impl Summary {
                 self.photos += 1;
                 self.with_findings += usize::from(!seen.findings.is_empty());
                 self.rows.extend(rows(&record.file, &seen));
+                if let Some(tags) = &seen.tags {
+                    self.tagged.extend(tagged_rows(&record.file, tags));
+                    self.reasons.push(reasons(&record.file, tags));
+                }
             }
             Outcome::Failed { error } => self.failures.push((record.file, error.message)),
         }
@@ -47,6 +56,10 @@ impl Summary {
         } else {
             self.findings_table().to_string()
         };
+        if !self.tagged.is_empty() {
+            let why = self.reasons.join("\n");
+            text.extend(["\n\n", &self.tagged_table().to_string(), "\n\nWhy:\n", &why]);
+        }
         for (file, message) in &self.failures {
             text.extend(["\n", file, ": not looked at: ", message]);
         }
@@ -66,6 +79,14 @@ impl Summary {
         table
     }
 
+    fn tagged_table(&self) -> Table {
+        let mut table = Table::new();
+        table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(["Photo", "Would become", "Trade", "Priority", "Due"]);
+        table.add_rows(&self.tagged);
+        table
+    }
+
     /// The numbers in a line.
     pub(super) fn words(&self, elapsed: Duration) -> String {
         let Self { photos, with_findings, failures, .. } = self;
@@ -77,6 +98,32 @@ impl Summary {
             failures.len()
         )
     }
+}
+
+/// One row for each punch item that the photo would become; one with dashes where it would become none.
+fn tagged_rows(file: &str, tags: &Tags) -> Vec<[String; 5]> {
+    let dash = || "–".to_owned();
+    if tags.items.is_empty() {
+        return vec![[file.to_owned(), dash(), dash(), dash(), dash()]];
+    }
+    let row = |item: &Item| {
+        let trade = item.trade.clone().unwrap_or_else(|| "none".into());
+        let due = item.due.map_or_else(dash, |day| day.to_string());
+        [file.to_owned(), item.title.clone(), trade, item.priority.to_string(), due]
+    };
+    tags.items.iter().map(row).collect()
+}
+
+/// The photo's place, and each rule that fired for each of its items.
+fn reasons(file: &str, tags: &Tags) -> String {
+    let mut text = format!("{file}\n  Place: {}", tags.place);
+    for item in &tags.items {
+        text.extend(["\n  ", item.title.as_str()]);
+        for rule in &item.rules {
+            text.extend(["\n    ", rule.as_str()]);
+        }
+    }
+    text
 }
 
 /// One row for each class that was found, best first.

@@ -31,6 +31,13 @@ impl LocationTree {
         tree
     }
 
+    /// A tree from text: a path on each line, e.g. `Building A>Floor 2`; empty lines and those that begin with `#` are
+    /// left out. The ids are the lines' numbers.
+    pub fn from_lines(text: &str) -> Self {
+        let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim_start().starts_with('#'));
+        Self::new(lines.map(|(number, line)| Location::from_name(LocationId::new(number), line)).collect())
+    }
+
     /// This tree with `paths` that it lacks. They have ids that Procore never gives, see [`Location::is_missing`], and
     /// must be made there before anything can refer to them.
     #[must_use]
@@ -147,6 +154,13 @@ mod tests {
         assert_eq!(found(""), None);
         assert_eq!(found("Roof"), None, "two nodes differ by case alone: neither is meant for sure");
         assert_eq!(tree.by_id(LocationId::new(5)).map(Location::words), Some("Building B".into()));
+    }
+
+    #[test]
+    fn trees_are_read_from_lines() {
+        let tree = LocationTree::from_lines("# ours\nBuilding A\n\n Building A > Floor 2 \n");
+        assert_eq!(tree.locations().len(), 2);
+        assert_eq!(tree.by_name("Building A>Floor 2").map(|node| node.id.value()), Some(4));
     }
 
     #[test]

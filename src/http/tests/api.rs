@@ -84,7 +84,8 @@ fn the_document_tells_of_every_route_and_of_no_other() {
 fn every_code_of_a_problem_is_told() {
     let told = OPENAPI["components"]["schemas"]["Problem"]["properties"]["code"]["enum"].as_array();
     let told: BTreeSet<&str> = told.expect("codes").iter().filter_map(serde_json::Value::as_str).collect();
-    let real: BTreeSet<&str> = crate::http::error::every().iter().map(|error| error.code()).collect();
+    let real: BTreeSet<&str> =
+        crate::http::error::every().iter().map(crate::http::error::HttpError::code).collect();
     assert_eq!(told, real);
 }
 
@@ -92,7 +93,7 @@ fn every_code_of_a_problem_is_told() {
 async fn every_operation_needs_a_token_and_exists() {
     let site = Site::new().await;
     for (method, path) in OPERATIONS {
-        let filled = path.replace('{', "").replace('}', "");
+        let filled = path.replace(['{', '}'], "");
         let method: Method = method.to_uppercase().parse().expect("a method");
         let answer = site.ask(method.clone(), &filled).send().await;
         let open = *path == "/api/v1/openapi.json";
