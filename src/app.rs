@@ -1,47 +1,45 @@
 //! The composition root: config to a running service.
 
+pub mod doctor;
+mod health;
+pub mod hooks;
 pub mod rules;
 
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use jiff::Timestamp;
-use secrecy::SecretString;
-use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::health::Watched;
 use crate::config::Config;
 use crate::domain::detection::DefectClass;
 use crate::domain::ids::ProjectKey;
 use crate::domain::job::Job;
 use crate::domain::tagging::Tagging;
-use crate::http::{self, Check, CheckState, Health, ReviewKey, Tls};
+use crate::http::{self, ReviewKey, Tls};
 use crate::inference::{self, Detector, ModelInfo};
 use crate::pipeline::{self, Context, worker};
-use crate::procore::hooks::{Synced, Wanted};
-use crate::procore::webhook::{self, WebhookSecrets};
+use crate::procore::webhook::{self, SecretKeeper};
 use crate::procore::{self, Client};
-use crate::store::{QueueStats, Store};
+use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 
 /// How often what is past its retention is deleted.
 const PRUNE_EVERY: Duration = Duration::from_hours(1);
 
-/// How often the queue's gauges are set.
-const GAUGES_EVERY: Duration = Duration::from_secs(5);
-
 /// Everything wired, not yet listening.
 pub struct App {
     context: Arc<Context>,
     config: Config,
-    secrets: WebhookSecrets,
+    secrets: Arc<SecretKeeper>,
     key: ReviewKey,
     sign_in: Option<procore::SignIn>,
     tls: Option<Tls>,
-    queue: Arc<RwLock<Option<QueueStats>>>,
+    watched: Arc<RwLock<Option<Watched>>>,
 }
 
 impl App {
@@ -60,9 +58,21 @@ impl App {
     /// # Errors
     /// As [`App::build`].
     pub async fn assemble(config: &Config, detector: Arc<dyn Detector>) -> anyhow::Result<Self> {
+        Self::assemble_at(config, detector, Timestamp::now).await
+    }
+
+    /// Builds the service around a given detector, to live by `clock`.
+    ///
+    /// # Errors
+    /// As [`App::build`].
+    pub async fn assemble_at(
+        config: &Config,
+        detector: Arc<dyn Detector>,
+        clock: fn() -> Timestamp,
+    ) -> anyhow::Result<Self> {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        let store = Store::open(&config.store, Timestamp::now()).await?;
-        let secrets = WebhookSecrets::read(&config.webhook, credentials.as_deref())?;
+        let store = Store::open(&config.store, clock()).await?;
+        let secrets = Arc::new(SecretKeeper::read(&config.webhook, credentials.clone())?);
         let key = ReviewKey::load_or_create(&key_file(config)?)?;
         let procore = Client::new(&config.procore, credentials.as_deref())?;
         let sign_in = procore::SignIn::new(&procore, credentials.as_deref())?;
@@ -75,15 +85,17 @@ impl App {
             rules,
             zone: config.review.zone()?,
             store,
+            hook_namespace: (!config.webhook.public_url.is_empty()).then(|| config.webhook.namespace.clone()),
+            descriptions: pipeline::describe::Descriptions::default(),
             detector,
             limits: config.photo.clone(),
             metrics,
             in_flight: pipeline::in_flight(&config.pipeline),
-            clock: Timestamp::now,
+            clock,
         };
         let (context, config) = (Arc::new(context), config.clone());
         let tls = Tls::load(&config.http)?;
-        Ok(Self { context, config, secrets, key, sign_in, tls, queue: Arc::default() })
+        Ok(Self { context, config, secrets, key, sign_in, tls, watched: Arc::default() })
     }
 
     /// The durable store, for reports.
@@ -110,30 +122,16 @@ impl App {
         Ok(self.context.store.has_accounts().await?)
     }
 
-    /// Makes or mends the hook of every permitted project.
+    /// See [`hooks::sync`].
     ///
     /// # Errors
     /// When there is no public address, no secret, or Procore refuses.
-    pub async fn sync_hooks(&self) -> anyhow::Result<Vec<Synced>> {
-        let destination = &self.config.webhook.public_url;
-        ensure!(!destination.is_empty(), "webhook.public_url is empty: Procore cannot reach this box");
-        let authorization = self.authorization()?;
-        let mut synced = Vec::new();
-        for project in self.context.procore.config().permitted() {
-            let wanted = Wanted {
-                namespace: &self.config.webhook.namespace,
-                destination_url: destination,
-                authorization,
-            };
-            synced.push(self.context.procore.sync_hook(project, wanted).await?);
-        }
-        Ok(synced)
-    }
-
-    fn authorization(&self) -> anyhow::Result<&SecretString> {
-        self.secrets
+    pub async fn sync_hooks(&self) -> anyhow::Result<Vec<hooks::Outcome>> {
+        let secrets = self.secrets.secrets();
+        let authorization = secrets
             .current()
-            .context("webhook.authorization is not set: nothing would tell a delivery from a forgery")
+            .context("webhook.authorization is not set: nothing would tell a delivery from a forgery")?;
+        hooks::sync(&self.context.procore, &self.config.webhook, authorization).await
     }
 
     /// Serves on `listener` and works until `stop` is cancelled; then finishes or returns what it holds.
@@ -142,15 +140,16 @@ impl App {
     /// When the store cannot be reached at the start.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
         let owner = owner();
-        self.context.store.reclaim_own(&owner, Timestamp::now()).await?;
+        self.context.store.reclaim_own(&owner, self.context.now()).await?;
         self.load_sightings().await?;
         let router = http::router(self.state(&stop)?);
         let server = http::serve(listener, self.tls.clone(), router, &self.config.http, stop.clone());
         let workers = worker::run(Arc::clone(&self.context), owner, stop.clone());
         let sweeps = self.sweep(&stop);
-        let gauges = self.watch_queue(&stop);
+        let gauges = self.watch(&stop);
         let pruning = self.prune(&stop);
-        tokio::join!(server, workers, sweeps, gauges, pruning);
+        let secrets = self.reload_secrets(&stop);
+        tokio::join!(server, workers, sweeps, gauges, pruning, secrets);
         self.context.store.close().await;
         Ok(())
     }
@@ -165,9 +164,9 @@ impl App {
     }
 
     fn state(&self, stop: &CancellationToken) -> anyhow::Result<http::State> {
-        let (secrets, metrics, clock) =
-            (self.secrets.clone(), self.context.metrics.clone(), self.context.clock);
-        let (model, queue) = (self.model().clone(), Arc::clone(&self.queue));
+        let (secrets, signing) = (Arc::clone(&self.secrets), Arc::clone(&self.secrets));
+        let (metrics, clock) = (self.context.metrics.clone(), self.context.clock);
+        let (model, watched) = (self.model().clone(), Arc::clone(&self.watched));
         let context = Arc::clone(&self.context);
         let spare = Tagging::default_rules().rules().mute;
         let mute_rules = move |project: ProjectKey| {
@@ -176,13 +175,14 @@ impl App {
         Ok(http::State::new(http::Parts {
             store: self.context.store.clone(),
             webhook: http::Webhook {
-                accept: Arc::new(move |authorization, signature, body| {
-                    secrets.accept(authorization, signature, body)
-                }),
+                authorized: Arc::new(move |authorization| secrets.authorized(authorization)),
+                signed: Arc::new(move |signature, body| signing.signed(signature, body)),
                 dedupe_key: |body| webhook::parse(body).dedupe_key,
                 signature_header: self.config.webhook.hmac_header.parse().context("webhook.hmac_header")?,
             },
-            health: Arc::new(move || health(&model, queue.read().ok().and_then(|stats| *stats).as_ref())),
+            health: Arc::new(move || {
+                health::report(&model, watched.read().ok().and_then(|seen| seen.clone()).as_ref())
+            }),
             metrics: Arc::new(move || metrics.text()),
             clock: Arc::new(clock),
             projects: self.context.procore.config().permitted(),
@@ -200,7 +200,9 @@ impl App {
 
     /// Queues a sweep of every permitted project, at once and then at the configured interval.
     async fn sweep(&self, stop: &CancellationToken) {
-        let every = Duration::from_secs(self.config.pipeline.sweep_every_s);
+        let config = &self.config.pipeline;
+        let polling = self.context.hook_namespace.is_none();
+        let every = Duration::from_secs(if polling { config.poll_every_s } else { config.sweep_every_s });
         if every.is_zero() {
             return;
         }
@@ -218,6 +220,17 @@ impl App {
         }
     }
 
+    /// Reads the webhook's secrets again now and then: one that was retired is refused from there on.
+    async fn reload_secrets(&self, stop: &CancellationToken) {
+        let every = Duration::from_secs(self.config.webhook.reload_s);
+        while !every.is_zero() && !stop.is_cancelled() {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(every) => self.secrets.refresh(),
+            }
+        }
+    }
+
     /// Deletes what is kept for review longer, or larger, than `[store]` says.
     async fn prune(&self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
@@ -227,31 +240,6 @@ impl App {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(PRUNE_EVERY) => {}
-            }
-        }
-    }
-
-    async fn watch_queue(&self, stop: &CancellationToken) {
-        while !stop.is_cancelled() {
-            match self.context.store.queue_stats(self.context.now()).await {
-                Ok(stats) => {
-                    let states = [
-                        ("ready", stats.ready),
-                        ("delayed", stats.delayed),
-                        ("running", stats.running),
-                        ("parked", stats.parked),
-                        ("dead", stats.dead),
-                    ];
-                    self.context.metrics.queue(&states, stats.oldest_ready);
-                    if let Ok(mut last) = self.queue.write() {
-                        *last = Some(stats);
-                    }
-                }
-                Err(error) => tracing::error!(%error, "the queue cannot be counted"),
-            }
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = tokio::time::sleep(GAUGES_EVERY) => {}
             }
         }
     }
@@ -268,42 +256,4 @@ fn key_file(config: &Config) -> Result<PathBuf, crate::store::Error> {
         return Ok(named.clone());
     }
     Ok(config.store.file()?.with_file_name("review.key"))
-}
-
-fn health(model: &ModelInfo, queue: Option<&QueueStats>) -> Health {
-    let provider = &model.provider;
-    let mut checks = vec![Check::ok("model", format!("{}, warmed up", model.label())).with_facts(json!({
-        "name": model.name,
-        "version": model.version,
-        "sha256": model.sha256,
-        "runtime": model.runtime,
-        "sessions": model.sessions,
-        "provider_asked": provider.asked.name(),
-        "provider_got": provider.got.name(),
-        "provider_why": provider.why,
-    }))];
-    if let Some(queue) = queue {
-        let waiting = queue.parked + queue.dead;
-        let facts = json!({ "ready": queue.ready, "running": queue.running, "parked": queue.parked, "dead": queue.dead });
-        let check = if waiting == 0 {
-            Check::ok("queue", "no job waits for a person")
-        } else {
-            Check::ok("queue", format!("{waiting} jobs wait for a person: see punchlens jobs"))
-                .with_status(CheckState::Degraded)
-        };
-        checks.push(check.with_facts(facts));
-    }
-    Health { checks }
-}
-
-/// Reads Procore's answer to "who am I" for the first permitted project, for `doctor`.
-///
-/// # Errors
-/// When Procore does not answer or refuses.
-pub async fn whoami(client: &Client) -> Result<String, procore::Error> {
-    let Some(project) = client.config().permitted().first().copied() else {
-        return Ok("no project is permitted".to_owned());
-    };
-    let me = client.me(project.company).await?;
-    Ok(me.name.unwrap_or_else(|| me.id.to_string()))
 }

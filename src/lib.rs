@@ -35,6 +35,7 @@
 //!
 //! [`simulator`] (a stand-in for Procore), [`fixtures`] (painted photos) and [`evaluation`] (a model held against
 //! labelled pictures) stand apart: the service never uses them.
+//! So does [`fuzzing`], which hands what strangers may send to everything that reads it.
 //!
 //! What is deliberately *not* there, each held by `tests/it/tidy.rs`, clippy or the start-up:
 //!
@@ -74,6 +75,7 @@ pub mod config;
 pub mod domain;
 pub mod evaluation;
 pub mod fixtures;
+pub mod fuzzing;
 pub mod http;
 pub mod inference;
 pub mod photo;

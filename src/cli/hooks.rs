@@ -1,13 +1,12 @@
 //! `punchlens hooks`: the webhooks of the permitted projects in Procore.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 
 use super::Settings;
-use crate::domain::ids::ProjectKey;
-use crate::procore::hooks::Wanted;
+use crate::app::hooks;
 use crate::procore::webhook::WebhookSecrets;
 use crate::procore::{Client, WebhookConfig};
 
@@ -24,6 +23,12 @@ enum Action {
     Sync,
     /// List this service's hooks.
     List,
+    /// Give every hook a new authorization value; the service accepts both until it is told to retire the old one.
+    Rotate {
+        /// End the rotation: the old value is no longer accepted. Procore repeats a delivery for up to 12 hours.
+        #[arg(long)]
+        retire: bool,
+    },
     /// Remove this service's hooks.
     Remove,
 }
@@ -36,50 +41,65 @@ pub(super) async fn run(args: Args, settings: Settings) -> anyhow::Result<ExitCo
     );
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let client = Client::new(&config.procore, credentials.as_deref())?;
-    let secrets = WebhookSecrets::read(&config.webhook, credentials.as_deref())?;
-    for project in config.procore.permitted() {
-        match args.action {
-            Action::Sync => sync(&client, project, &config.webhook, &secrets).await?,
-            Action::List => list(&client, project, &config.webhook).await?,
-            Action::Remove => remove(&client, project, &config.webhook).await?,
+    let webhook = &config.webhook;
+    match args.action {
+        Action::Sync => sync(&client, webhook, credentials.as_deref()).await?,
+        Action::List => {
+            for (scope, hook) in hooks::list(&client, &webhook.namespace).await? {
+                let state = if hook.disabled { "disabled" } else { "active" };
+                println!("{scope}: hook {} to {} ({state})", hook.id, hook.destination_url);
+            }
+        }
+        Action::Rotate { retire: false } => rotate(&client, webhook, credentials.as_deref()).await?,
+        Action::Rotate { retire: true } => {
+            hooks::retire(&client, webhook, credentials.as_deref()).await?;
+            println!("The value before is retired: the service refuses it within {} s.", webhook.reload_s);
+        }
+        Action::Remove => {
+            for (scope, hook) in hooks::remove(&client, &webhook.namespace).await? {
+                println!("{scope}: hook {} removed", hook.id);
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn sync(
-    client: &Client,
-    project: ProjectKey,
-    webhook: &WebhookConfig,
-    secrets: &WebhookSecrets,
-) -> anyhow::Result<()> {
-    ensure!(!webhook.public_url.is_empty(), "webhook.public_url is empty: Procore cannot reach this box");
-    let wanted = Wanted {
-        namespace: &webhook.namespace,
-        destination_url: &webhook.public_url,
-        authorization: secrets.current().context("webhook.authorization is not set")?,
-    };
-    let synced = client.sync_hook(project, wanted).await?;
-    let how = if synced.created { "made" } else { "in place" };
-    println!("{project}: hook {} {how}, {} triggers added", synced.hook.id, synced.added.len());
-    for trigger in &synced.unavailable {
-        println!("{project}: Procore does not offer {} {} here", trigger.resource, trigger.event);
+async fn sync(client: &Client, webhook: &WebhookConfig, credentials: Option<&Path>) -> anyhow::Result<()> {
+    let secrets = WebhookSecrets::read(webhook, credentials)?;
+    let authorization = secrets.current().context("webhook.authorization is not set")?;
+    for hooks::Outcome { scope, synced } in hooks::sync(client, webhook, authorization).await? {
+        let synced = match synced {
+            Ok(synced) => synced,
+            Err(error) => {
+                println!("{scope}: no hook, so its trades are read again now and then ({error})");
+                continue;
+            }
+        };
+        let how = if synced.created { "made" } else { "in place" };
+        println!("{scope}: hook {} {how}, {} triggers added", synced.hook.id, synced.added.len());
+        if synced.hook.disabled {
+            println!(
+                "{scope}: somebody switched it off in Procore; hooks remove and hooks sync make a new one"
+            );
+        }
+        for trigger in &synced.unavailable {
+            println!("{scope}: Procore does not offer {} {} here", trigger.resource, trigger.event);
+        }
+        for stray in &synced.strays {
+            println!("{scope}: hook {} in our namespace leads to {}", stray.id, stray.destination_url);
+        }
     }
     Ok(())
 }
 
-async fn list(client: &Client, project: ProjectKey, webhook: &WebhookConfig) -> anyhow::Result<()> {
-    for hook in client.hooks(project, &webhook.namespace).await? {
-        let state = if hook.disabled { "disabled" } else { "active" };
-        println!("{project}: hook {} to {} ({state})", hook.id, hook.destination_url);
+async fn rotate(client: &Client, webhook: &WebhookConfig, credentials: Option<&Path>) -> anyhow::Result<()> {
+    let rotated = hooks::rotate(client, webhook, credentials).await?;
+    if let Some(file) = rotated.file.as_ref().filter(|_| !rotated.resumed) {
+        println!("New value in {}, the old one beside it.", file.display());
     }
-    Ok(())
-}
-
-async fn remove(client: &Client, project: ProjectKey, webhook: &WebhookConfig) -> anyhow::Result<()> {
-    for hook in client.hooks(project, &webhook.namespace).await? {
-        client.remove_hook(project, &hook).await?;
-        println!("{project}: hook {} removed", hook.id);
+    for (scope, hook) in &rotated.hooks {
+        println!("{scope}: hook {} carries the new value", hook.id);
     }
+    println!("Both values are accepted. After 12 hours: punchlens hooks rotate --retire");
     Ok(())
 }

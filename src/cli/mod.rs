@@ -1,6 +1,7 @@
 //! The subcommands. Nothing here decides anything: each reads its arguments, builds what it needs and reports.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to the person who typed it")]
 
+mod audit;
 mod browser;
 mod check_config;
 mod demo;
@@ -11,6 +12,7 @@ mod fixtures;
 mod hooks;
 mod jobs;
 mod models;
+mod projects;
 mod runtime;
 mod scan;
 mod serve;
@@ -62,6 +64,10 @@ enum Command {
     Hooks(hooks::Args),
     /// Make or change accounts and API tokens; see who is signed in.
     Users(users::Args),
+    /// List the permitted projects, or let one go on that was stopped.
+    Projects(projects::Args),
+    /// Check the chain of evidence, or export packs of it.
+    Audit(audit::Args),
     /// Find or fetch ONNX Runtime.
     Runtime(runtime::Args),
     /// Run the Procore simulator as a process of its own.
@@ -118,6 +124,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Jobs(args) => block_on(jobs::run(args, loaded)),
         Command::Hooks(args) => block_on(hooks::run(args, loaded)),
         Command::Users(args) => block_on(users::run(args, loaded)),
+        Command::Projects(args) => block_on(projects::run(args, loaded)),
+        Command::Audit(args) => block_on(audit::run(args, loaded)),
         Command::Runtime(args) => runtime::run(&args, &loaded.config),
         Command::Simulate(args) => {
             block_on(async { simulate::run(&args, &mut std::io::stdout()).await.map(|()| ExitCode::SUCCESS) })

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
-use crate::app::App;
+use crate::app::{App, hooks};
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
@@ -44,8 +44,15 @@ pub(super) async fn run(args: Args, settings: Settings) -> anyhow::Result<ExitCo
         println!("Others can't sign in yet: make accounts with punchlens users add LOGIN");
     }
     if args.sync_hooks {
-        for synced in app.sync_hooks().await? {
-            tracing::info!(hook.id = synced.hook.id, created = synced.created, "webhook in place");
+        for hooks::Outcome { scope, synced } in app.sync_hooks().await? {
+            match synced {
+                Ok(synced) => {
+                    tracing::info!(%scope, hook.id = synced.hook.id, created = synced.created, "webhook in place");
+                }
+                Err(error) => {
+                    tracing::warn!(%scope, %error, "no webhook; what it would tell is asked for now and then");
+                }
+            }
         }
     }
     let stop = CancellationToken::new();

@@ -48,6 +48,48 @@ pub struct RoutingPolicy<'a> {
     pub own_application: &'a str,
 }
 
+/// A list of Procore's that is kept with an age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum List {
+    /// The location tree.
+    Locations,
+    /// The company's trades.
+    Trades,
+    /// The types of punch items.
+    ItemTypes,
+    /// The people who may manage punch items.
+    Managers,
+    /// The people who may approve punch items.
+    Approvers,
+    /// Who this service is.
+    OwnUser,
+}
+
+impl List {
+    /// The stable name in the store.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Locations => "locations",
+            Self::Trades => "trades",
+            Self::ItemTypes => "item_types",
+            Self::Managers => "managers",
+            Self::Approvers => "approvers",
+            Self::OwnUser => "own_user",
+        }
+    }
+
+    /// The list whose rows Procore calls `resource`.
+    fn of(resource: &str) -> Option<Self> {
+        match resource {
+            "Locations" => Some(Self::Locations),
+            "Trades" => Some(Self::Trades),
+            "Punch Item Types" => Some(Self::ItemTypes),
+            _ => None,
+        }
+    }
+}
+
 /// What an event calls for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -58,8 +100,10 @@ pub enum Route {
     ForgetPhoto(ProjectKey, ImageId),
     /// Somebody changed a punch item; it may be one of ours.
     PunchItemChanged(ProjectKey, PunchItemId),
-    /// Locations, trades or types changed: read them again.
-    RefreshReference(ProjectKey),
+    /// A project's list changed: read it again.
+    RefreshList(ProjectKey, List),
+    /// A list that all projects of a company have in common changed.
+    RefreshCompanyList(CompanyId, List),
     /// Nothing, and why.
     Ignore(String),
 }
@@ -67,7 +111,11 @@ pub enum Route {
 /// Decides what `event` calls for.
 pub fn route(event: &Event, policy: &RoutingPolicy<'_>) -> Route {
     let Some(project) = event.project else {
-        return Route::Ignore("company-level event".into());
+        let ours = policy.permitted.iter().any(|project| project.company == event.company);
+        return match List::of(&event.resource).filter(|_| ours) {
+            Some(list) => Route::RefreshCompanyList(event.company, list),
+            None => Route::Ignore("company-level event".into()),
+        };
     };
     let project = ProjectKey { company: event.company, project };
     if !policy.permitted.contains(&project) {
@@ -84,8 +132,10 @@ pub fn route(event: &Event, policy: &RoutingPolicy<'_>) -> Route {
         ("Punch Items", Change::Update | Change::Delete) if !ours => {
             Route::PunchItemChanged(project, PunchItemId::new(event.resource_id))
         }
-        ("Locations" | "Trades" | "Punch Item Types", _) => Route::RefreshReference(project),
-        (resource, change) => Route::Ignore(format!("{resource} {change:?} needs nothing")),
+        (resource, change) => match List::of(resource) {
+            Some(list) => Route::RefreshList(project, list),
+            None => Route::Ignore(format!("{resource} {change:?} needs nothing")),
+        },
     }
 }
 
@@ -126,6 +176,18 @@ mod tests {
         assert_eq!(routed(&event("Images", Change::Create)), photo);
         assert_eq!(routed(&event("Images", Change::Update)), photo);
         assert_eq!(routed(&event("Images", Change::Delete)), Route::ForgetPhoto(PROJECT, ImageId::new(41)));
+    }
+
+    #[test]
+    fn lists_are_read_again_when_they_change() {
+        let trades = event("Trades", Change::Create);
+        assert_eq!(routed(&trades), Route::RefreshList(PROJECT, List::Trades));
+        let of_company = Event { project: None, ..trades };
+        assert_eq!(routed(&of_company), Route::RefreshCompanyList(PROJECT.company, List::Trades));
+        let of_strangers = Event { company: CompanyId::new(9), ..of_company };
+        assert!(ignored(&of_strangers));
+        let places = event("Locations", Change::Other("moved".into()));
+        assert_eq!(routed(&places), Route::RefreshList(PROJECT, List::Locations));
     }
 
     #[test]

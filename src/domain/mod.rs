@@ -10,6 +10,7 @@ pub mod dedupe;
 pub mod delivery;
 pub mod detection;
 pub mod event;
+pub mod evidence;
 pub mod finding;
 pub mod gate;
 pub mod geometry;

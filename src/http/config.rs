@@ -28,8 +28,10 @@ pub struct HttpConfig {
     pub header_max_bytes: usize,
     /// Milliseconds that a request may take as a whole.
     pub request_timeout_ms: u64,
-    /// The most bytes of a webhook's body.
+    /// The most bytes that are kept of a webhook's body.
     pub webhook_max_bytes: usize,
+    /// Deliveries at once.
+    pub webhook_max_at_once: usize,
     /// The most bytes of a form or an API request.
     pub form_max_bytes: usize,
     /// Milliseconds that open requests may go on while stopping.

@@ -37,14 +37,13 @@ pub use crate::http::session::{Secret, tidy_name};
 pub use crate::http::sign_in::TOKEN_PREFIX;
 pub use crate::http::state::{Parts, State};
 pub use crate::http::tls::{Tls, TlsError};
-pub use crate::http::webhooks::{Authenticator, Webhook};
+pub use crate::http::webhooks::{Authenticator, Verifier, Webhook};
 
 /// Every route of the service.
 pub fn router(state: State) -> Router {
     let forms = DefaultBodyLimit::max(state.http().form_max_bytes);
-    let webhooks = DefaultBodyLimit::max(state.http().webhook_max_bytes);
     Router::new()
-        .route("/procore/events", post(webhooks::receive).layer(webhooks))
+        .route("/procore/events", post(webhooks::receive))
         .route("/livez", get(ops::live))
         .route("/readyz", get(ops::ready))
         .route("/metrics", get(ops::metrics))

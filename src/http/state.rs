@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::dedupe::Muting;
@@ -63,6 +63,7 @@ struct Inner {
     parts: Parts,
     throttle: Throttle,
     password_checks: Semaphore,
+    deliveries: Semaphore,
 }
 
 impl State {
@@ -75,7 +76,8 @@ impl State {
             sign_in.failures_window_s,
         );
         let password_checks = Semaphore::new(sign_in.password.at_once.max(1));
-        Self(Arc::new(Inner { parts, throttle, password_checks }))
+        let deliveries = Semaphore::new(parts.http.webhook_max_at_once);
+        Self(Arc::new(Inner { parts, throttle, password_checks, deliveries }))
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -84,6 +86,11 @@ impl State {
 
     pub(crate) fn webhook(&self) -> &Webhook {
         &self.0.parts.webhook
+    }
+
+    /// Room for the body of one more delivery; `None` when there are too many.
+    pub(crate) fn place_for_delivery(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.deliveries.try_acquire().ok()
     }
 
     pub(crate) fn health(&self) -> Health {

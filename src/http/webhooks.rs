@@ -3,24 +3,29 @@
 use std::fmt;
 use std::sync::Arc;
 
-use axum::body::Bytes;
+use axum::body::Body;
 use axum::extract;
-use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
 
 use crate::http::State;
 use crate::http::error::HttpError;
 use crate::store::{NewDelivery, Received};
 
-/// Says whether a delivery with this `Authorization`, this signature and this body is genuine.
-pub type Authenticator = dyn Fn(Option<&[u8]>, Option<&[u8]>, &[u8]) -> bool + Send + Sync;
+/// Says whether a delivery with this `Authorization` may be genuine.
+pub type Authenticator = dyn Fn(Option<&[u8]>) -> bool + Send + Sync;
+
+/// Says whether this signature is one of this body, where signatures are asked for.
+pub type Verifier = dyn Fn(Option<&[u8]>, &[u8]) -> bool + Send + Sync;
 
 /// Who may deliver events.
 #[derive(Clone)]
 pub struct Webhook {
-    /// Tells genuine deliveries from forgeries.
-    pub accept: Arc<Authenticator>,
+    /// Tells genuine deliveries from forgeries before a byte of the body is read.
+    pub authorized: Arc<Authenticator>,
+    /// Tells them by their body.
+    pub signed: Arc<Verifier>,
     /// What makes a body the same delivery when it comes again.
     pub dedupe_key: fn(&[u8]) -> String,
     /// The header with the signature that a gateway in front adds.
@@ -38,19 +43,30 @@ impl fmt::Debug for Webhook {
 pub(super) async fn receive(
     extract::State(state): extract::State<State>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) => return refuse(&HttpError::unreadable(rejection.status(), "unreadable body")),
-    };
     let webhook = state.webhook();
     let value = |name: &HeaderName| headers.get(name).map(HeaderValue::as_bytes);
-    if !(webhook.accept)(value(&header::AUTHORIZATION), value(&webhook.signature_header), &body) {
-        tracing::warn!(size_bytes = body.len(), "a delivery with a wrong or missing secret was refused");
+    if !(webhook.authorized)(value(&header::AUTHORIZATION)) {
+        tracing::warn!("a delivery with a wrong or missing secret was refused");
         return refuse(&HttpError::Unauthorized);
     }
-    let delivery = NewDelivery { dedupe_key: (webhook.dedupe_key)(&body), body: body.into() };
+    // Held until the answer: as many bodies are in memory as there are places.
+    let Some(_place) = state.place_for_delivery() else {
+        tracing::warn!("too many deliveries at once: one was put off");
+        return refuse(&HttpError::Unavailable);
+    };
+    let Ok((body, cut)) = read(body, state.http().webhook_max_bytes).await else {
+        return refuse(&HttpError::Invalid("unreadable body".to_owned()));
+    };
+    if !(webhook.signed)(value(&webhook.signature_header), &body) {
+        tracing::warn!(size_bytes = body.len(), "a delivery with a wrong or missing signature was refused");
+        return refuse(&HttpError::Unauthorized);
+    }
+    if cut {
+        tracing::warn!(kept_bytes = body.len(), "an oversized delivery is kept in part");
+    }
+    let delivery = NewDelivery { dedupe_key: (webhook.dedupe_key)(&body), body };
     match state.store().receive(&delivery, state.now()).await {
         Ok(Received::Stored(id)) => tracing::debug!(delivery.id = id.0, "a delivery was stored"),
         Ok(Received::Duplicate) => tracing::debug!("a delivery came again"),
@@ -60,6 +76,20 @@ pub(super) async fn receive(
         }
     }
     StatusCode::NO_CONTENT.into_response()
+}
+
+/// The first `most` bytes of the body, and whether there were more. Those are read and dropped, because a
+/// refusal would stall everything behind this delivery.
+async fn read(body: Body, most: usize) -> Result<(Vec<u8>, bool), axum::Error> {
+    let (mut kept, mut cut) = (Vec::new(), false);
+    let mut stream = body.into_data_stream();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk?;
+        let room = (most - kept.len()).min(chunk.len());
+        kept.extend_from_slice(&chunk[..room]);
+        cut |= room < chunk.len();
+    }
+    Ok((kept, cut))
 }
 
 /// No body: whoever is not authenticated learns nothing.

@@ -8,17 +8,18 @@ use serde_json::json;
 
 use super::cards::{self, Subject};
 use super::look::{LookError, Looked, look, review_picture};
-use super::{Context, Failure, reference};
+use super::{Context, Failure, describe, reference};
 use crate::domain::capture::{CaptureInfo, Known, TakenAt};
 use crate::domain::dedupe::Intake;
 use crate::domain::finding::findings;
 use crate::domain::gate::{Gate, gate};
 use crate::domain::ids::{ImageId, PhotoId, ProjectKey, Sha256Digest};
 use crate::domain::merge::merge;
+use crate::domain::retry::Disposition;
 use crate::procore;
 use crate::procore::config::PermittedProject;
 use crate::procore::images::Image;
-use crate::store::{Lease, PhotoRecord, PhotoState, StageTime, StoredPicture};
+use crate::store::{Claimed, Lease, PhotoRecord, PhotoState, StageTime, StoredPicture};
 
 /// Room that is asked for when Procore does not tell a photo's size, bytes.
 const USUAL_BYTES: u64 = 8 << 20;
@@ -29,29 +30,30 @@ const USUAL_BYTES: u64 = 8 << 20;
 /// When Procore, the store or the model does not answer; a photo that cannot be read is recorded instead.
 pub async fn run(
     context: &Context,
-    lease: &Lease,
+    claimed: &Claimed,
     project: ProjectKey,
     image: ImageId,
 ) -> Result<(), Failure> {
     let permitted = context.permitted(project)?;
     let limit = Duration::from_secs(context.config.photo_timeout_s);
-    tokio::time::timeout(limit, analyze(context, lease, permitted, image))
+    tokio::time::timeout(limit, analyze(context, claimed, permitted, image))
         .await
         .unwrap_or_else(|_| Err(Failure::retry(format!("photo {image} was not through within {limit:?}"))))
 }
 
 async fn analyze(
     context: &Context,
-    lease: &Lease,
+    claimed: &Claimed,
     permitted: PermittedProject,
     id: ImageId,
 ) -> Result<(), Failure> {
-    let project = permitted.key();
+    let (project, lease) = (permitted.key(), &claimed.lease);
     let started = Instant::now();
     let mut record = blank(project, id);
-    let image = match context.procore.image(project, id).await {
+    let image = match describe::image(context, project, id, claimed.enqueued_at).await {
         Ok(image) => image,
-        Err(procore::Error::NotFound { .. } | procore::Error::Forbidden { .. }) => {
+        // Forbidden is another matter: that is the tool or the project, and a person can mend it.
+        Err(procore::Error::NotFound { .. }) => {
             let reason = "Procore does not show it to this service: it is private or deleted".to_owned();
             return settle(context, lease, record, PhotoState::Skipped { reason }).await;
         }
@@ -74,7 +76,14 @@ async fn analyze(
 
     let _room = context.room(image.size.unwrap_or(USUAL_BYTES)).await?;
     let downloading = Instant::now();
-    let (bytes, content) = download(context, project, &image).await?;
+    let (bytes, content) = match download(context, project, &image).await {
+        Ok(downloaded) => downloaded,
+        // Too large is a reason, and the same tomorrow.
+        Err(Failure::Step { disposition: Disposition::GiveUp { reason }, .. }) => {
+            return settle(context, lease, record, PhotoState::Failed { reason }).await;
+        }
+        Err(failure) => return Err(failure),
+    };
     record.content = Some(content);
     time(context, &mut record, "download", downloading.elapsed());
 

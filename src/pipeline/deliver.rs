@@ -9,14 +9,14 @@ use serde_json::json;
 use super::{Context, Failure, OnAccept};
 use crate::domain::card::Card;
 use crate::domain::delivery::{DRAFT, ItemChange, Plan, RemoteItem, Situation, plan};
-use crate::domain::ids::{FindingId, PunchItemId};
+use crate::domain::ids::{FindingId, ProjectKey, PunchItemId};
 use crate::domain::job::Job;
 use crate::domain::punch_item::PunchItemDraft;
 use crate::domain::retry::Disposition;
 use crate::domain::review::FindingState;
 use crate::procore;
 use crate::procore::config::PermittedProject;
-use crate::store::{Lease, WriteIntent, WriteKind, WriteOutcome, WriteState};
+use crate::store::{Lease, Stop, WriteIntent, WriteKind, WriteOutcome, WriteState};
 
 /// Takes the one step that the plan calls for; where a further one is due, it is queued with the result.
 ///
@@ -67,8 +67,18 @@ async fn reconcile(
         Plan::Settled => (remote.map_or_else(never_made, |item| in_procore(&item)), None),
         Plan::Yield(reason) => (WriteOutcome::TakenOver { reason }, None),
         Plan::Create(draft) => {
+            may_create(context, card.project).await?;
             let images = context.store.images_of(card.finding.id).await?;
             let made = create(context, lease, card, &PunchItemDraft { images, ..*draft }).await?;
+            if made.workflow_status != DRAFT {
+                let how =
+                    format!("made punch item {} as '{}' instead of a draft", made.id, made.workflow_status);
+                stop(context, card.project, &format!("Procore {how}; ask Procore why")).await?;
+                if card.state != FindingState::Accepted {
+                    // What was made is known, and what has become of it stands.
+                    return Ok((in_procore(&made), Some(Job::SyncPunchItem { finding: card.finding.id })));
+                }
+            }
             // An accepted draft that has yet to be sent on is the next run's plan.
             let more = card.state == FindingState::Accepted;
             (in_procore(&made), more.then_some(Job::ApplyDecision { finding: card.finding.id }))
@@ -122,19 +132,36 @@ async fn create(
         WriteState::Fresh | WriteState::InDoubt { .. } | WriteState::Done { punch_item: None, .. } => None,
         WriteState::Done { punch_item: Some(item), .. } => Some(item),
     };
-    let made = if let Some(item) = made {
-        context.procore.punch_item(card.project, item).await?.to_remote()
-    } else {
-        let answer = context.procore.create_punch_item(card.project, draft).await;
-        sent(context, lease, answer).await?.to_remote()
-    };
-    if made.workflow_status == DRAFT || card.state == FindingState::Accepted {
-        return Ok(made);
+    if let Some(item) = made {
+        return Ok(context.procore.punch_item(card.project, item).await?.to_remote());
     }
-    Err(Failure::park(format!(
-        "Procore made punch item {} as '{}' instead of a draft: take the project out of the config and ask Procore",
-        made.id, made.workflow_status
-    )))
+    let answer = context.procore.create_punch_item(card.project, draft).await;
+    if let Err(error @ procore::Error::Forbidden { .. }) = &answer {
+        // It will be so for every other draft: one call that is refused is enough.
+        context.store.unsent_write(lease).await?;
+        stop(context, card.project, &error.to_string()).await?;
+        return may_create(context, card.project).await.and_then(|()| Err(Failure::retry(error.to_string())));
+    }
+    Ok(sent(context, lease, answer).await?.to_remote())
+}
+
+/// Nothing is made in a project that was stopped until a person lets it go on; what is to be made waits.
+async fn may_create(context: &Context, project: ProjectKey) -> Result<(), Failure> {
+    match context.store.stopped(project).await? {
+        None => Ok(()),
+        Some(Stop { reason, .. }) => Err(Failure::Waits {
+            reason: format!(
+                "nothing is made in project {project}: {reason}. Then: punchlens projects resume {project}"
+            ),
+        }),
+    }
+}
+
+async fn stop(context: &Context, project: ProjectKey, reason: &str) -> Result<(), Failure> {
+    if context.store.stop_project(project, reason, context.now()).await? {
+        tracing::error!(%project, reason, "nothing more is made in this project until a person has looked");
+    }
+    Ok(())
 }
 
 /// Looks for an item that an earlier attempt may have made without our hearing of it.

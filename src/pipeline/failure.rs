@@ -14,6 +14,12 @@ pub enum Failure {
         /// What went wrong.
         message: String,
     },
+    /// The job waits for a person; what it works for is not touched.
+    #[error("{reason}")]
+    Waits {
+        /// What is wrong and what to do about it.
+        reason: String,
+    },
     /// The lease passed to somebody else meanwhile: whatever this attempt did is theirs to finish.
     #[error("the lease was lost to another worker")]
     LeaseLost,

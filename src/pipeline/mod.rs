@@ -8,6 +8,7 @@
 pub mod analyze;
 mod cards;
 pub mod deliver;
+pub mod describe;
 mod failure;
 mod known;
 pub mod link;
@@ -69,6 +70,14 @@ pub struct Config {
     pub review_quality: u8,
     /// Interval of the sweep, seconds; 0 turns it off.
     pub sweep_every_s: u64,
+    /// Interval of the sweep where no webhook tells of anything, seconds; 0 turns it off.
+    pub poll_every_s: u64,
+    /// Interval at which deliveries that Procore gave up are read, seconds; 0 turns it off.
+    pub heal_every_s: u64,
+    /// Interval at which what is kept is compared with what is there, seconds; 0 turns it off.
+    pub roll_call_every_s: u64,
+    /// How long a photo's description that came with others is used, seconds.
+    pub describe_max_age_s: u64,
     /// How far a sweep looks back behind the last one, seconds.
     pub sweep_overlap_s: u64,
     /// What an accepted draft becomes.
@@ -105,6 +114,10 @@ pub struct Context {
     pub store: Store,
     /// The Procore client.
     pub procore: Client,
+    /// The namespace of our hooks; `None` where there are none.
+    pub hook_namespace: Option<String>,
+    /// Photos that Procore has described already.
+    pub descriptions: describe::Descriptions,
     /// The model behind its one seam.
     pub detector: Arc<dyn Detector>,
     /// Limits of decoding.

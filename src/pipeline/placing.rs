@@ -4,6 +4,7 @@ use super::cards::Subject;
 use super::reference::{self, Reference};
 use super::{Context, Failure, ProjectRules};
 use crate::domain::capture::GpsFix;
+use crate::domain::event::List;
 use crate::domain::place::{Neighbour, Place, PlaceQuery, resolve};
 use crate::procore;
 
@@ -49,7 +50,7 @@ pub(super) async fn place(
     match context.procore.find_or_create_location(subject.project(), &location.path).await {
         Ok(_) => {
             tracing::info!(location = location.words(), "a location of the site file was made in Procore");
-            context.store.forget_cached(subject.project()).await?;
+            context.store.forget_cached(subject.project(), List::Locations.name()).await?;
             *reference = reference::load(context, subject.project()).await?;
         }
         Err(procore::Error::Forbidden { .. } | procore::Error::NotFound { .. }) => {

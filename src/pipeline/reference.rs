@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Context, Failure};
+use crate::domain::event::List;
 use crate::domain::ids::{ProjectKey, PunchItemTypeId, UserId};
 use crate::domain::place::{Location, LocationTree};
 use crate::domain::tagging::{Catalogue, Person, Trade};
@@ -26,18 +27,19 @@ pub struct Reference {
 /// When Procore must be asked and does not answer.
 pub async fn load(context: &Context, project: ProjectKey) -> Result<Reference, Failure> {
     let locations: Vec<Location> =
-        cached(context, project, "locations", async { Ok(context.procore.locations(project).await?) })
+        cached(context, project, List::Locations, async { Ok(context.procore.locations(project).await?) })
             .await?;
     Ok(Reference { locations: LocationTree::new(locations), catalogue: catalogue(context, project).await? })
 }
 
 async fn catalogue(context: &Context, project: ProjectKey) -> Result<Catalogue, Failure> {
     let procore = &context.procore;
-    let trades = cached(context, project, "trades", async { Ok(trades(procore, project).await?) });
+    let trades = cached(context, project, List::Trades, async { Ok(trades(procore, project).await?) });
     let item_types =
-        cached(context, project, "item_types", async { Ok(item_types(procore, project).await?) });
-    let managers = cached(context, project, "managers", async { Ok(managers(procore, project).await?) });
-    let approvers = cached(context, project, "approvers", async { Ok(approvers(procore, project).await?) });
+        cached(context, project, List::ItemTypes, async { Ok(item_types(procore, project).await?) });
+    let managers = cached(context, project, List::Managers, async { Ok(managers(procore, project).await?) });
+    let approvers =
+        cached(context, project, List::Approvers, async { Ok(approvers(procore, project).await?) });
     // The one list that nobody needs unless the rules name somebody of it.
     let approving = !context.rules(project)?.tagging.rules().people.approver.is_empty();
     Ok(Catalogue {
@@ -96,17 +98,17 @@ fn person(person: procore::images::Person) -> Person {
 /// # Errors
 /// When Procore must be asked and does not answer.
 pub async fn own_user(context: &Context, project: ProjectKey) -> Result<UserId, Failure> {
-    cached(context, project, "own_user", async { Ok(context.procore.me(project.company).await?.id) }).await
+    cached(context, project, List::OwnUser, async { Ok(context.procore.me(project.company).await?.id) }).await
 }
 
 async fn cached<T: Serialize + DeserializeOwned>(
     context: &Context,
     project: ProjectKey,
-    kind: &str,
+    list: List,
     read: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let max_age = Duration::from_secs(context.config.reference_max_age_s);
-    if let Some((value, fetched_at)) = context.store.cached(project, kind).await?
+    if let Some((value, fetched_at)) = context.store.cached(project, list.name()).await?
         && fetched_at + max_age > context.now()
         // What an older version wrote in another form is simply read again.
         && let Ok(list) = serde_json::from_value(value)
@@ -115,6 +117,6 @@ async fn cached<T: Serialize + DeserializeOwned>(
     }
     let fresh = read.await?;
     let value = serde_json::to_value(&fresh).map_err(|error| Failure::give_up(error.to_string()))?;
-    context.store.cache(project, kind, &value, context.now()).await?;
+    context.store.cache(project, list.name(), &value, context.now()).await?;
     Ok(fresh)
 }

@@ -39,6 +39,7 @@ pub async fn run(context: &Context, lease: &Lease, inbox: InboxId) -> Result<(),
 async fn follow_ups(context: &Context, decided: &Route) -> Result<(String, Vec<Job>), Failure> {
     Ok(match decided {
         Route::Analyze(project, image) => {
+            context.descriptions.forget(PhotoId::of(*project, *image));
             (format!("analyze photo {image}"), vec![Job::AnalyzePhoto { project: *project, image: *image }])
         }
         Route::ForgetPhoto(project, image) => {
@@ -50,9 +51,17 @@ async fn follow_ups(context: &Context, decided: &Route) -> Result<(String, Vec<J
             let jobs = finding.map(|finding| Job::SyncPunchItem { finding }).into_iter().collect();
             (format!("punch item {item} changed in Procore"), jobs)
         }
-        Route::RefreshReference(project) => {
-            context.store.forget_cached(*project).await?;
-            ("lists will be read again".to_owned(), vec![])
+        Route::RefreshList(project, list) => {
+            context.store.forget_cached(*project, list.name()).await?;
+            (format!("{} will be read again", list.name()), vec![])
+        }
+        Route::RefreshCompanyList(company, list) => {
+            for project in context.procore.config().permitted() {
+                if project.company == *company {
+                    context.store.forget_cached(project, list.name()).await?;
+                }
+            }
+            (format!("{} of the company will be read again", list.name()), vec![])
         }
         Route::Ignore(reason) => (format!("ignored: {reason}"), vec![]),
     })

@@ -1,26 +1,77 @@
-//! Find what webhooks lost: list a project's photos since the last sweep and queue those that are not known, or of
-//! which Procore tells something else now.
+//! Find what webhooks lost, or everything where there are none: what changed since the last sweep, what Procore
+//! gave up delivering, what is gone.
+
+mod heal;
+mod roll_call;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::{Context, Failure};
+use crate::domain::delivery::DRAFT;
 use crate::domain::ids::{PhotoId, ProjectKey};
 use crate::domain::job::Job;
+use crate::domain::review::FindingState;
 use crate::procore::images::ImageFilter;
+use crate::procore::punch_items::PunchItem;
 use crate::store::{Lease, PhotoRow};
 
-/// Lists what changed since the watermark less the overlap, queues the unknown, moves the watermark.
+/// Up to when changes of punch items were read.
+const ITEMS: &str = "punch_items";
+/// When discarded deliveries were last read.
+const HEALED: &str = "healed";
+/// When what is kept was last compared with what is there.
+const ROLL_CALL: &str = "roll_call";
+
+/// Sweeps a project. Each part is done whatever becomes of the others; the first failure is told.
 ///
 /// # Errors
 /// When Procore or the store does not answer.
 pub async fn run(context: &Context, lease: &Lease, project: ProjectKey) -> Result<(), Failure> {
     context.permitted(project)?;
+    let config = &context.config;
+    let photos = photos(context, project).await;
+    let items = items(context, project).await;
+    let healed = if let Some(namespace) = &context.hook_namespace {
+        now_and_then(context, project, HEALED, config.heal_every_s, heal::run(context, project, namespace))
+            .await
+    } else {
+        Ok(())
+    };
+    let roll_call = roll_call::run(context, project);
+    let called = now_and_then(context, project, ROLL_CALL, config.roll_call_every_s, roll_call).await;
+    photos.and(items).and(healed).and(called)?;
+    Ok(context.store.complete(lease).await?)
+}
+
+/// Does `work` if it was not done for `every_s`.
+async fn now_and_then(
+    context: &Context,
+    project: ProjectKey,
+    kind: &str,
+    every_s: u64,
+    work: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
     let now = context.now();
+    let every = Duration::from_secs(every_s);
+    let done = context.store.mark(project, kind).await?;
+    if every_s == 0 || done.is_some_and(|done| done + every > now) {
+        return Ok(());
+    }
+    work.await?;
+    Ok(context.store.set_mark(project, kind, now).await?)
+}
+
+fn behind(context: &Context, last: Option<Timestamp>, now: Timestamp) -> Timestamp {
     let overlap = Duration::from_secs(context.config.sweep_overlap_s);
-    let last = context.store.watermark(project).await?.unwrap_or(now);
-    let from = last.checked_sub(overlap).unwrap_or(Timestamp::MIN);
+    last.unwrap_or(now).checked_sub(overlap).unwrap_or(Timestamp::MIN)
+}
+
+/// Lists what changed since the watermark less the overlap, queues the unknown, moves the watermark.
+async fn photos(context: &Context, project: ProjectKey) -> Result<(), Failure> {
+    let now = context.now();
+    let from = behind(context, context.store.watermark(project).await?, now);
     let filter = ImageFilter { ids: vec![], updated_between: Some((from, now)) };
     let listed = context.procore.background().images(project, &filter).await?;
     let mut jobs = Vec::new();
@@ -32,11 +83,29 @@ pub async fn run(context: &Context, lease: &Lease, project: ProjectKey) -> Resul
             jobs.push(Job::AnalyzePhoto { project, image: image.id });
         }
     }
-    if !jobs.is_empty() {
-        tracing::info!(%project, photos = jobs.len(), "the sweep found photos, or news of them, that no webhook told of");
+    let added = context.store.enqueue(&jobs, now, now).await?;
+    if added > 0 {
+        tracing::info!(%project, photos = added, "the sweep found photos, or news of them, that no webhook told of");
+        context.metrics.swept(added);
+    }
+    // Only now: a crash before this line sweeps the same span again, which is harmless.
+    Ok(context.store.set_watermark(project, now).await?)
+}
+
+/// Notices what people did to our drafts in Procore without our hearing of it.
+async fn items(context: &Context, project: ProjectKey) -> Result<(), Failure> {
+    let now = context.now();
+    let from = behind(context, context.store.mark(project, ITEMS).await?, now);
+    let changed = context.procore.background().punch_items_changed(project, from, now).await?;
+    let untouched = |item: &PunchItem| item.deleted_at.is_none() && item.workflow_status == DRAFT;
+    let mut jobs = Vec::new();
+    for item in changed.iter().filter(|item| !untouched(item)) {
+        let Some(finding) = context.store.finding_of_punch_item(project, item.id).await? else { continue };
+        let card = context.store.card(finding).await?;
+        if card.is_some_and(|card| card.state == FindingState::Proposed) {
+            jobs.push(Job::SyncPunchItem { finding });
+        }
     }
     context.store.enqueue(&jobs, now, now).await?;
-    // Only now: a crash before this line sweeps the same span again, which is harmless.
-    context.store.set_watermark(project, now).await?;
-    Ok(context.store.complete(lease).await?)
+    Ok(context.store.set_mark(project, ITEMS, now).await?)
 }

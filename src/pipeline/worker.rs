@@ -123,7 +123,7 @@ async fn step(context: &Context, claimed: &Claimed) -> Result<(), Failure> {
     let lease = &claimed.lease;
     match &claimed.job {
         Job::RouteEvent { inbox } => route::run(context, lease, *inbox).await,
-        Job::AnalyzePhoto { project, image } => analyze::run(context, lease, *project, *image).await,
+        Job::AnalyzePhoto { project, image } => analyze::run(context, claimed, *project, *image).await,
         Job::Publish { finding } | Job::ApplyDecision { finding } | Job::SyncPunchItem { finding } => {
             deliver::run(context, lease, *finding).await
         }
@@ -149,6 +149,7 @@ async fn settle(
             tracing::warn!("the lease was lost; another worker has the job");
             return Ok(());
         }
+        Err(Failure::Waits { reason }) => (Disposition::Park { reason: reason.clone() }, reason),
         Err(Failure::Step { disposition, message }) => (disposition, message),
     };
     match disposition {

@@ -14,6 +14,7 @@ use crate::procore::call::Call;
 use crate::procore::config::Config;
 use crate::procore::download::Downloader;
 use crate::procore::error::Error;
+use crate::procore::hooks::HookScope;
 use crate::procore::limiter::{Class, Limiter};
 use crate::procore::wire::{Answer, Http};
 
@@ -104,6 +105,14 @@ impl Client {
             return Ok(());
         }
         Err(Error::Refused { reason: format!("company {company} has no project in procore.projects") })
+    }
+
+    /// Refuses what [`Client::permit`] and [`Client::permit_company`] refuse.
+    pub(crate) fn permit_scope(&self, scope: HookScope) -> Result<(), Error> {
+        match scope {
+            HookScope::Project(project) => self.permit(project),
+            HookScope::Company(company) => self.permit_company(company),
+        }
     }
 
     /// The token for a request that this client does not send itself.

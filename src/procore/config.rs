@@ -153,6 +153,8 @@ pub struct WebhookConfig {
     pub previous_authorization: SecretString,
     /// A file that holds it; empty when unset.
     pub previous_authorization_file: String,
+    /// Seconds after which the files with the values are read again.
+    pub reload_s: u64,
     /// The key of a gateway's HMAC-SHA256 over the body.
     #[serde(deserialize_with = "secrets::deserialize")]
     pub hmac_secret: SecretString,

@@ -17,6 +17,9 @@ use crate::procore::error::Error;
 const SPIKE: Duration = Duration::from_secs(10);
 const HOUR: Duration = Duration::from_hours(1);
 
+/// How long a background call stands back when a foreground call waits for room.
+const FOREGROUND_FIRST: Duration = Duration::from_millis(500);
+
 /// The `[procore.limiter]` section.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,6 +80,8 @@ struct Window {
 pub struct Ledger {
     sent: VecDeque<Timestamp>,
     in_flight: u32,
+    /// Foreground calls that wait for room.
+    in_line: u32,
     spike: Option<Window>,
     hour: Option<Window>,
     closed_until: Option<Timestamp>,
@@ -95,10 +100,12 @@ impl Ledger {
             window.filter(|window| window.remaining <= reserve(window.limit)).map(|window| window.until)
         };
         // Once Procore talks, the hour's limit is what it says; until then it is the config's.
+        let first = class == Class::Background && self.in_line > 0;
         let hour = self.hour.map(|window| window.limit);
         let hour = hour.or(self.spike.is_none().then_some(config.per_hour));
         let spike = self.spike.map_or(config.per_10_s, |window| window.limit);
         [
+            first.then(|| after(now, FOREGROUND_FIRST)),
             self.closed_until,
             told(self.spike),
             told(self.hour),
@@ -110,6 +117,16 @@ impl Ledger {
         .map(|until| between(now, until))
         .max()
         .unwrap_or_default()
+    }
+
+    /// Notes that a foreground call waits for room: background calls stay behind it.
+    pub fn queue_up(&mut self) {
+        self.in_line += 1;
+    }
+
+    /// Notes that it waits no longer.
+    pub fn step_out(&mut self) {
+        self.in_line = self.in_line.saturating_sub(1);
     }
 
     /// When `window` has room again for one more call, if it has none now.
@@ -212,6 +229,7 @@ impl Limiter {
             }
             let wait = wait + Duration::from_millis(rand::random_range(0..=self.config.jitter_ms));
             waited += wait;
+            let _place = (class == Class::Foreground).then(|| InLine::new(self, company));
             tokio::time::sleep(wait).await;
         }
     }
@@ -219,6 +237,25 @@ impl Limiter {
     fn with<T>(&self, company: CompanyId, act: impl FnOnce(&mut Ledger) -> T) -> T {
         let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
         act(ledgers.entry(company).or_default())
+    }
+}
+
+/// A foreground call that waits, until this is dropped.
+struct InLine<'a> {
+    limiter: &'a Limiter,
+    company: CompanyId,
+}
+
+impl<'a> InLine<'a> {
+    fn new(limiter: &'a Limiter, company: CompanyId) -> Self {
+        limiter.with(company, Ledger::queue_up);
+        Self { limiter, company }
+    }
+}
+
+impl Drop for InLine<'_> {
+    fn drop(&mut self) {
+        self.limiter.with(self.company, Ledger::step_out);
     }
 }
 
@@ -244,133 +281,4 @@ impl Drop for Admission<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const CONFIG: LimiterConfig = LimiterConfig {
-        per_10_s: 4,
-        per_hour: 10,
-        background_reserve_percent: 50,
-        fallback_wait_ms: 10_000,
-        jitter_ms: 0,
-        max_wait_ms: 1_000,
-    };
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(1_780_000_000 + seconds).expect("in range")
-    }
-
-    fn told(limit: u32, remaining: u32, reset_s: u64) -> Told {
-        Told {
-            limit: Some(limit),
-            remaining: Some(remaining),
-            reset_in: Some(Duration::from_secs(reset_s)),
-            retry_after: None,
-        }
-    }
-
-    fn waits(ledger: &Ledger, now: i64) -> (u64, u64) {
-        let wait = |class| ledger.wait(at(now), class, &CONFIG).as_secs();
-        (wait(Class::Foreground), wait(Class::Background))
-    }
-
-    fn sent_at(times: &[i64]) -> Ledger {
-        let mut ledger = Ledger::default();
-        for time in times {
-            ledger.sent(at(*time));
-            ledger.ended();
-        }
-        ledger
-    }
-
-    #[test]
-    fn own_count_holds_until_procore_speaks() {
-        assert_eq!(waits(&sent_at(&[]), 0), (0, 0));
-        assert_eq!(waits(&sent_at(&[0]), 0), (0, 0));
-        assert_eq!(waits(&sent_at(&[0, 1]), 1), (0, 9));
-        assert_eq!(waits(&sent_at(&[0, 1, 2, 3]), 3), (7, 9));
-        assert_eq!(waits(&sent_at(&[0, 1, 2, 3]), 10), (0, 2));
-        let spread: Vec<i64> = (0..10).map(|n| n * 60).collect();
-        assert_eq!(waits(&sent_at(&spread), 600), (3000, 3300));
-    }
-
-    #[test]
-    fn headers_override_the_config() {
-        let mut ledger = sent_at(&[0, 0, 0, 0]);
-        ledger.heard(at(0), 200, told(25, 21, 8), &CONFIG);
-        assert_eq!(waits(&ledger, 0), (0, 0));
-        ledger.heard(at(1), 200, told(25, 12, 7), &CONFIG);
-        assert_eq!(waits(&ledger, 1), (0, 7), "the last half is for the foreground");
-        ledger.heard(at(2), 200, told(25, 0, 6), &CONFIG);
-        assert_eq!(waits(&ledger, 2), (6, 6));
-        assert_eq!(waits(&ledger, 8), (0, 0), "a window that is over says nothing");
-    }
-
-    #[test]
-    fn the_hour_is_told_by_a_far_reset() {
-        let mut ledger = Ledger::default();
-        ledger.heard(at(0), 200, told(600, 0, 1800), &CONFIG);
-        assert_eq!(waits(&ledger, 0), (1800, 1800));
-    }
-
-    #[test]
-    fn calls_in_flight_count() {
-        let mut ledger = Ledger::default();
-        ledger.heard(at(0), 200, told(25, 2, 9), &CONFIG);
-        ledger.sent(at(0));
-        ledger.sent(at(0));
-        ledger.heard(at(0), 200, told(25, 1, 9), &CONFIG);
-        assert_eq!(waits(&ledger, 0), (9, 9), "the second call was not in the first one's count");
-    }
-
-    #[test]
-    fn refusals_close_the_door() {
-        let check = |status, told: Told, expected: Option<u64>| {
-            let mut ledger = Ledger::default();
-            let wait = ledger.heard(at(0), status, told, &CONFIG);
-            assert_eq!(wait.map(|wait| wait.as_secs()), expected);
-            assert_eq!(waits(&ledger, 0), (expected.unwrap_or(0), expected.unwrap_or(0)));
-        };
-        let retry = |seconds| Told { retry_after: Some(Duration::from_secs(seconds)), ..Told::default() };
-        check(429, Told::default(), Some(10));
-        check(429, retry(3), Some(3));
-        check(429, Told { retry_after: retry(3).retry_after, ..told(25, 0, 8) }, Some(8));
-        check(503, retry(30), Some(30));
-        check(503, Told::default(), None);
-        check(200, Told::default(), None);
-    }
-
-    #[tokio::test]
-    async fn a_long_wait_goes_back_to_the_queue() {
-        let limiter = Limiter::new(CONFIG);
-        let company = CompanyId::new(8);
-        let away = Told { retry_after: Some(Duration::from_mins(1)), ..Told::default() };
-        limiter.admit(company, Class::Foreground).await.expect("open").heard(429, away);
-        let error = limiter.admit(company, Class::Foreground).await.expect_err("closed");
-        assert!(matches!(error, Error::RateLimited { retry_after: Some(wait), .. } if wait.as_secs() >= 59));
-        limiter
-            .admit(CompanyId::new(9), Class::Foreground)
-            .await
-            .expect("another company's quota is its own");
-    }
-
-    proptest! {
-        /// Whoever obeys the ledger never exceeds either window, whatever the pace.
-        #[test]
-        fn no_window_is_ever_exceeded(gaps in prop::collection::vec(0_i64..40, 1..60)) {
-            let (mut ledger, mut sent, mut now) = (Ledger::default(), Vec::new(), at(0));
-            for gap in gaps {
-                now = after(now, Duration::from_secs(gap.unsigned_abs()));
-                now = after(now, ledger.wait(now, Class::Foreground, &CONFIG));
-                ledger.sent(now);
-                sent.push(now);
-                for (window, limit) in [(SPIKE, 4), (HOUR, 10)] {
-                    let inside = sent.iter().filter(|at| between(**at, now) < window).count();
-                    prop_assert!(inside <= limit);
-                }
-            }
-        }
-    }
-}
+mod tests;

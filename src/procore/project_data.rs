@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
@@ -203,6 +204,17 @@ impl Client {
         self.permit_company(company)?;
         self.one("the service account", &Call::get(company, "/rest/v1.0/me").query("company_id", company))
             .await
+    }
+
+    /// What Procore's clock shows, if it tells, and the service account.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub async fn clock(&self, company: CompanyId) -> Result<(Option<Timestamp>, Person), Error> {
+        self.permit_company(company)?;
+        let call = Call::get(company, "/rest/v1.0/me").query("company_id", company);
+        let answer = self.send(&call).await?;
+        Ok((answer.date, answer.read("the service account")?))
     }
 
     /// The companies that have installed the app, asked for through one that is permitted.

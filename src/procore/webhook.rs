@@ -1,11 +1,13 @@
 //! Deliveries of webhooks: whether they are genuine, and what they say. Pure; the body is only a
 //! hint, and what it names is fetched again.
 
+mod keeper;
+
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use sha2::Sha256;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::domain::event::{Change, Event};
@@ -14,6 +16,8 @@ use crate::procore::config::WebhookConfig;
 use crate::procore::error::Error;
 use crate::procore::lenient::{integer, text_of};
 use crate::procore::secrets::Homes;
+
+pub use keeper::SecretKeeper;
 
 /// Longest event id that is kept as it is; Procore's have at most 26 characters.
 const LONGEST_ID: usize = 64;
@@ -33,11 +37,17 @@ impl WebhookSecrets {
     pub fn read(config: &WebhookConfig, credentials: Option<&Path>) -> Result<Self, Error> {
         let read = |value, file, credential| Homes { value, file, credential }.read(credentials);
         let current = read(&config.authorization, &config.authorization_file, "webhook_authorization")?;
-        let previous = read(
-            &config.previous_authorization,
-            &config.previous_authorization_file,
-            "webhook_previous_authorization",
-        )?;
+        let beside = previous_file(config).filter(|file| {
+            // During a rotation it is there, and else it is not.
+            !config.previous_authorization_file.is_empty() || file.exists()
+        });
+        let beside = beside.unwrap_or_default().display().to_string();
+        let previous = Homes {
+            value: &config.previous_authorization,
+            file: &beside,
+            credential: "webhook_previous_authorization",
+        }
+        .read(credentials)?;
         let hmac = read(&config.hmac_secret, &config.hmac_secret_file, "webhook_hmac_secret")?;
         Ok(Self { authorizations: current.into_iter().chain(previous).collect(), hmac })
     }
@@ -47,13 +57,33 @@ impl WebhookSecrets {
         self.authorizations.first()
     }
 
-    /// Whether a delivery is genuine: it must pass every check that is configured, and at least
-    /// one must be.
-    pub fn accept(&self, authorization: Option<&[u8]>, signature: Option<&[u8]>, body: &[u8]) -> bool {
-        let authorized = self.authorizations.is_empty() || authenticate(authorization, &self.authorizations);
-        let signed = self.hmac.as_ref().is_none_or(|secret| verify_signature(signature, secret, body));
-        let any = !self.authorizations.is_empty() || self.hmac.is_some();
-        any && authorized && signed
+    /// The value before the last rotation, while it is accepted.
+    pub fn previous(&self) -> Option<&SecretString> {
+        self.authorizations.get(1)
+    }
+
+    /// Whether the header of a delivery may be genuine, before its body is read. A delivery must pass every
+    /// check that is configured, and at least one must be.
+    pub fn authorized(&self, authorization: Option<&[u8]>) -> bool {
+        if self.authorizations.is_empty() {
+            return self.hmac.is_some();
+        }
+        authenticate(authorization, &self.authorizations)
+    }
+
+    /// Whether the body of a delivery is what a gateway signed, where one is asked to.
+    pub fn signed(&self, signature: Option<&[u8]>, body: &[u8]) -> bool {
+        self.hmac.as_ref().is_none_or(|secret| verify_signature(signature, secret, body))
+    }
+}
+
+/// Where the value before the last rotation lies: named, or beside the present one.
+pub fn previous_file(config: &WebhookConfig) -> Option<PathBuf> {
+    let beside = || format!("{}.previous", config.authorization_file);
+    match (config.previous_authorization_file.as_str(), config.authorization_file.as_str()) {
+        ("", "") => None,
+        ("", _) => Some(PathBuf::from(beside())),
+        (named, _) => Some(PathBuf::from(named)),
     }
 }
 
@@ -259,12 +289,15 @@ mod tests {
         let signature: Option<&[u8]> =
             Some(b"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
         let body = b"what do ya want for nothing?";
-        assert!(!secrets("", "").accept(Some(b""), None, body), "without a secret nothing is genuine");
-        assert!(secrets("Bearer a", "").accept(Some(b"Bearer a"), None, body));
-        assert!(secrets("", "Jefe").accept(None, signature, body));
-        assert!(secrets("Bearer a", "Jefe").accept(Some(b"Bearer a"), signature, body));
-        assert!(!secrets("Bearer a", "Jefe").accept(Some(b"Bearer a"), None, body));
-        assert!(!secrets("Bearer a", "Jefe").accept(None, signature, body));
+        let accepted = |secrets: WebhookSecrets, authorization: Option<&[u8]>, signature: Option<&[u8]>| {
+            secrets.authorized(authorization) && secrets.signed(signature, body)
+        };
+        assert!(!accepted(secrets("", ""), Some(b""), None), "without a secret nothing is genuine");
+        assert!(accepted(secrets("Bearer a", ""), Some(b"Bearer a"), None));
+        assert!(accepted(secrets("", "Jefe"), None, signature));
+        assert!(accepted(secrets("Bearer a", "Jefe"), Some(b"Bearer a"), signature));
+        assert!(!accepted(secrets("Bearer a", "Jefe"), Some(b"Bearer a"), None));
+        assert!(!accepted(secrets("Bearer a", "Jefe"), None, signature));
         assert!(!format!("{:?}", secrets("Bearer a", "Jefe")).contains("Jefe"));
     }
 

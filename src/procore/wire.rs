@@ -155,6 +155,7 @@ impl Reply {
             next: header(headers, "link").and_then(next_link),
             has_links: headers.contains_key("link"),
             total: header(headers, "total").and_then(|total| total.parse().ok()),
+            date: header(headers, "date").and_then(date),
             body,
         };
         Self { status, told: told(headers, Timestamp::now()), answer, problem }
@@ -193,6 +194,8 @@ pub(crate) struct Answer {
     pub(crate) has_links: bool,
     /// `Total`: rows of the whole list.
     pub(crate) total: Option<usize>,
+    /// `Date`: Procore's clock when it answered.
+    pub(crate) date: Option<Timestamp>,
     body: Vec<u8>,
 }
 
@@ -217,9 +220,12 @@ fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
     headers.get(HeaderName::from_static(name)).and_then(|value| value.to_str().ok()).map(str::trim)
 }
 
+fn date(text: &str) -> Option<Timestamp> {
+    DateTimeParser::new().parse_timestamp(text).ok()
+}
+
 /// What the headers say about limits. `Date` is Procore's clock, so that ours may be wrong.
 fn told(headers: &HeaderMap, now: Timestamp) -> Told {
-    let date = |text: &str| DateTimeParser::new().parse_timestamp(text).ok();
     let far_now = header(headers, "date").and_then(date).unwrap_or(now);
     let until = |then: Timestamp| {
         Duration::try_from(then.duration_since(far_now)).unwrap_or_default().min(LONGEST_WAIT)

@@ -1,6 +1,8 @@
 //! What the service account may do, as its app's manifest says.
 
-use super::call::Refusal;
+use super::call::{Call, Refusal};
+use super::state::Shared;
+use crate::domain::ids::ProjectId;
 
 /// A level of a tool's permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,4 +69,12 @@ impl Default for Access {
             webhooks: Level::Standard,
         }
     }
+}
+
+/// The project whose photos `call` asks for, if the service account may see photos there.
+pub(super) fn photos_of(sim: &Shared, call: &Call) -> Result<ProjectId, Refusal> {
+    sim.options.access.photos.at_least_read_only("Photos")?;
+    let project = call.query_project()?;
+    sim.open(project)?;
+    Ok(project)
 }

@@ -246,7 +246,7 @@ impl Page {
     fn links(&self, sim: &Sim, call: &Call) -> String {
         let last = self.total.div_ceil(self.size).max(1);
         let link = |page: usize, rel: &str| {
-            let mut url = sim.api.clone();
+            let mut url = sim.reached_at.clone();
             url.set_path(&call.path);
             let others = call.query.iter().filter(|(key, _)| key != "page" && key != "per_page");
             url.query_pairs_mut()

@@ -27,7 +27,7 @@ impl Shared {
     pub(super) fn file_url(&self, project: ProjectId, key: &str) -> String {
         let until = later(self.now(), self.options.url_life);
         let company = super::seed::COMPANY;
-        let mut url = self.api.clone();
+        let mut url = self.reached_at.clone();
         url.set_path(&format!("/api/v5/files/local/sim/companies/{company}/{key}"));
         url.query_pairs_mut()
             .append_pair("companyId", &company.to_string())

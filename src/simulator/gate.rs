@@ -127,6 +127,10 @@ impl Gate {
         if let Some(FaultKind::StatusAfter { status }) = fault {
             response = error(*status, None, ErrorBody::Html);
         }
+        let date = self.sim.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        if let Ok(date) = HeaderValue::from_str(&date) {
+            response.headers_mut().insert(header::DATE, date);
+        }
         if let Some(meter) = meter {
             limit_headers(response.headers_mut(), meter);
         }

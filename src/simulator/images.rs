@@ -6,13 +6,14 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::access::photos_of;
 use super::call::{Call, Page, Refusal, Reply, boolean, integer, integers, on, stamp};
 use super::events::{Cause, Change};
 use super::pixels::pixels;
 use super::state::{Album, Image, PUNCH_ALBUM, Shared, Sim, World, take};
 use crate::domain::ids::{ImageId, LocationId, ProjectId, TradeId};
 
-/// The resource's name in webhooks.
+/// Its name in webhooks.
 pub(super) const IMAGES: &str = "Images";
 
 pub(super) fn routes() -> Router<Sim> {
@@ -215,8 +216,7 @@ impl World {
 }
 
 fn list(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
-    let project = call.query_project()?;
-    sim.open(project)?;
+    let project = photos_of(sim, call)?;
     let ids = call.ids("filters[id]")?;
     let locations = call.ids("filters[location_id]")?;
     let uploaders = call.ids("filters[uploader_id]")?;
@@ -277,8 +277,7 @@ fn sort(images: &mut [&Image], by: Option<&str>) -> Result<(), Refusal> {
 
 /// The photo that the path names, if whoever asks may see it: 404 says both "no" and "not for you".
 fn find(sim: &Shared, call: &Call) -> Result<ImageId, Refusal> {
-    let project = call.query_project()?;
-    sim.open(project)?;
+    let project = photos_of(sim, call)?;
     let id = ImageId::new(call.id("id")?);
     let world = sim.world();
     let image = world.images.get(&id).filter(|image| image.project == project && sim.visible(image));

@@ -116,8 +116,10 @@ impl Simulator {
         let storage = TcpListener::bind(options.storage_listen).await?;
         let clock = Clock::new(options.time);
         let world = Mutex::new(seed::world(&options, clock.now()));
+        let own = base(api.local_addr()?)?;
         let sim: Sim = Arc::new(Shared {
-            api: base(api.local_addr()?)?,
+            reached_at: options.reached_at.clone().unwrap_or_else(|| own.clone()),
+            api: own,
             storage: base(storage.local_addr()?)?,
             client: client(options.delivery_timeout)?,
             options,

@@ -3,6 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use url::Url;
+
 use super::access::Access;
 use super::clock::Time;
 use super::faults::Faults;
@@ -15,6 +17,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Where host B (the cloud provider's storage) listens; port 0 takes a free one.
     pub storage_listen: SocketAddr,
+    /// Where clients reach host A, where something stands in between; else where it listens.
+    pub reached_at: Option<Url>,
     /// Everything that is drawn is drawn from this.
     pub seed: u64,
     /// Which time it lives in.
@@ -51,6 +55,7 @@ impl Default for Options {
         Self {
             listen: anywhere,
             storage_listen: anywhere,
+            reached_at: None,
             seed: 1,
             time: Time::Real,
             faults: Faults::default(),

@@ -36,8 +36,10 @@ pub(super) type Sim = Arc<Shared>;
 pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) clock: Clock,
-    /// Base address of host A: API, login and file links.
+    /// Base address of host A: API and login.
     pub(super) api: Url,
+    /// The same as clients know it: for links.
+    pub(super) reached_at: Url,
     /// Base address of host B: the cloud provider's storage.
     pub(super) storage: Url,
     pub(super) client: reqwest::Client,

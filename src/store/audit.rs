@@ -7,9 +7,9 @@ use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use crate::domain::ids::{FindingId, PhotoId, Sha256Digest};
+use crate::domain::evidence::{Fact, START, chained};
+use crate::domain::ids::{FindingId, PhotoId, ProjectKey, Sha256Digest};
 use crate::domain::job::{InboxId, JobId};
 use crate::domain::people::{Person, Who};
 use crate::domain::review::MuteId;
@@ -31,6 +31,8 @@ pub enum Subject {
     Finding(FindingId),
     /// A job that a person retried or dropped.
     Job(JobId),
+    /// A project that was stopped or let go on.
+    Project(ProjectKey),
     /// A mute.
     Mute(MuteId),
     /// Somebody who may sign in.
@@ -44,6 +46,7 @@ impl fmt::Display for Subject {
             Self::Photo(id) => write!(f, "photo:{id}"),
             Self::Finding(id) => write!(f, "finding:{id}"),
             Self::Job(id) => write!(f, "job:{}", id.0),
+            Self::Project(key) => write!(f, "project:{key}"),
             Self::Mute(id) => write!(f, "mute:{}", id.0),
             Self::Person(who) => write!(f, "person:{who}"),
         }
@@ -142,35 +145,33 @@ impl<'a> Entry<'a> {
 }
 
 record! {
-    struct Record {
-        seq: i64,
+    pub(crate) struct Record {
+        pub(crate) seq: i64,
         at: i64,
         kind: String,
         subject: String,
         actor: String,
         detail: String,
-        previous: String,
-        hash: String,
+        pub(crate) previous: String,
+        pub(crate) hash: String,
     }
 }
 
 impl Record {
-    /// SHA-256 over the previous hash and every column, each with its length in front.
-    fn computed_hash(&self) -> Sha256Digest {
-        let mut hasher = Sha256::new();
-        for part in [
-            self.previous.as_bytes(),
-            &self.seq.to_be_bytes(),
-            &self.at.to_be_bytes(),
-            self.kind.as_bytes(),
-            self.subject.as_bytes(),
-            self.actor.as_bytes(),
-            self.detail.as_bytes(),
-        ] {
-            hasher.update((part.len() as u64).to_be_bytes());
-            hasher.update(part);
+    /// See [`crate::domain::evidence`].
+    fn computed_hash(&self) -> Result<Sha256Digest, Error> {
+        Ok(chained(&from_hex("audit.previous", &self.previous)?, &self.fact().digest()))
+    }
+
+    pub(crate) fn fact(&self) -> Fact {
+        Fact {
+            seq: self.seq,
+            at: self.at,
+            kind: self.kind.clone(),
+            subject: self.subject.clone(),
+            actor: self.actor.clone(),
+            detail: self.detail.clone(),
         }
-        Sha256Digest::from_bytes(hasher.finalize().into())
     }
 
     /// What is wrong with this row as the successor of row `seq` with `hash`.
@@ -179,7 +180,7 @@ impl Record {
             Some(format!("rows {} to {} are missing", seq + 1, self.seq - 1))
         } else if self.previous != hash {
             Some("it does not follow from the row before".into())
-        } else if self.computed_hash().to_string() != self.hash {
+        } else if self.computed_hash().map(|hash| hash.to_string()).ok().as_ref() != Some(&self.hash) {
             Some("its content was changed".into())
         } else {
             None
@@ -219,7 +220,7 @@ pub(crate) async fn append(
         previous,
         hash: String::new(),
     };
-    record.hash = record.computed_hash().to_string();
+    record.hash = record.computed_hash()?.to_string();
     sqlx::query("UPDATE audit_head SET hash = $1 WHERE only = 1")
         .bind(&record.hash)
         .execute(&mut *connection)
@@ -253,7 +254,7 @@ impl Store {
         let mut rows = 0;
         let mut broken = None;
         let mut seq = 0;
-        let mut hash = Sha256Digest::from_bytes([0; 32]).to_string();
+        let mut hash = START.to_string();
         {
             let mut records =
                 sqlx::query_as::<_, Record>("SELECT * FROM audit ORDER BY seq").fetch(&mut *snapshot);

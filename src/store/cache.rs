@@ -45,12 +45,13 @@ impl Store {
         self.commit(transaction).await
     }
 
-    /// Drops all reference data of a project, so that it is read again when next needed.
-    pub async fn forget_cached(&self, project: ProjectKey) -> Result<(), Error> {
+    /// Drops a project's reference data of `kind`, so that it is read again when next needed.
+    pub async fn forget_cached(&self, project: ProjectKey, kind: &str) -> Result<(), Error> {
         let mut transaction = self.begin().await?;
-        sqlx::query("DELETE FROM reference_data WHERE company = $1 AND project = $2")
+        sqlx::query("DELETE FROM reference_data WHERE company = $1 AND project = $2 AND kind = $3")
             .bind(project.company.value())
             .bind(project.project.value())
+            .bind(kind)
             .execute(&mut *transaction)
             .await?;
         self.commit(transaction).await

@@ -36,6 +36,8 @@ pub struct Config {
     pub picture_keep_days: u32,
     /// Bytes that all reduced pictures may take; undecided ones always stay.
     pub picture_budget_bytes: u64,
+    /// Bytes that should be free on the database's disk.
+    pub free_bytes_min: u64,
     /// Days that settled deliveries are kept to recognise repeats.
     pub inbox_keep_days: u32,
 }

@@ -8,6 +8,9 @@ use crate::store::audit::{self, Entry, Subject};
 use crate::store::rows::{bounded, instant, millis};
 use crate::store::{Error, Lease, Store, queue};
 
+/// As much of a body stands in the audit, bytes; Procore's events are shorter.
+const BODY_IN_AUDIT: usize = 4096;
+
 /// A delivery to be stored.
 #[derive(Debug, Clone)]
 pub struct NewDelivery {
@@ -88,7 +91,13 @@ impl Store {
                 .fetch_optional(&mut *transaction)
                 .await?
                 .ok_or_else(|| unknown(id))?;
-        let detail = serde_json::json!({ "route": route, "body_sha256": Sha256Digest::of(&body) });
+        let queued: Vec<String> = jobs.iter().map(Job::dedupe_key).collect();
+        let detail = serde_json::json!({
+            "route": route,
+            "jobs": queued,
+            "body": String::from_utf8_lossy(&body[..body.len().min(BODY_IN_AUDIT)]),
+            "body_sha256": Sha256Digest::of(&body),
+        });
         let entry = Entry::by_service("event.routed", Subject::Delivery(id), detail);
         audit::append(&mut transaction, entry, now).await?;
         queue::insert(&mut transaction, jobs, now, now).await?;

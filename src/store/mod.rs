@@ -8,10 +8,13 @@
 
 mod accounts;
 mod audit;
+mod awaited;
 mod cache;
 mod config;
 mod decisions;
+mod disk;
 mod error;
+mod evidence;
 mod findings;
 mod history;
 mod inbox;
@@ -28,6 +31,7 @@ mod record;
 mod rows;
 mod sessions;
 mod sightings;
+mod stops;
 #[cfg(test)]
 mod tests;
 
@@ -37,9 +41,12 @@ use tokio::sync::watch;
 
 pub use crate::store::accounts::{Account, AccountChange, NewAccount};
 pub use crate::store::audit::{Actor, AuditBreak, AuditReport, AuditRow, Subject};
+pub use crate::store::awaited::Unaccounted;
 pub use crate::store::config::{Config, DEFAULTS};
 pub use crate::store::decisions::{Batch, MutingOf};
+pub use crate::store::disk::free_bytes;
 pub use crate::store::error::Error;
+pub use crate::store::evidence::Evidence;
 pub use crate::store::findings::{CardOrder, CardQuery, Counts, PLACE_JOINT, Shelf};
 pub use crate::store::history::Facets;
 pub use crate::store::inbox::{DeliveryRow, NewDelivery, Received};
@@ -52,6 +59,7 @@ pub use crate::store::prune::Pruned;
 pub(crate) use crate::store::queue::KINDS;
 pub use crate::store::queue::{Claimed, JobRow, JobState, Lease, QueueStats};
 pub use crate::store::sessions::{NewToken, SessionRow, TokenRow, viewer_of};
+pub use crate::store::stops::Stop;
 
 type Db = sqlx::Sqlite;
 type Connection = <Db as sqlx::Database>::Connection;

@@ -16,16 +16,17 @@ use crate::store::sightings::Sightings;
 use crate::store::{Config, Db, Error, Inner, Store};
 
 /// Append-only: version, name, text. A migration that has landed is never edited.
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "first", include_str!("migrations/0001_first.sql")),
     (2, "once", include_str!("migrations/0002_once.sql")),
     (3, "review", include_str!("migrations/0003_review.sql")),
+    (4, "watching", include_str!("migrations/0004_watching.sql")),
     (5, "people", include_str!("migrations/0005_people.sql")),
 ];
 
-/// Two processes that open a new database at once may trip over each other; the second look finds
-/// the other's work done.
-const OPEN_ATTEMPTS: u32 = 3;
+/// Processes that open a new database at once may trip over each other, once a migration at the worst; the next
+/// look finds the others' work done.
+const OPEN_ATTEMPTS: u32 = 10;
 
 fn migrator() -> Migrator {
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {

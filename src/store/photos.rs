@@ -289,6 +289,7 @@ fn evidence(id: PhotoId, record: &PhotoRecord, intake: Option<&Intake>) -> Resul
         "model": record.model,
         "class_scores": serde_json::to_value(&record.class_scores)?,
         "findings": found,
+        "picture_sha256": record.picture.as_ref().map(|picture| Sha256Digest::of(&picture.bytes)),
         "evidence": record.evidence,
     });
     Ok(Entry::by_service("photo.recorded", Subject::Photo(id), detail))

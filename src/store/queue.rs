@@ -13,6 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::QueryBuilder;
 
+use crate::domain::ids::PhotoId;
 use crate::domain::job::{Job, JobId};
 use crate::store::record::record;
 use crate::store::rows::{bounded, from_json, millis, to_json};
@@ -361,7 +362,9 @@ fn lane(job: &Job) -> String {
         | Job::LinkPhoto { finding, .. } => {
             format!("finding:{finding}")
         }
-        Job::RouteEvent { .. } | Job::AnalyzePhoto { .. } | Job::Sweep { .. } => job.dedupe_key(),
+        // Told by the photo's id, so that what is recorded already can be told from what is not.
+        Job::AnalyzePhoto { project, image } => format!("photo:{}", PhotoId::of(*project, *image)),
+        Job::RouteEvent { .. } | Job::Sweep { .. } => job.dedupe_key(),
     }
 }
 

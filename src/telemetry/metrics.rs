@@ -41,6 +41,11 @@ pub struct Metrics {
     findings: Family<Labelled, Counter>,
     queue: Family<State, Gauge>,
     oldest_ready: Gauge,
+    unaccounted: Gauge,
+    oldest_unaccounted: Gauge,
+    stopped: Gauge,
+    healed: Counter,
+    swept: Counter,
 }
 
 impl Metrics {
@@ -61,6 +66,30 @@ impl Metrics {
             "Age of the oldest job that could run now",
             oldest_ready.clone(),
         );
+        let (unaccounted, oldest_unaccounted, stopped) =
+            (Gauge::default(), Gauge::default(), Gauge::default());
+        let (healed, swept) = (Counter::default(), Counter::default());
+        registry.register(
+            "photos_unaccounted",
+            "Photos that this box knows of and has neither looked at nor settled with a reason",
+            unaccounted.clone(),
+        );
+        registry.register(
+            "photos_unaccounted_oldest_seconds",
+            "Age of the oldest of them",
+            oldest_unaccounted.clone(),
+        );
+        registry.register(
+            "projects_stopped",
+            "Projects in which nothing is made until a person acts",
+            stopped.clone(),
+        );
+        registry.register(
+            "deliveries_healed",
+            "Deliveries that Procore had given up and that were read",
+            healed.clone(),
+        );
+        registry.register("photos_swept", "Photos found by a sweep that no webhook told of", swept.clone());
         let model_in_use = Family::<Labelled, Gauge>::default();
         model_in_use.get_or_create(&labelled(model, provider)).set(1);
         registry.register(
@@ -68,7 +97,19 @@ impl Metrics {
             "The loaded model (what) and the execution provider in use (outcome)",
             model_in_use,
         );
-        Self { registry: Arc::new(registry), jobs, stages, findings, queue, oldest_ready }
+        Self {
+            registry: Arc::new(registry),
+            jobs,
+            stages,
+            findings,
+            queue,
+            oldest_ready,
+            unaccounted,
+            oldest_unaccounted,
+            stopped,
+            healed,
+            swept,
+        }
     }
 
     /// Counts one attempt at a job.
@@ -93,6 +134,27 @@ impl Metrics {
             gauge.set(i64::try_from(*jobs).unwrap_or(i64::MAX));
         }
         self.oldest_ready.set(i64::try_from(oldest_ready.unwrap_or_default().as_secs()).unwrap_or(i64::MAX));
+    }
+
+    /// Sets how many photos are not accounted for, and the age of the oldest.
+    pub fn unaccounted(&self, photos: u64, oldest: Option<Duration>) {
+        self.unaccounted.set(i64::try_from(photos).unwrap_or(i64::MAX));
+        self.oldest_unaccounted.set(i64::try_from(oldest.unwrap_or_default().as_secs()).unwrap_or(i64::MAX));
+    }
+
+    /// Sets in how many projects nothing is made.
+    pub fn stopped(&self, projects: usize) {
+        self.stopped.set(i64::try_from(projects).unwrap_or(i64::MAX));
+    }
+
+    /// Counts deliveries that were healed.
+    pub fn healed(&self, deliveries: u64) {
+        self.healed.inc_by(deliveries);
+    }
+
+    /// Counts photos that a sweep found.
+    pub fn swept(&self, photos: usize) {
+        self.swept.inc_by(photos as u64);
     }
 
     /// Everything in Prometheus’ text form.
@@ -122,12 +184,17 @@ mod tests {
         metrics.job("publish", "done");
         metrics.stage("infer", Duration::from_millis(40));
         metrics.queue(&[("ready", 3)], Some(Duration::from_secs(7)));
+        metrics.unaccounted(2, Some(Duration::from_secs(90)));
+        metrics.healed(1);
         let text = metrics.text();
         for line in [
             "punchlens_jobs_total{what=\"publish\",outcome=\"done\"} 1",
             "punchlens_stage_seconds_bucket{le=\"0.05\",stage=\"infer\"} 1",
             "punchlens_queue_jobs{state=\"ready\"} 3",
             "punchlens_queue_oldest_ready_seconds 7",
+            "punchlens_photos_unaccounted 2",
+            "punchlens_photos_unaccounted_oldest_seconds 90",
+            "punchlens_deliveries_healed_total 1",
             "punchlens_model_in_use{what=\"finish-defects 0.1.0\",outcome=\"CPU\"} 1",
         ] {
             assert!(text.contains(line), "{line}\nis not in\n{text}");

@@ -1,9 +1,23 @@
 //! The one integration crate: a list of modules with a line each.
 
+/// The acknowledgement of webhooks under load, measured.
+mod ack;
+/// `doctor` with each thing broken in turn.
+mod doctor;
 /// A model held against labelled pictures.
 mod eval;
+/// Evidence packs that prove themselves.
+mod evidence;
+/// The fuzz targets' corpora replayed.
+mod fuzz;
+/// Webhooks in Procore: made, rotated while they deliver, heard of trades.
+mod hooks;
+/// Photos that mean harm.
+mod hostile;
 /// The product, told as journeys.
 mod journeys;
+/// The uplink as sites have it.
+mod network;
 /// The shipped model through the real runtime and the real binary.
 mod real_model;
 /// Signing in with Procore.
@@ -12,3 +26,5 @@ mod sign_in;
 mod support;
 /// The rules of the house: layers, homes of dependencies, file lengths, licences.
 mod tidy;
+/// What webhooks do not tell: sweeps, polling, healing, roll calls, stopped projects.
+mod watching;

@@ -15,6 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("procore", &["domain"]),
     ("simulator", &["domain"]),
     ("fixtures", &["domain"]),
+    ("fuzzing", &["domain", "photo", "inference", "procore"]),
     ("evaluation", &["domain", "photo", "inference"]),
     ("pipeline", &["domain", "telemetry", "photo", "inference", "store", "procore"]),
     ("http", &["domain", "telemetry", "store", "procore", "pipeline"]),

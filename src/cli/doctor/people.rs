@@ -2,13 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::Line;
 use crate::config::Config;
 use crate::http::Tls;
 use crate::store::Store;
 
+/// How it is; or what is wrong, and what to do about it.
+pub(super) type Told = Result<String, String>;
+
 /// Who can sign in, and how.
-pub(super) async fn sign_in(config: &Config) -> Line {
+pub(super) async fn sign_in(config: &Config) -> Told {
     let store = Store::open(&config.store, Timestamp::now()).await.map_err(|error| error.to_string())?;
     let accounts = store.accounts().await.map_err(|error| error.to_string());
     store.close().await;
@@ -33,7 +35,7 @@ pub(super) async fn sign_in(config: &Config) -> Line {
 }
 
 /// Whether passwords and sessions cross the network in the clear.
-pub(super) fn privacy(config: &Config) -> Line {
+pub(super) fn privacy(config: &Config) -> Told {
     let tls = Tls::load(&config.http).map_err(|error| error.to_string())?;
     let (http, proxied) = (&config.http, !config.http.trusted_proxies.is_empty());
     if tls.is_some() {

@@ -1,4 +1,4 @@
-//! The same for scripts: JSON in, JSON out, errors as problem documents, all of it told by an OpenAPI document.
+//! The same for scripts: JSON in, JSON out, errors as problem documents, all of it told by an `OpenAPI` document.
 
 mod ask;
 mod decisions;

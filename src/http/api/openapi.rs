@@ -3,7 +3,7 @@
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-/// OpenAPI 3.1, written by hand. The tests hold it against the router and against real answers.
+/// `OpenAPI` 3.1, written by hand. The tests hold it against the router and against real answers.
 pub(in crate::http) const DOCUMENT: &str = include_str!("openapi.json");
 
 /// The document. It holds nothing secret, so nobody has to sign in for it.

@@ -1,4 +1,4 @@
-//! The same by JSON, as its OpenAPI document tells.
+//! The same by JSON, as its `OpenAPI` document tells.
 
 use std::collections::BTreeSet;
 

@@ -70,11 +70,19 @@ async fn what_cannot_be_stored_is_not_acknowledged() {
 }
 
 #[tokio::test]
-async fn an_oversized_delivery_is_refused() {
+async fn an_oversized_delivery_stalls_nobody_and_is_kept_in_part() {
     let site = Site::with(|sections| sections.http.webhook_max_bytes = 100).await;
-    let answer = signed(&site, &"x".repeat(101)).send().await;
-    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(signed(&site, &"x".repeat(100)).send().await.status, StatusCode::NO_CONTENT);
+    assert_eq!(deliver(&site, &"x".repeat(101)).send().await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(signed(&site, &"x".repeat(101)).send().await.status, StatusCode::NO_CONTENT);
+    assert_eq!(site.store.delivery(InboxId(1)).await.expect("is there").body, "x".repeat(100).as_bytes());
+}
+
+#[tokio::test]
+async fn what_is_too_much_at_once_is_put_off() {
+    let site = Site::with(|sections| sections.http.webhook_max_at_once = 0).await;
+    let answer = signed(&site, EVENT).send().await;
+    assert_eq!((answer.status, answer.header(header::RETRY_AFTER)), (StatusCode::SERVICE_UNAVAILABLE, "5"));
+    assert_eq!(stored(&site).await, 0);
 }
 
 #[tokio::test]

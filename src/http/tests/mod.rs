@@ -253,7 +253,8 @@ async fn open_store(folder: &TempDir) -> Store {
 
 fn hook() -> Webhook {
     Webhook {
-        accept: Arc::new(|authorization, _, _| authorization == Some(SECRET)),
+        authorized: Arc::new(|authorization| authorization == Some(SECRET)),
+        signed: Arc::new(|_, _| true),
         dedupe_key: |body| crate::domain::ids::Sha256Digest::of(body).to_string(),
         signature_header: header::HeaderName::from_static("x-procore-signature"),
     }

@@ -1,4 +1,4 @@
-//! Holds answers against the served OpenAPI document, more strictly than it demands of others: a field that it
+//! Holds answers against the served `OpenAPI` document, more strictly than it demands of others: a field that it
 //! does not tell of is a fault.
 
 use std::sync::LazyLock;

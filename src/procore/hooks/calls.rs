@@ -5,45 +5,47 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::{
-    Hook, HookApi, OLD_PAYLOAD_VERSION, PAYLOAD_VERSION, PHOTOS, Synced, Trigger, Wanted, WireHook,
-    WireResource, WireTrigger, collection, not_offered, scoped, split_wanted, v2,
+    Hook, HookApi, HookScope, OLD_PAYLOAD_VERSION, PAYLOAD_VERSION, PHOTOS, Synced, Trigger, Wanted,
+    WireHook, WireResource, WireTrigger, collection, not_offered, scoped, scoped_body, split_wanted, v2,
 };
-use crate::domain::ids::ProjectKey;
 use crate::procore::call::Call;
 use crate::procore::client::Client;
 use crate::procore::error::Error;
 use crate::procore::paging::Data;
 
 impl Client {
-    /// Brings the project's hook to what is wanted, adding and never removing. Running it again
+    /// Brings the scope's hook to what is wanted, adding and never removing. Running it again
     /// changes nothing.
     ///
     /// # Errors
-    /// When Procore refuses the hook, or the trigger for new photos.
-    pub async fn sync_hook(&self, project: ProjectKey, wanted: Wanted<'_>) -> Result<Synced, Error> {
-        let existing = self.hooks(project, wanted.namespace).await?;
+    /// When Procore refuses the hook, or a project's trigger for new photos.
+    pub async fn sync_hook(&self, scope: impl Into<HookScope>, wanted: Wanted<'_>) -> Result<Synced, Error> {
+        let scope = scope.into();
+        let existing = self.hooks(scope, wanted.namespace).await?;
         let (mut ours, strays): (Vec<Hook>, Vec<Hook>) =
             existing.into_iter().partition(|hook| hook.destination_url == wanted.destination_url);
         ours.sort_by_key(|hook| hook.api == HookApi::V1);
         let mut ours = ours.into_iter();
         let (hook, created) = match ours.next() {
             Some(hook) => (hook, false),
-            None => (self.create_hook(project, wanted).await?, true),
+            None => (self.create_hook(scope, wanted).await?, true),
         };
         let rotated = !created && !hook.carries(wanted.authorization);
-        let hook = if rotated { self.rotate_hook(project, &hook, wanted.authorization).await? } else { hook };
-        let (added, unavailable) = self.add_triggers(project, &hook).await?;
-        Ok(Synced { hook, created, rotated, added, unavailable, strays: ours.chain(strays).collect() })
+        let hook = if rotated { self.rotate_hook(scope, &hook, wanted.authorization).await? } else { hook };
+        let (added, unavailable) = self.add_triggers(scope, &hook).await?;
+        let strays = ours.chain(strays).collect();
+        Ok(Synced { hook, created, rotated, added, unavailable, strays })
     }
 
-    /// The project's hooks in `namespace`, of both APIs.
+    /// The scope's hooks in `namespace`, of both APIs.
     ///
     /// # Errors
     /// When neither API answers.
-    pub async fn hooks(&self, project: ProjectKey, namespace: &str) -> Result<Vec<Hook>, Error> {
-        self.permit(project)?;
+    pub async fn hooks(&self, scope: impl Into<HookScope>, namespace: &str) -> Result<Vec<Hook>, Error> {
+        let scope = scope.into();
+        self.permit_scope(scope)?;
         let listing = |api| {
-            scoped(Call::get(project.company, collection(api, project)), api, project)
+            scoped(Call::get(scope.company(), collection(api, scope)), api, scope)
                 .query("namespace", namespace)
         };
         let new = match self.list_v2::<WireHook>("hooks", listing(HookApi::V2)).await {
@@ -66,7 +68,7 @@ impl Client {
         Ok(hooks)
     }
 
-    async fn create_hook(&self, project: ProjectKey, wanted: Wanted<'_>) -> Result<Hook, Error> {
+    async fn create_hook(&self, scope: HookScope, wanted: Wanted<'_>) -> Result<Hook, Error> {
         let headers = json!({ "Authorization": wanted.authorization.expose_secret() });
         let new = json!({
             "payload_version": PAYLOAD_VERSION,
@@ -74,16 +76,15 @@ impl Client {
             "destination_url": wanted.destination_url,
             "destination_headers": headers,
         });
-        let call = |api, body| Call::new(Method::POST, project.company, collection(api, project)).body(body);
+        let call = |api, body| Call::new(Method::POST, scope.company(), collection(api, scope)).body(body);
         match self.one::<Data<WireHook>>("the new hook", &call(HookApi::V2, new)).await {
             Ok(envelope) => return Ok(envelope.data.hook(HookApi::V2)),
             Err(error) if not_offered(&error) => {
-                tracing::info!(%project, %error, "no v2.0 hooks here, trying v1.0");
+                tracing::info!(%scope, %error, "no v2.0 hooks here, trying v1.0");
             }
             Err(error) => return Err(error),
         }
-        let old = json!({
-            "project_id": project.project,
+        let fields = json!({
             "hook": {
                 "api_version": OLD_PAYLOAD_VERSION,
                 "namespace": wanted.namespace,
@@ -91,6 +92,7 @@ impl Client {
                 "destination_headers": headers,
             },
         });
+        let old = scoped_body(scope, fields);
         let hook: WireHook = self.one("the new hook", &call(HookApi::V1, old)).await?;
         Ok(hook.hook(HookApi::V1))
     }
@@ -101,17 +103,17 @@ impl Client {
     /// When Procore refuses it.
     pub async fn rotate_hook(
         &self,
-        project: ProjectKey,
+        scope: HookScope,
         hook: &Hook,
         authorization: &SecretString,
     ) -> Result<Hook, Error> {
-        self.permit(project)?;
+        self.permit_scope(scope)?;
         let change = json!({ "destination_headers": { "Authorization": authorization.expose_secret() } });
-        let call = Call::new(Method::PATCH, project.company, hook.path(project));
+        let call = Call::new(Method::PATCH, scope.company(), hook.path(scope));
         let hook = match hook.api {
             HookApi::V2 => self.one::<Data<WireHook>>("the hook", &call.body(change)).await?.data,
             HookApi::V1 => {
-                let body = json!({ "project_id": project.project, "hook": change });
+                let body = scoped_body(scope, json!({ "hook": change }));
                 self.one("the hook", &call.body(body)).await?
             }
         }
@@ -123,20 +125,20 @@ impl Client {
     ///
     /// # Errors
     /// When Procore refuses it.
-    pub async fn remove_hook(&self, project: ProjectKey, hook: &Hook) -> Result<(), Error> {
-        self.permit(project)?;
-        let call = Call::new(Method::DELETE, project.company, hook.path(project));
-        self.send(&scoped(call, hook.api, project)).await.map(drop)
+    pub async fn remove_hook(&self, scope: HookScope, hook: &Hook) -> Result<(), Error> {
+        self.permit_scope(scope)?;
+        let call = Call::new(Method::DELETE, scope.company(), hook.path(scope));
+        self.send(&scoped(call, hook.api, scope)).await.map(drop)
     }
 
     /// What the hook tells of.
     ///
     /// # Errors
     /// When any page cannot be had.
-    pub async fn triggers(&self, project: ProjectKey, hook: &Hook) -> Result<Vec<Trigger>, Error> {
-        self.permit(project)?;
-        let call = Call::get(project.company, format!("{}/triggers", hook.path(project)));
-        let call = scoped(call, hook.api, project);
+    pub async fn triggers(&self, scope: HookScope, hook: &Hook) -> Result<Vec<Trigger>, Error> {
+        self.permit_scope(scope)?;
+        let call = Call::get(scope.company(), format!("{}/triggers", hook.path(scope)));
+        let call = scoped(call, hook.api, scope);
         let rows: Vec<WireTrigger> = match hook.api {
             HookApi::V2 => self.list_v2("triggers", call).await?,
             HookApi::V1 => self.one("triggers", &call).await?,
@@ -151,15 +153,15 @@ impl Client {
     /// Adds what is wanted and missing; returns it, and what Procore does not offer.
     async fn add_triggers(
         &self,
-        project: ProjectKey,
+        scope: HookScope,
         hook: &Hook,
     ) -> Result<(Vec<Trigger>, Vec<Trigger>), Error> {
-        let offered = self.offered(project, hook.api).await?;
-        let (wanted, mut unavailable) = split_wanted(offered.as_deref());
-        let present = self.triggers(project, hook).await?;
+        let offered = self.offered(scope, hook.api).await?;
+        let (wanted, mut unavailable) = split_wanted(scope, offered.as_deref());
+        let present = self.triggers(scope, hook).await?;
         let mut added = Vec::new();
         for trigger in wanted.into_iter().filter(|trigger| !present.contains(trigger)) {
-            match self.add_trigger(project, hook, &trigger).await {
+            match self.add_trigger(scope, hook, &trigger).await {
                 Ok(()) => added.push(trigger),
                 Err(error) if trigger.resource != PHOTOS && not_offered(&error) => unavailable.push(trigger),
                 Err(error) => return Err(error),
@@ -168,13 +170,13 @@ impl Client {
         Ok((added, unavailable))
     }
 
-    /// What v2.0 offers to projects. v1.0 lists it in fields that its reference does not explain,
+    /// What v2.0 offers here. v1.0 lists it in fields that its reference does not explain,
     /// so there it is tried out instead.
-    async fn offered(&self, project: ProjectKey, api: HookApi) -> Result<Option<Vec<WireResource>>, Error> {
+    async fn offered(&self, scope: HookScope, api: HookApi) -> Result<Option<Vec<WireResource>>, Error> {
         if api == HookApi::V1 {
             return Ok(None);
         }
-        let call = Call::get(project.company, format!("{}/resources", v2(project)))
+        let call = Call::get(scope.company(), format!("{}/resources", v2(scope)))
             .query("payload_version", PAYLOAD_VERSION);
         match self.list_v2("webhook resources", call).await {
             Ok(resources) => Ok(Some(resources)),
@@ -183,18 +185,16 @@ impl Client {
         }
     }
 
-    async fn add_trigger(&self, project: ProjectKey, hook: &Hook, trigger: &Trigger) -> Result<(), Error> {
+    async fn add_trigger(&self, scope: HookScope, hook: &Hook, trigger: &Trigger) -> Result<(), Error> {
         let named = json!({ "resource_name": trigger.resource, "event_type": trigger.event });
         let body = match hook.api {
             HookApi::V2 => named,
-            HookApi::V1 => json!({
-                "project_id": project.project,
-                "api_version": OLD_PAYLOAD_VERSION,
-                "trigger": named,
-            }),
+            HookApi::V1 => {
+                scoped_body(scope, json!({ "api_version": OLD_PAYLOAD_VERSION, "trigger": named }))
+            }
         };
-        let path = format!("{}/triggers", hook.path(project));
-        self.send(&Call::new(Method::POST, project.company, path).body(body)).await.map(drop)
+        let path = format!("{}/triggers", hook.path(scope));
+        self.send(&Call::new(Method::POST, scope.company(), path).body(body)).await.map(drop)
     }
 }
 
@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(patch.call(), format!("PATCH {V2}/hooks/3301"));
         assert_eq!(patch.body, json!({ "destination_headers": { "Authorization": "Bearer 5678NEW99" } }));
         stub.client()
-            .remove_hook(PROJECT, &Hook { id: "3301".into(), ..synced.hook })
+            .remove_hook(PROJECT.into(), &Hook { id: "3301".into(), ..synced.hook })
             .await
             .expect("removed");
     }

@@ -1,10 +1,9 @@
-//! What Procore tried to deliver: the gaps that the sweep closes.
+//! What Procore tried to deliver: the gaps that healing closes.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Hook, HookApi, scoped};
-use crate::domain::ids::ProjectKey;
+use super::{Hook, HookApi, HookScope, scoped};
 use crate::procore::call::Call;
 use crate::procore::client::Client;
 use crate::procore::error::Error;
@@ -27,6 +26,16 @@ impl DeliveryStatus {
             (Self::Failed, HookApi::V1) => "failing",
         }
     }
+
+    /// Whether a row in this state was asked for. The filter goes by two spellings, and one that is not
+    /// known is passed over without a word: so the rows themselves are believed.
+    fn fits(self, told: Option<&str>) -> bool {
+        match (self, told) {
+            (_, None) => true,
+            (Self::Discarded, Some(told)) => told == "discarded",
+            (Self::Failed, Some(told)) => matches!(told, "failed" | "failing" | "retrying"),
+        }
+    }
 }
 
 /// A delivery that Procore made or tried.
@@ -42,6 +51,8 @@ pub struct Delivery {
 struct WireDelivery {
     #[serde(alias = "event_id", deserialize_with = "lenient::text")]
     id: String,
+    #[serde(default, alias = "outcome", deserialize_with = "lenient::opt_text")]
+    status: Option<String>,
     #[serde(alias = "event")]
     payload: Value,
 }
@@ -53,24 +64,35 @@ impl Client {
     /// When any page cannot be had.
     pub async fn deliveries(
         &self,
-        project: ProjectKey,
+        scope: impl Into<HookScope>,
         hook: &Hook,
         status: DeliveryStatus,
     ) -> Result<Vec<Delivery>, Error> {
-        self.permit(project)?;
-        let call = Call::get(project.company, format!("{}/deliveries", hook.path(project)));
-        let rows = match hook.api {
-            HookApi::V2 => {
-                self.list_v2("deliveries", call.query("filter[status]", status.name(hook.api))).await?
+        let scope = scope.into();
+        self.permit_scope(scope)?;
+        let call = Call::get(scope.company(), format!("{}/deliveries", hook.path(scope)));
+        // The guide writes `filter`, the reference of v1.0 `filters`: where one is refused, the other is tried.
+        let spellings = match hook.api {
+            HookApi::V2 => ["filter[status]", "filters[status]"],
+            HookApi::V1 => ["filters[status]", "filter[status]"],
+        };
+        let asked = |spelling| scoped(call.clone(), hook.api, scope).query(spelling, status.name(hook.api));
+        let rows = match self.delivery_rows(hook.api, asked(spellings[0])).await {
+            Err(Error::Rejected { status: 400 | 406 | 422, .. }) => {
+                self.delivery_rows(hook.api, asked(spellings[1])).await?
             }
-            HookApi::V1 => {
-                let call = scoped(call, hook.api, project).query("filters[status]", status.name(hook.api));
-                self.old_deliveries(&call).await?
-            }
+            outcome => outcome?,
         };
         let delivery =
             |row: WireDelivery| Delivery { id: row.id, body: row.payload.to_string().into_bytes() };
-        Ok(rows.into_iter().map(delivery).collect())
+        Ok(rows.into_iter().filter(|row| status.fits(row.status.as_deref())).map(delivery).collect())
+    }
+
+    async fn delivery_rows(&self, api: HookApi, call: Call) -> Result<Vec<WireDelivery>, Error> {
+        match api {
+            HookApi::V2 => self.list_v2("deliveries", call).await,
+            HookApi::V1 => self.old_deliveries(&call).await,
+        }
     }
 
     /// v1.0 pages by the last id instead of by number.
@@ -131,6 +153,37 @@ mod tests {
         assert_eq!(calls[0].asked("filter[status]"), ["discarded"]);
         assert_eq!(calls[1].asked("filters[status]"), ["discarded"]);
         assert_eq!(calls[1].asked("project_id"), ["6778"]);
+    }
+
+    #[tokio::test]
+    async fn both_spellings_of_the_filter_are_survived() {
+        let refuses = |spelling: &'static str| {
+            Stub::api(move |seen: &crate::procore::stub::Seen| {
+                if !seen.asked(spelling).is_empty() {
+                    return Reply::json(400, "{}");
+                }
+                Reply::ok(if seen.path.starts_with("/rest/v2.0") { NEW } else { OLD })
+            })
+        };
+        for (api, spelling) in [(HookApi::V2, "filter[status]"), (HookApi::V1, "filters[status]")] {
+            let stub = refuses(spelling).await;
+            let lost = stub.client().deliveries(PROJECT, &hook(api), DeliveryStatus::Discarded).await;
+            assert_eq!((lost.expect("listed").len(), stub.calls().len()), (1, 2), "{api:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_filter_that_is_passed_over_heals_nothing_twice() {
+        let rows = r#"[{"event_id": 1, "outcome": "ok", "event": {}},
+                       {"event_id": 2, "outcome": "discarded", "event": {}},
+                       {"event_id": 3, "outcome": "failed", "event": {}}]"#;
+        let stub = Stub::api(move |_| Reply::ok(rows)).await;
+        let listed = async |status| {
+            let rows = stub.client().deliveries(PROJECT, &hook(HookApi::V1), status).await.expect("listed");
+            rows.into_iter().map(|delivery| delivery.id).collect::<Vec<_>>()
+        };
+        assert_eq!(listed(DeliveryStatus::Discarded).await, ["2"]);
+        assert_eq!(listed(DeliveryStatus::Failed).await, ["3"]);
     }
 
     #[tokio::test]

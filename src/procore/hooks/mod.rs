@@ -1,13 +1,16 @@
-//! Webhook subscriptions: one hook a permitted project, REST v2.0 first, v1.0 where that is not offered.
+//! Webhook subscriptions: one hook a permitted project, and one a company for what Procore tells of companies
+//! alone. REST v2.0 first, v1.0 where that is not offered.
 
 mod calls;
 mod deliveries;
+
+use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::domain::ids::ProjectKey;
+use crate::domain::ids::{CompanyId, ProjectKey};
 use crate::procore::call::Call;
 use crate::procore::error::Error;
 use crate::procore::lenient;
@@ -23,19 +26,71 @@ const OLD_PAYLOAD_VERSION: &str = "v2";
 /// What Procore shows of an authorization value: its last characters.
 const SHOWN_TAIL: usize = 5;
 
-/// Changes of which this service wants to hear, in Procore's names.
-const WANTED: [(&str, &[&str]); 4] = [
+/// What is wanted of a project, in Procore's names.
+const OF_PROJECT: [(&str, &[&str]); 4] = [
     (PHOTOS, &["create", "update", "delete"]),
     ("Punch Items", &["update", "delete"]),
     ("Locations", &["create", "update", "delete"]),
-    ("Trades", &["create", "update", "delete"]),
+    (TRADES, &["create", "update", "delete"]),
 ];
 
-/// The one resource without which a hook is useless.
+/// What is wanted of a company, for what its projects do not offer.
+const OF_COMPANY: [(&str, &[&str]); 1] = [(TRADES, &["create", "delete"])];
+
+/// The one resource without which a project's hook is useless.
 const PHOTOS: &str = "Images";
 
-/// Resources that v1.0 offers to companies alone.
-const COMPANY_ONLY: [&str; 1] = ["Trades"];
+/// Trades belong to companies; v1.0 offers them to nobody else.
+const TRADES: &str = "Trades";
+
+/// Of what a hook tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HookScope {
+    /// One project.
+    Project(ProjectKey),
+    /// What a company has in common for its projects.
+    Company(CompanyId),
+}
+
+impl HookScope {
+    /// The company, or the project's.
+    pub const fn company(self) -> CompanyId {
+        match self {
+            Self::Project(project) => project.company,
+            Self::Company(company) => company,
+        }
+    }
+
+    const fn wanted(self) -> &'static [(&'static str, &'static [&'static str])] {
+        match self {
+            Self::Project(_) => &OF_PROJECT,
+            Self::Company(_) => &OF_COMPANY,
+        }
+    }
+
+    /// The name and the id by which v1.0 knows it.
+    const fn parameter(self) -> (&'static str, i64) {
+        match self {
+            Self::Project(project) => ("project_id", project.project.value()),
+            Self::Company(company) => ("company_id", company.value()),
+        }
+    }
+}
+
+impl From<ProjectKey> for HookScope {
+    fn from(project: ProjectKey) -> Self {
+        Self::Project(project)
+    }
+}
+
+impl fmt::Display for HookScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Project(project) => project.fmt(f),
+            Self::Company(company) => write!(f, "company {company}"),
+        }
+    }
+}
 
 /// Which of Procore's two hook APIs a hook belongs to; the two do not mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +129,7 @@ pub struct Trigger {
     pub event: String,
 }
 
-/// How a project's hook should be.
+/// How a hook should be.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
     /// Marks it as ours.
@@ -96,7 +151,7 @@ pub struct Synced {
     pub rotated: bool,
     /// Triggers added just now.
     pub added: Vec<Trigger>,
-    /// Triggers that Procore does not offer for projects; their changes are found by sweeping.
+    /// Triggers that Procore does not offer here; their changes are found by sweeping.
     pub unavailable: Vec<Trigger>,
     /// Other hooks in our namespace, which lead elsewhere: remove them if no other box owns them.
     pub strays: Vec<Hook>,
@@ -156,48 +211,71 @@ struct WireResource {
 
 impl Hook {
     /// Whether Procore sends `authorization` with it, as far as the masked value tells.
-    fn carries(&self, authorization: &SecretString) -> bool {
+    pub fn carries(&self, authorization: &SecretString) -> bool {
         let value = authorization.expose_secret();
         let tail = value.char_indices().rev().nth(SHOWN_TAIL - 1).map_or(value, |(at, _)| &value[at..]);
         self.authorization.as_deref().is_some_and(|shown| shown.ends_with(tail))
     }
 
-    fn path(&self, project: ProjectKey) -> String {
-        format!("{}/{}", collection(self.api, project), self.id)
+    fn path(&self, scope: HookScope) -> String {
+        format!("{}/{}", collection(self.api, scope), self.id)
     }
 }
 
-fn collection(api: HookApi, project: ProjectKey) -> String {
+fn collection(api: HookApi, scope: HookScope) -> String {
     match api {
-        HookApi::V2 => format!("{}/hooks", v2(project)),
+        HookApi::V2 => format!("{}/hooks", v2(scope)),
         HookApi::V1 => "/rest/v1.0/webhooks/hooks".to_owned(),
     }
 }
 
-fn v2(project: ProjectKey) -> String {
-    format!("/rest/v2.0/companies/{}/projects/{}/webhooks", project.company, project.project)
-}
-
-/// A read or a delete: v1.0 wants the project in the query, v2.0 has it in the path.
-fn scoped(call: Call, api: HookApi, project: ProjectKey) -> Call {
-    match api {
-        HookApi::V2 => call,
-        HookApi::V1 => call.query("project_id", project.project),
+fn v2(scope: HookScope) -> String {
+    match scope {
+        HookScope::Project(ProjectKey { company, project }) => {
+            format!("/rest/v2.0/companies/{company}/projects/{project}/webhooks")
+        }
+        HookScope::Company(company) => format!("/rest/v2.0/companies/{company}/webhooks"),
     }
 }
 
+/// A read or a delete: v1.0 wants the scope in the query, v2.0 has it in the path.
+fn scoped(call: Call, api: HookApi, scope: HookScope) -> Call {
+    let (name, id) = scope.parameter();
+    match api {
+        HookApi::V2 => call,
+        HookApi::V1 => call.query(name, id),
+    }
+}
+
+/// A body for v1.0, with the scope in it.
+fn scoped_body(scope: HookScope, fields: Value) -> Value {
+    let (name, id) = scope.parameter();
+    let mut body = serde_json::Map::from_iter([(name.to_owned(), id.into())]);
+    if let Value::Object(fields) = fields {
+        body.extend(fields);
+    }
+    Value::Object(body)
+}
+
 /// The triggers that are wanted, split into those that `offered` has and those that it has not.
-/// Without knowledge of the offer, everything but what only companies get is tried.
-fn split_wanted(offered: Option<&[WireResource]>) -> (Vec<Trigger>, Vec<Trigger>) {
-    let wanted = WANTED.iter().flat_map(|(resource, events)| {
+/// Without knowledge of the offer, everything is tried but what only companies get.
+fn split_wanted(scope: HookScope, offered: Option<&[WireResource]>) -> (Vec<Trigger>, Vec<Trigger>) {
+    let wanted = scope.wanted().iter().flat_map(|(resource, events)| {
         events.iter().map(|event| Trigger { resource: (*resource).to_owned(), event: (*event).to_owned() })
     });
     wanted.partition(|trigger| match offered {
-        None => !COMPANY_ONLY.contains(&trigger.resource.as_str()),
+        None => trigger.resource != TRADES || matches!(scope, HookScope::Company(_)),
         Some(resources) => resources
             .iter()
             .any(|resource| resource.name == trigger.resource && resource.offers(&trigger.event)),
     })
+}
+
+impl Synced {
+    /// Whether trades are to be asked of the company's hook.
+    pub fn lacks_trades(&self) -> bool {
+        self.unavailable.iter().any(|trigger| trigger.resource == TRADES)
+    }
 }
 
 impl WireResource {
@@ -219,11 +297,13 @@ const fn not_offered(error: &Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::ProjectId;
 
     fn split(offered: Option<&str>) -> (Vec<String>, Vec<String>) {
         let offered: Option<Vec<WireResource>> =
             offered.map(|json| serde_json::from_str(json).expect("resources"));
-        let (wanted, unavailable) = split_wanted(offered.as_deref());
+        let project = ProjectKey { company: CompanyId::new(8), project: ProjectId::new(6778) };
+        let (wanted, unavailable) = split_wanted(project.into(), offered.as_deref());
         let names = |triggers: Vec<Trigger>| {
             triggers.into_iter().map(|trigger| format!("{} {}", trigger.resource, trigger.event)).collect()
         };

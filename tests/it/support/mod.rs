@@ -1,12 +1,14 @@
 //! The product under test: the real service, database and HTTP, with the simulator as the far side.
 
 pub(crate) mod detector;
+pub(crate) mod line;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use punchlens::app::App;
-use punchlens::config::{Loaded, load_from};
+use punchlens::config::{Config, load_from};
 use punchlens::domain::card::Card;
 use punchlens::domain::dedupe::Muting;
 use punchlens::domain::delivery::ProjectMode;
@@ -18,8 +20,11 @@ use punchlens::simulator::{Limits, Options, PhotoUpload, PunchItem, Simulator, c
 use punchlens::store::{CardQuery, PhotoSummary, QueueStats, Store};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::support::line::Line;
 
 /// The project that the service may touch.
 pub(crate) const PROJECT: ProjectKey = ProjectKey { company: seed::COMPANY, project: seed::PROJECT };
@@ -40,8 +45,13 @@ pub(crate) struct TestApp {
     pub url: String,
     /// The key of the review page and the API.
     pub key: String,
+    /// The config that it runs with.
+    pub config: Config,
+    /// The file with it, without the settings of the test.
+    pub config_file: PathBuf,
     stop: CancellationToken,
     service: JoinHandle<anyhow::Result<()>>,
+    lines: Option<[Line; 2]>,
     _folder: TempDir,
 }
 
@@ -55,7 +65,11 @@ pub(crate) struct Setup {
     pub options: Options,
     /// Seconds between sweeps; 0 for none.
     pub sweep_every_s: u64,
-    /// Settings by the names of their environment variables.
+    /// Whether lines that can be cut lie between the service and Procore, one each way.
+    pub lines: bool,
+    /// By what the service lives.
+    pub clock: fn() -> Timestamp,
+    /// Further settings as environment variables, e.g. `PUNCHLENS_PIPELINE__WORKERS`.
     pub settings: Vec<(&'static str, String)>,
 }
 
@@ -66,6 +80,8 @@ impl Default for Setup {
             hooked: true,
             options: Options { limits: Limits::generous(), ..Options::default() },
             sweep_every_s: 0,
+            lines: false,
+            clock: Timestamp::now,
             settings: Vec::new(),
         }
     }
@@ -74,12 +90,29 @@ impl Default for Setup {
 impl TestApp {
     /// Starts everything around `detector`.
     pub(crate) async fn start(detector: Arc<dyn Detector>, setup: Setup) -> Self {
-        let simulator = Simulator::start(setup.options).await.expect("free ports");
+        let (procore_at, to_procore) = watch::channel(None);
+        let (box_at, to_box) = watch::channel(None);
+        let lines =
+            if setup.lines { Some([Line::lay(to_procore).await, Line::lay(to_box).await]) } else { None };
+        let mut options = setup.options;
+        let url_of = |line: &Line| format!("http://{}/", line.address);
+        options.reached_at = lines.as_ref().map(|[up, _]| url_of(up).parse().expect("a URL"));
+        let simulator = Simulator::start(options).await.expect("free ports");
+        procore_at.send_replace(simulator.url().socket_addrs(|| None).expect("an address").first().copied());
         let folder = tempfile::tempdir().expect("a folder");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
-        let loaded = config(&simulator, &folder, &url, setup.mode, setup.sweep_every_s, &setup.settings);
-        let app = App::assemble(&loaded.config, detector).await.expect("assembles");
+        box_at.send_replace(listener.local_addr().ok());
+        let file = config_file(&simulator, &folder, &url, setup.mode, setup.sweep_every_s);
+        let mut settings = setup.settings;
+        if let Some([up, down]) = &lines {
+            settings.push(("PUNCHLENS_PROCORE__API_URL", url_of(up)));
+            settings.push(("PUNCHLENS_PROCORE__LOGIN_URL", url_of(up)));
+            settings.push(("PUNCHLENS_WEBHOOK__PUBLIC_URL", format!("{}procore/events", url_of(down))));
+        }
+        let settings = settings.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let config = load_from(Some(&file), settings).expect("a good config").config;
+        let app = App::assemble_at(&config, detector, setup.clock).await.expect("assembles");
         if setup.hooked {
             app.sync_hooks().await.expect("hooks");
         }
@@ -87,7 +120,17 @@ impl TestApp {
         let key = std::fs::read_to_string(folder.path().join("review.key")).expect("made at the start");
         let key = key.trim().to_owned();
         let service = tokio::spawn(app.serve(listener, stop.clone()));
-        Self { simulator, store, url, key, stop, service, _folder: folder }
+        Self { simulator, store, url, key, config, config_file: file, stop, service, lines, _folder: folder }
+    }
+
+    /// The line from the service to Procore.
+    pub(crate) fn uplink(&self) -> &Line {
+        &self.lines.as_ref().expect("laid")[0]
+    }
+
+    /// The line from Procore to the service.
+    pub(crate) fn downlink(&self) -> &Line {
+        &self.lines.as_ref().expect("laid")[1]
     }
 
     /// Uploads a photo to the simulator's Photos tool, at a location of its tree.
@@ -126,6 +169,40 @@ impl TestApp {
     /// Returns once the queue is empty.
     pub(crate) async fn until_idle(&self) {
         self.until("the queue empty", async |app: &Self| app.idle().await).await;
+    }
+
+    /// What is at `path`, as text.
+    pub(crate) async fn get(&self, path: &str) -> String {
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let answer = client.get(format!("{}{path}", self.url)).send().await.expect("an answer");
+        answer.text().await.expect("text")
+    }
+
+    /// Returns once `words` are at `path`: what is looked at now and then only.
+    pub(crate) async fn until_text(&self, path: &str, words: &str) {
+        self.patiently(words, async || self.get(path).await.contains(words)).await;
+    }
+
+    /// Returns once a delivery with this `Authorization` is answered with `status`.
+    pub(crate) async fn until_answer(&self, authorization: &str, status: u16) {
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let events = format!("{}/procore/events", self.url);
+        let ask = async || {
+            let delivery = client.post(&events).header("Authorization", authorization).body("{}");
+            delivery.send().await.expect("an answer").status() == status
+        };
+        self.patiently("the secret", ask).await;
+    }
+
+    /// Returns once `holds`, asked now and then: for what changes outside the store.
+    pub(crate) async fn patiently(&self, what: &str, holds: impl AsyncFn() -> bool) {
+        let wait = async {
+            while !holds().await {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        };
+        let patience = std::time::Duration::from_secs(90);
+        assert!(tokio::time::timeout(patience, wait).await.is_ok(), "waited {patience:?} for: {what}");
     }
 
     async fn idle(&self) -> bool {
@@ -174,6 +251,13 @@ impl TestApp {
         self.simulator.punch_items().into_iter().filter(|item| item.deleted_at.is_none()).collect()
     }
 
+    /// Stops everything where refusals were the matter, which the contract knows nothing of.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.service.await.expect("no panic").expect("a clean end");
+        self.simulator.stop().await;
+    }
+
     /// Stops the service and checks what every journey must leave behind: no broken audit chain, no request
     /// outside the contract, nobody e-mailed.
     pub(crate) async fn finish(self) {
@@ -200,14 +284,13 @@ impl TestApp {
     }
 }
 
-fn config(
+fn config_file(
     simulator: &Simulator,
     folder: &TempDir,
     own_url: &str,
     mode: ProjectMode,
     sweep_every_s: u64,
-    settings: &[(&'static str, String)],
-) -> Loaded {
+) -> PathBuf {
     let (client_id, client_secret) = simulator.credentials();
     let url = simulator.url();
     let mode = serde_json::to_value(mode).expect("a name");
@@ -247,6 +330,5 @@ fn config(
     );
     let file = folder.path().join("punchlens.toml");
     std::fs::write(&file, text).expect("written");
-    let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-    load_from(Some(&file), settings).expect("a good config")
+    file
 }

@@ -1,0 +1,107 @@
+//! Is everything there that the service needs, and how to mend what is not: one line for each thing.
+
+mod machine;
+mod remote;
+
+use std::path::Path;
+
+use crate::config::Config;
+use crate::procore::Client;
+use crate::procore::webhook::WebhookSecrets;
+
+/// How a thing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// It works; this should be known.
+    Note,
+    /// It does not work.
+    Wrong,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// What it is, e.g. `credentials`.
+    pub name: &'static str,
+    /// How it is.
+    pub verdict: Verdict,
+    /// The same in words.
+    pub detail: String,
+    /// What to do about it; empty when nothing is.
+    pub mend: String,
+}
+
+impl Line {
+    /// As it should be.
+    pub fn ok(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, verdict: Verdict::Ok, detail: detail.into(), mend: String::new() }
+    }
+
+    /// It works, and this should be known.
+    pub fn note(name: &'static str, detail: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { name, verdict: Verdict::Note, detail: detail.into(), mend: mend.into() }
+    }
+
+    /// It does not work.
+    pub fn wrong(name: &'static str, detail: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { name, verdict: Verdict::Wrong, detail: detail.into(), mend: mend.into() }
+    }
+}
+
+/// Looks at everything but the model. `credentials` is what `$CREDENTIALS_DIRECTORY` names.
+pub async fn examine(config: &Config, credentials: Option<&Path>) -> Vec<Line> {
+    let mut lines = vec![machine::disk(&config.store)];
+    lines.extend(machine::database(&config.store).await);
+    lines.push(projects(config));
+    lines.push(secret(config, credentials));
+    match Client::new(&config.procore, credentials) {
+        Ok(client) => {
+            let carried = WebhookSecrets::read(&config.webhook, credentials).ok();
+            let carried = carried.as_ref().and_then(WebhookSecrets::current);
+            lines.extend(remote::examine(config, &client, carried).await);
+        }
+        Err(error) => lines.push(Line::wrong(
+            "credentials",
+            error.to_string(),
+            "make an app with a service account in Procore's developer portal and copy its client id and secret",
+        )),
+    }
+    lines
+}
+
+fn projects(config: &Config) -> Line {
+    let projects = &config.procore.projects;
+    if projects.is_empty() {
+        return Line::wrong(
+            "projects",
+            "none is permitted, so there is nothing to do",
+            "add one under [[procore.projects]] with company, project and mode",
+        );
+    }
+    let list = projects.iter().map(|project| format!("{} ({:?})", project.key(), project.mode));
+    Line::ok("projects", list.collect::<Vec<_>>().join(", "))
+}
+
+fn secret(config: &Config, credentials: Option<&Path>) -> Line {
+    const NAME: &str = "webhook secret";
+    let polling = config.webhook.public_url.is_empty();
+    match WebhookSecrets::read(&config.webhook, credentials) {
+        Err(error) => Line::wrong(NAME, error.to_string(), "name a file that this user may read"),
+        Ok(secrets) => match (secrets.current(), secrets.previous()) {
+            (Some(_), Some(_)) => Line::note(
+                NAME,
+                "a rotation is under way: the value before is accepted, too",
+                "end it after 12 hours: punchlens hooks rotate --retire",
+            ),
+            (Some(_), None) => Line::ok(NAME, "set"),
+            (None, _) if polling => Line::ok(NAME, "not needed without webhooks"),
+            (None, _) => Line::wrong(
+                NAME,
+                "not set: nothing would tell a delivery from a forgery",
+                "put \"Bearer \" and 32 random bytes into the file that webhook.authorization_file names",
+            ),
+        },
+    }
+}

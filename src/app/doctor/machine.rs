@@ -1,0 +1,77 @@
+//! This box: disk and database.
+
+use jiff::Timestamp;
+
+use super::Line;
+use crate::store::{Config, Store, free_bytes};
+
+pub(super) fn disk(config: &Config) -> Line {
+    const NAME: &str = "disk";
+    let free = config.file().and_then(|file| free_bytes(&file));
+    match free {
+        Err(error) => {
+            Line::wrong(NAME, error.to_string(), "check `path` in [store], and the disk (dmesg, smartctl)")
+        }
+        Ok(None) => Line::note(NAME, "how much is free cannot be told here", ""),
+        Ok(Some(free)) if free < config.free_bytes_min => Line::wrong(
+            NAME,
+            format!("only {} MiB are free beside the database", free >> 20),
+            "make some room, or lower store.picture_budget_bytes and store.picture_keep_days",
+        ),
+        Ok(Some(free)) if free < config.picture_budget_bytes => Line::note(
+            NAME,
+            format!(
+                "{} MiB are free beside the database, less than the {} MiB that pictures may take in the end",
+                free >> 20,
+                config.picture_budget_bytes >> 20
+            ),
+            "lower store.picture_budget_bytes, or give the database a larger disk",
+        ),
+        Ok(Some(free)) => Line::ok(NAME, format!("{} MiB are free beside the database", free >> 20)),
+    }
+}
+
+/// The database as a file, what it says of projects, and its queue.
+pub(super) async fn database(config: &Config) -> Vec<Line> {
+    const NAME: &str = "database";
+    let store = match Store::open(config, Timestamp::now()).await {
+        Ok(store) => store,
+        Err(error) => return vec![Line::wrong(NAME, error.to_string(), "check [store]; the log says more")],
+    };
+    let lines = match look(&store).await {
+        Ok(lines) => lines,
+        Err(error) => vec![Line::wrong(NAME, error.to_string(), "check [store] and the disk")],
+    };
+    store.close().await;
+    lines
+}
+
+async fn look(store: &Store) -> Result<Vec<Line>, crate::store::Error> {
+    const NAME: &str = "database";
+    store.ping().await?;
+    if let Some(damage) = store.integrity().await? {
+        let mend = "stop the service, move the file aside, restore a backup";
+        return Ok(vec![Line::wrong(NAME, format!("the file is damaged: {damage}"), mend)]);
+    }
+    let audit = store.verify_audit().await?;
+    let mut lines = vec![match &audit.broken {
+        None => Line::ok(NAME, format!("writes; {} audit rows in an unbroken chain", audit.rows)),
+        Some(at) => Line::wrong(
+            NAME,
+            format!("the audit chain does not hold at row {}: {}", at.seq, at.what),
+            "somebody changed the database by hand: compare with a backup",
+        ),
+    }];
+    for stop in store.stops().await? {
+        let detail = format!("nothing is made in project {}: {}", stop.project, stop.reason);
+        let mend = format!("mend that, then: punchlens projects resume {}", stop.project);
+        lines.push(Line::wrong("projects", detail, mend));
+    }
+    let queue = store.queue_stats(Timestamp::now()).await?;
+    let waiting = queue.parked + queue.dead;
+    if waiting > 0 {
+        let detail = format!("{waiting} jobs wait for a person");
+        lines.push(Line::note("queue", detail, "punchlens jobs tells why, and retries or drops them"));
+    }
+    Ok(lines)
+}

@@ -1,0 +1,116 @@
+//! Projects in which nothing is made any more until a person has looked.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::domain::ids::{CompanyId, ProjectId, ProjectKey};
+use crate::domain::job::Job;
+use crate::store::audit::{self, Entry, Subject};
+use crate::store::rows::{from_hex, from_name, instant, millis};
+use crate::store::{Error, Store, queue};
+
+/// Why, and since when, nothing is made in a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stop {
+    /// Where.
+    pub project: ProjectKey,
+    /// Why, and what to do.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Store {
+    /// Notes that nothing is to be made in `project`. The first reason stands; whether this is it.
+    pub async fn stop_project(
+        &self,
+        project: ProjectKey,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let mut transaction = self.begin().await?;
+        let reason = self.reason(reason);
+        let added = sqlx::query(
+            "INSERT INTO project_stops (company, project, reason, since) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (company, project) DO NOTHING",
+        )
+        .bind(project.company.value())
+        .bind(project.project.value())
+        .bind(reason.to_owned())
+        .bind(millis(now))
+        .execute(&mut *transaction)
+        .await?;
+        if added.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let entry =
+            Entry::by_service("project.stopped", Subject::Project(project), json!({ "reason": reason }));
+        audit::append(&mut transaction, entry, now).await?;
+        self.commit(transaction).await?;
+        Ok(true)
+    }
+
+    /// The stopped projects, the one that has waited longest first.
+    pub async fn stops(&self) -> Result<Vec<Stop>, Error> {
+        let rows: Vec<(i64, i64, String, i64)> = sqlx::query_as(
+            "SELECT company, project, reason, since FROM project_stops ORDER BY since, company, project",
+        )
+        .fetch_all(&self.0.readers)
+        .await?;
+        let stop = |(company, project, reason, since)| {
+            let project = ProjectKey { company: CompanyId::new(company), project: ProjectId::new(project) };
+            Ok(Stop { project, reason, since: instant(since)? })
+        };
+        rows.into_iter().map(stop).collect()
+    }
+
+    /// Why nothing is made in `project`, if so.
+    pub async fn stopped(&self, project: ProjectKey) -> Result<Option<Stop>, Error> {
+        Ok(self.stops().await?.into_iter().find(|stop| stop.project == project))
+    }
+
+    /// Lets `project` go on, and queues what waited for it. Returns how many.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it is not stopped.
+    pub async fn resume_project(
+        &self,
+        project: ProjectKey,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<usize, Error> {
+        let mut transaction = self.begin().await?;
+        let removed = sqlx::query("DELETE FROM project_stops WHERE company = $1 AND project = $2")
+            .bind(project.company.value())
+            .bind(project.project.value())
+            .execute(&mut *transaction)
+            .await?;
+        if removed.rows_affected() == 0 {
+            return Err(Error::NotFound(format!("stop of project {project}")));
+        }
+        let waiting: Vec<(String, String)> = sqlx::query_as(
+            "SELECT id, state FROM findings WHERE company = $1 AND project = $2 AND delivery = 'waiting'
+             ORDER BY found_at, id",
+        )
+        .bind(project.company.value())
+        .bind(project.project.value())
+        .fetch_all(&mut *transaction)
+        .await?;
+        let mut jobs = Vec::new();
+        for (id, state) in waiting {
+            let finding = from_hex("findings.id", &id)?;
+            // The parked job of the same work goes when this one is done.
+            jobs.push(match from_name("findings.state", &state)? {
+                crate::domain::review::FindingState::Proposed => Job::Publish { finding },
+                _ => Job::ApplyDecision { finding },
+            });
+        }
+        let queued = queue::insert(&mut transaction, &jobs, now, now).await?;
+        let entry =
+            Entry::by(actor, "project.resumed", Subject::Project(project), json!({ "queued": queued }));
+        audit::append(&mut transaction, entry, now).await?;
+        self.commit(transaction).await?;
+        Ok(queued)
+    }
+}
