@@ -42,6 +42,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True, help="checkpoint, or the fp32 file of a model folder")
     parser.add_argument("--data", type=Path, action="append", required=True)
+    parser.add_argument("--second", type=Path, help="another of the same training, to be averaged with --run")
+    parser.add_argument("--share", type=float, default=0.5, help="what the second counts")
     parser.add_argument("--context", type=Path, help="fitted context (training.context)")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--name", required=True)
@@ -71,6 +73,18 @@ def load_net(path: Path) -> tuple[Net, list[str]]:
                 conv.add_norm()
     net.load_state_dict(state["average"])
     return net.eval(), state["classes"]
+
+
+@torch.no_grad()
+def average_folded(first: Net, second: Net, share: float) -> None:
+    """Mixes the second's weights into the first, batch norms folded."""
+    for a, b in zip(first.modules(), second.modules()):
+        if isinstance(a, Conv):
+            for kept, one, two in zip((a.conv.weight, a.conv.bias), a.folded(), b.folded()):
+                kept.copy_((1 - share) * one + share * two)
+            a.bn = torch.nn.Identity()
+    for kept, two in zip(first.head.logits.parameters(), second.head.logits.parameters()):
+        kept.copy_((1 - share) * kept + share * two)
 
 
 def keep_classes(last: torch.nn.Conv2d, have: list[str], wanted: list[str]) -> None:
@@ -164,6 +178,11 @@ def main() -> None:
     rows = [row for folder in args.data for row in read_manifest(folder)]
     names = args.classes.split(",")
     net, have = load_net(args.run)
+    if args.second:
+        second, same = load_net(args.second)
+        if same != have:
+            raise ValueError("the two do not have the same classes")
+        average_folded(net, second, args.share)
     keep_classes(net.head.logits, have, names)
     context = load_context(args.context) if args.context else None
     if context:

@@ -1,6 +1,10 @@
+import copy
+
 import torch
 
 from training.average import average
+from training.export import average_folded
+from training.net import Net
 
 
 def test_weights_are_mixed_and_counters_kept():
@@ -8,3 +12,17 @@ def test_weights_are_mixed_and_counters_kept():
     second = {"average": {"w": torch.ones(2), "n": torch.tensor(9)}, "step": 2}
     mixed = average(first, second, 0.25)
     assert mixed["average"]["w"].tolist() == [0.25, 0.25] and mixed["average"]["n"] == 3 and mixed["step"] == 1
+
+
+def test_folded_nets_mix_like_what_they_compute():
+    torch.manual_seed(0)
+    one, two = Net(3).eval(), Net(3).eval()
+    average_folded(one, one, 0.3)
+    first = one.head.logits.weight.clone()
+    average_folded(one, two, 0.25)
+    assert torch.allclose(one.head.logits.weight, 0.75 * first + 0.25 * two.head.logits.weight)
+    x = torch.rand(1, 3, 64, 64) * 255
+    same = copy.deepcopy(two)
+    average_folded(same, two, 0.5)
+    with torch.no_grad():
+        assert torch.allclose(same(x), two(x), atol=1e-3)
