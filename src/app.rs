@@ -188,6 +188,7 @@ impl App {
             projects: self.context.procore.config().permitted(),
             mute_rules: Arc::new(mute_rules),
             classes: self.model().classes.iter().map(|class| DefectClass::new(&class.name)).collect(),
+            site: self.context.site.clone(),
             http: self.config.http.clone(),
             procore: self.sign_in.clone(),
             sign_in: self.config.sign_in.clone(),

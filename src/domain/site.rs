@@ -26,7 +26,7 @@ use crate::domain::capture::GpsFix;
 use crate::domain::place::{LocationTree, tree};
 
 pub use check::Problem;
-pub use draw::Dot;
+pub use draw::{Dot, Floor};
 pub use locate::{Located, Share};
 pub use parse::SiteError;
 

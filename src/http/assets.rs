@@ -19,6 +19,18 @@ pub(super) const STYLE: Asset =
     Asset { name: "style.css", mime: "text/css; charset=utf-8", bytes: include_bytes!("review/style.css") };
 pub(super) const SCRIPT: Asset =
     Asset { name: "app.js", mime: "text/javascript; charset=utf-8", bytes: include_bytes!("review/app.js") };
+pub(super) const VIEWS: Asset =
+    Asset { name: "views.css", mime: "text/css; charset=utf-8", bytes: include_bytes!("review/views.css") };
+pub(super) const CHOICES: Asset = Asset {
+    name: "choices.js",
+    mime: "text/javascript; charset=utf-8",
+    bytes: include_bytes!("review/choices.js"),
+};
+pub(super) const KEEP: Asset = Asset {
+    name: "keep.js",
+    mime: "text/javascript; charset=utf-8",
+    bytes: include_bytes!("review/keep.js"),
+};
 pub(super) const MANIFEST: Asset = Asset {
     name: "manifest.webmanifest",
     mime: "application/manifest+json",
@@ -31,9 +43,14 @@ pub(super) const ICON_192: Asset =
 pub(super) const ICON_512: Asset =
     Asset { name: "icon-512.png", mime: "image/png", bytes: include_bytes!("review/icon-512.png") };
 
-const ALL: [Asset; 6] = [STYLE, SCRIPT, MANIFEST, ICON_SVG, ICON_192, ICON_512];
+const ALL: [Asset; 9] = [STYLE, VIEWS, SCRIPT, CHOICES, KEEP, MANIFEST, ICON_SVG, ICON_192, ICON_512];
 
 impl Asset {
+    /// A text asset's text.
+    pub(super) fn text(self) -> &'static str {
+        std::str::from_utf8(self.bytes).unwrap_or_default()
+    }
+
     /// The asset's address; it changes with the content.
     pub(super) fn url(self) -> String {
         let digest = Sha256Digest::of(self.bytes).to_string();

@@ -119,6 +119,18 @@ pub struct ReviewConfig {
     pub time_zone: String,
     /// Findings on one page of a list.
     pub page_size: u32,
+    /// Decisions of a class that its keep-rate is told from: "31 of the last 40".
+    pub keep_window: u32,
+    /// A class of which a smaller share is kept is offered for muting, 0 to 1; 0 offers none.
+    pub mute_offer_below: f64,
+    /// Fewer decisions than this prove nothing.
+    pub mute_offer_least: u32,
+    /// Days that the record of decisions looks back.
+    pub record_days: u32,
+    /// The most decisions that it reads.
+    pub record_decisions_max: u32,
+    /// The most pictures put into a walk report's file.
+    pub report_pictures_max: u32,
     /// Milliseconds between two live updates, at least.
     pub live_gap_ms: u64,
     /// Seconds that one live connection is kept.

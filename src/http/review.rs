@@ -1,14 +1,23 @@
 //! The review page: lists, cards and decisions as pages and plain forms.
 
+mod batch;
 mod card;
+mod chart;
 mod desk;
 mod filter;
 mod form;
+mod groups;
 mod icons;
 mod list;
 mod page;
 mod photo;
+mod plan;
+mod reasons;
+mod record;
+mod remembered;
+mod report;
 mod sign_in;
+mod toast;
 mod words;
 
 use axum::extract::rejection::FormRejection;
@@ -29,12 +38,17 @@ use crate::http::error::HttpError;
 use crate::http::guard::{self, Peer, Reviewer};
 use crate::store;
 
-use desk::Desk;
+use desk::{Desk, Done};
 use filter::{Filter, FilterQuery, Tab};
 use form::{Complaint, Fields};
+use remembered::Remembered;
 
+pub(super) use batch::{decide as decide_batch, undo as undo_batch};
 pub(super) use filter::parse_project;
 pub(super) use form::check_texts;
+pub(super) use plan::plan;
+pub(super) use record::{lift as lift_mute, mute, record};
+pub(super) use report::report;
 pub(super) use sign_in::{
     arrive, refuse_sign_in, sign_in, sign_in_first, sign_in_page, sign_out, welcome, with_header,
 };
@@ -78,8 +92,14 @@ fn html(status: StatusCode, page: &Markup) -> Response {
 pub(super) struct Address {
     #[serde(flatten)]
     filter: FilterQuery,
-    /// The finding decided just before.
+    /// What was decided just before: a finding, or a group by its instant.
     done: String,
+    /// How many decisions were taken back just before.
+    undone: String,
+    /// How many of a group stayed as they were.
+    left: String,
+    /// Whether a report is wanted as one file.
+    file: String,
     /// The key, in the link that is printed at start.
     key: String,
     /// The reviewer's name, in such a link.
@@ -109,20 +129,21 @@ pub(super) async fn list(
         Ok(Reviewer(session)) => session,
         Err(response) => return Ok(response),
     };
-    let desk = Desk::new(&state, &session, address.filter.into());
+    let desk = Desk::new(&state, &session, address.filter.clone().into());
+    let done = desk.done(&address).await?;
     let (cards, more) = desk.cards().await?;
     let counts = desk.counts().await?;
-    let projects = desk.projects().await?;
-    let undo = desk.undoable(&address.done).await?;
+    let options = desk.options().await?;
+    let mutes = if desk.filter.tab == Tab::Muted { desk.mutes().await? } else { Vec::new() };
     let page = list::ListPage {
         cards: &cards,
         more,
         filter: &desk.filter,
         counts,
         viewer: &desk.viewer,
-        projects: &projects,
-        classes: state.classes(),
-        undo: undo.as_ref(),
+        options: &options,
+        mutes: &mutes,
+        done: &done,
         zone: state.zone(),
         now: state.now(),
     };
@@ -135,10 +156,10 @@ pub(super) async fn card(
     Path(id): Path<String>,
     Query(address): Query<Address>,
 ) -> Page {
-    let desk = Desk::new(&state, &session, address.filter.into());
+    let desk = Desk::new(&state, &session, address.filter.clone().into());
     let card = desk.card(&id).await?;
-    let undo = desk.undoable(&address.done).await?;
-    Shown { undo: undo.as_ref(), ..Shown::new(&card) }.render(&desk, StatusCode::OK).await
+    let done = desk.done(&address).await?;
+    Shown { done, ..Shown::new(&card) }.render(&desk, StatusCode::OK).await
 }
 
 /// A card as it is to be shown now.
@@ -146,18 +167,20 @@ struct Shown<'a> {
     card: &'a Card,
     fields: Option<&'a Fields>,
     complaints: &'a [Complaint],
-    undo: Option<&'a Card>,
+    done: Done,
     notice: Option<&'a str>,
 }
 
 impl<'a> Shown<'a> {
-    const fn new(card: &'a Card) -> Self {
-        Self { card, fields: None, complaints: &[], undo: None, notice: None }
+    fn new(card: &'a Card) -> Self {
+        Self { card, fields: None, complaints: &[], done: Done::Nothing, notice: None }
     }
 
     async fn render(self, desk: &Desk<'_>, status: StatusCode) -> Page {
         let choices = desk.choices(self.card.project).await?;
-        let suggested = Fields::of(&self.card.draft, self.card, &choices);
+        let remembered = Remembered::of(&desk.last_decided(self.card.project).await?, self.card, &choices);
+        let mut suggested = Fields::of(&self.card.draft, self.card, &choices);
+        let filled = self.fields.is_none() && remembered.fill(&mut suggested);
         let page = card::CardPage {
             card: self.card,
             fields: self.fields.unwrap_or(&suggested),
@@ -167,7 +190,10 @@ impl<'a> Shown<'a> {
             counts: desk.counts().await?,
             viewer: &desk.viewer,
             neighbours: &desk.neighbours(self.card.finding.id).await?,
-            undo: self.undo,
+            remembered: &remembered,
+            filled,
+            others: &desk.other_photos(self.card).await?,
+            done: &self.done,
             notice: self.notice,
             zone: desk.state.zone(),
             now: desk.state.now(),
@@ -294,6 +320,22 @@ pub(super) async fn undo(
             let back = posted.desk.filter.with_tab(Tab::ToReview);
             Ok(Redirect::to(&back.url(&card::card_path(&card), &[])).into_response())
         }
+        Err(error) => posted.desk.conflict(posted.id(), error.into()).await,
+    }
+}
+
+/// Sends what Procore refused once more.
+pub(super) async fn send_again(
+    extract::State(state): extract::State<State>,
+    reviewer: Reviewer,
+    Path(id): Path<String>,
+    Query(address): Query<Address>,
+    headers: HeaderMap,
+    form: Result<Form<CardForm>, FormRejection>,
+) -> Page {
+    let posted = Posted::check(&state, &reviewer, &id, address, &headers, form).await?;
+    match state.store().send_again(posted.id(), posted.person, state.now()).await {
+        Ok(card) => Ok(Redirect::to(&posted.desk.filter.url(&card::card_path(&card), &[])).into_response()),
         Err(error) => posted.desk.conflict(posted.id(), error.into()).await,
     }
 }

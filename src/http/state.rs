@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::dedupe::Muting;
 use crate::domain::detection::DefectClass;
 use crate::domain::ids::ProjectKey;
+use crate::domain::site::Site;
 use crate::domain::tagging::MuteRules;
 use crate::http::config::{HttpConfig, ReviewConfig, SignInConfig};
 use crate::http::guard::Peer;
@@ -41,6 +42,8 @@ pub struct Parts {
     pub mute_rules: Arc<dyn Fn(ProjectKey) -> MuteRules + Send + Sync>,
     /// Signs people in with Procore, where that is set up.
     pub procore: Option<procore::SignIn>,
+    /// The site file, to draw the plan.
+    pub site: Option<Site>,
     /// The `[http]` section.
     pub http: HttpConfig,
     /// The `[sign_in]` section.
@@ -117,6 +120,10 @@ impl State {
     pub(crate) fn muting(&self) -> impl Fn(ProjectKey) -> Muting + Send + Sync + '_ {
         let today = self.now().to_zoned_datetime(self.zone().clone()).date();
         move |project| Muting { rules: (self.0.parts.mute_rules)(project), today }
+    }
+
+    pub(crate) fn site(&self) -> Option<&Site> {
+        self.0.parts.site.as_ref()
     }
 
     pub(crate) fn http(&self) -> &HttpConfig {

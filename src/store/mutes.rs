@@ -16,6 +16,9 @@ use crate::store::record::record;
 use crate::store::rows::{from_hex, from_name, instant, millis};
 use crate::store::{Connection, Error, Store};
 
+/// What stands for no location: the whole project is muted. Procore's ids begin at 1.
+const EVERYWHERE: i64 = 0;
+
 /// A mute in force, with what it did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MuteRow {
@@ -26,7 +29,7 @@ pub struct MuteRow {
     /// What it mutes, until when, why and by whom.
     #[serde(flatten)]
     pub mute: Mute,
-    /// The location in words.
+    /// The location in words; empty for the whole project.
     pub place: String,
     /// The finding whose rejection it follows from.
     pub finding: Option<FindingId>,
@@ -64,7 +67,7 @@ impl Record {
             },
             mute: Mute {
                 class: DefectClass::new(&self.class),
-                location: LocationId::new(self.location),
+                location: (self.location != EVERYWHERE).then(|| LocationId::new(self.location)),
                 until: until.transpose()?,
                 reason: from_name("mutes.reason", &self.reason)?,
                 reviewer: self.reviewer,
@@ -214,7 +217,7 @@ async fn insert(
     .bind(project.company.value())
     .bind(project.project.value())
     .bind(mute.class.name())
-    .bind(mute.location.value())
+    .bind(mute.location.map_or(EVERYWHERE, LocationId::value))
     .bind(place)
     .bind(mute.until.map(|day| day.to_string()))
     .bind(mute.reason.name())

@@ -16,8 +16,8 @@ use crate::domain::tagging::MuteRules;
 pub struct Mute {
     /// The class.
     pub class: DefectClass,
-    /// The location itself; what lies in it is not muted.
-    pub location: LocationId,
+    /// The location itself; what lies in it is not muted. `None`: everywhere in the project.
+    pub location: Option<LocationId>,
     /// The last muted day; `None` until somebody lifts it.
     pub until: Option<Date>,
     /// The reviewer's reason.
@@ -36,7 +36,8 @@ impl Mute {
     pub fn words(&self) -> String {
         let until = self.until.map_or_else(|| "until lifted".to_owned(), |day| format!("until {day}"));
         let reason = self.reason.label().to_lowercase();
-        format!("Muted at this location {until}: {} said “{reason}”.", self.reviewer)
+        let here = if self.location.is_some() { "at this location" } else { "in this project" };
+        format!("Muted {here} {until}: {} said “{reason}”.", self.reviewer)
     }
 }
 
@@ -65,7 +66,7 @@ pub fn mute_from(
     };
     Some(Mute {
         class: finding.class.clone(),
-        location: place.id()?,
+        location: Some(place.id()?),
         until,
         reason,
         reviewer: reviewer.to_owned(),
@@ -80,10 +81,12 @@ pub fn muted<'a>(
     mutes: &'a [(MuteId, Mute)],
     today: Date,
 ) -> Option<&'a (MuteId, Mute)> {
-    let location = place.id()?;
-    let mutes = mutes
-        .iter()
-        .filter(|(_, mute)| mute.class == finding.class && mute.location == location && mute.holds(today));
+    let location = place.id();
+    let mutes = mutes.iter().filter(|(_, mute)| {
+        mute.class == finding.class
+            && (mute.location.is_none() || mute.location == location)
+            && mute.holds(today)
+    });
     mutes.max_by_key(|(id, mute)| (mute.until.unwrap_or(Date::MAX), *id))
 }
 
@@ -147,6 +150,18 @@ mod tests {
         }
         assert_eq!(muted(&finding("crack"), &Place::unknown("no GPS"), &mutes, TODAY), None);
         assert_eq!(mutes[0].1.words(), "Muted at this location until 2026-06-18: Sam said “too early”.");
+    }
+
+    #[test]
+    fn a_mute_without_a_location_silences_the_whole_project() {
+        let early = mute_from(RejectReason::TooEarly, &finding("crack"), &at(1), "Sam", MUTING);
+        let everywhere = [(MuteId(1), Mute { location: None, ..early.expect("a mute") })];
+        for place in [at(2), Place::unknown("no GPS")] {
+            assert!(muted(&finding("crack"), &place, &everywhere, TODAY).is_some());
+            assert!(muted(&finding("spalling"), &place, &everywhere, TODAY).is_none());
+        }
+        let words = everywhere[0].1.words();
+        assert!(words.starts_with("Muted in this project until"), "{words}");
     }
 
     #[test]

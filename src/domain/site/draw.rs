@@ -26,6 +26,21 @@ pub struct Dot {
     pub fix: Option<GpsFix>,
     /// What a pointer resting on it tells.
     pub title: String,
+    /// What stands in it, e.g. how many it stands for.
+    pub label: String,
+    /// Where it leads, on a page.
+    pub link: Option<String>,
+}
+
+/// One sheet of the plan for a page that brings the styles: the ground, or one floor of one building.
+#[derive(Debug, Clone)]
+pub struct Floor {
+    /// What it shows.
+    pub heading: String,
+    /// An `svg` element.
+    pub svg: String,
+    /// Which of the given dots lie on it.
+    pub dots: Vec<usize>,
 }
 
 /// One drawing of the plan: the ground, or one floor of one building.
@@ -34,6 +49,13 @@ struct Sheet<'a> {
     areas: Vec<&'a Area>,
     bounds: Rect,
     floor: Option<usize>,
+}
+
+impl Sheet<'_> {
+    /// Pixels of a metre.
+    fn scale(&self) -> f64 {
+        (WIDTH - 2.0 * MARGIN) / self.bounds.width().max(self.bounds.height()).max(1.0)
+    }
 }
 
 impl Site {
@@ -46,7 +68,7 @@ impl Site {
     pub fn draw_with(&self, dots: &[Dot]) -> String {
         let (mut body, mut top) = (String::new(), 0.0);
         for sheet in self.sheets() {
-            let scale = (WIDTH - 2.0 * MARGIN) / sheet.bounds.width().max(sheet.bounds.height()).max(1.0);
+            let scale = sheet.scale();
             let _ = write!(body, r#"<g transform="translate({MARGIN},{:.1})">"#, top + MARGIN);
             let _ = write!(body, r#"<text class="h" y="4">{}</text>"#, escape(&sheet.heading));
             let _ = write!(body, r#"<g transform="translate(0,{HEADING})">"#);
@@ -63,6 +85,27 @@ impl Site {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {top:.0}\" role=\"img\" \
              aria-label=\"Plan of the site\">\n<style>{STYLE}</style>\n{body}</svg>\n"
         )
+    }
+
+    /// Each sheet by itself, without styles; a dot whose location is not drawn is on none of them.
+    pub fn floors(&self, dots: &[Dot]) -> Vec<Floor> {
+        let floor = |sheet: Sheet<'_>| {
+            let scale = sheet.scale();
+            let mut body = String::new();
+            for area in &sheet.areas {
+                self.draw_area(area, &sheet, scale, &mut body);
+            }
+            let on_it = (0..dots.len())
+                .filter(|index| self.draw_dot(&dots[*index], &sheet, scale, &mut body))
+                .collect();
+            let (width, height) = (sheet.bounds.width() * scale + 2.0, sheet.bounds.height() * scale + 2.0);
+            let svg = format!(
+                "<svg class=\"plan\" viewBox=\"-1 -1 {width:.0} {height:.0}\" role=\"group\" aria-label=\"{}\">{body}</svg>",
+                escape(&sheet.heading)
+            );
+            Floor { heading: sheet.heading, svg, dots: on_it }
+        };
+        self.sheets().into_iter().map(floor).collect()
     }
 
     fn sheets(&self) -> Vec<Sheet<'_>> {
@@ -107,29 +150,41 @@ impl Site {
         }
     }
 
-    fn draw_dot(&self, dot: &Dot, sheet: &Sheet<'_>, scale: f64, body: &mut String) {
+    /// Draws a dot if it lies on this sheet.
+    fn draw_dot(&self, dot: &Dot, sheet: &Sheet<'_>, scale: f64, body: &mut String) -> bool {
         let wanted = tree::key(&dot.path);
-        let Some(area) = self.areas.iter().find(|area| tree::key(&area.path) == wanted) else { return };
+        let Some(area) = self.areas.iter().find(|area| tree::key(&area.path) == wanted) else { return false };
         if area.kin.floor != sheet.floor {
-            return;
+            return false;
         }
         let exact = dot.fix.as_ref().map(|fix| self.metres(fix)).map(|(x, y)| Coord { x, y });
-        let Some(middle) = exact.or_else(|| Some(self.outline(area)?.centroid()?.0)) else { return };
+        let Some(middle) = exact.or_else(|| Some(self.outline(area)?.centroid()?.0)) else { return false };
         let (x, y) = on_paper(middle, sheet, scale);
         // In the middle stands the name.
         let y = if exact.is_some() { y } else { y + BELOW_NAME };
-        let _ = write!(
-            body,
-            r#"<circle cx="{x:.1}" cy="{y:.1}" r="6"><title>{}</title></circle>"#,
-            escape(&dot.title)
-        );
+        let (radius, title) = (if dot.label.is_empty() { 6 } else { 11 }, escape(&dot.title));
+        let mut drawn =
+            format!(r#"<circle cx="{x:.1}" cy="{y:.1}" r="{radius}"><title>{title}</title></circle>"#);
+        if !dot.label.is_empty() {
+            let _ = write!(
+                drawn,
+                r#"<text class="n" x="{x:.1}" y="{:.1}">{}</text>"#,
+                y + 4.5,
+                escape(&dot.label)
+            );
+        }
+        let _ = match &dot.link {
+            Some(link) => write!(body, r#"<a href="{}" aria-label="{title}">{drawn}</a>"#, escape(link)),
+            None => write!(body, "{drawn}"),
+        };
+        true
     }
 }
 
 const STYLE: &str = "text{font:11px sans-serif;text-anchor:middle;fill:#333}\
 .h{font-size:15px;font-weight:600;text-anchor:start}path{stroke:#555;fill-rule:evenodd}\
 .b{fill:#dfe7ef}.f{fill:#f4f6f8}.z{fill:#efe6d2;fill-opacity:.6}.r{fill:#fff}\
-circle{fill:#c2410c;stroke:#fff;stroke-width:2}\
+circle{fill:#c2410c;stroke:#fff;stroke-width:2}.n{fill:#fff;font-weight:700}\
 @media(prefers-color-scheme:dark){text{fill:#ddd}path{stroke:#999}.b{fill:#2b3744}.f{fill:#1f2730}\
 .z{fill:#4a4030}.r{fill:#151b22}}";
 
@@ -173,7 +228,13 @@ mod tests {
 
     #[test]
     fn every_area_is_drawn_once_and_dots_lie_on_their_sheet() {
-        let dot = Dot { path: parse_path("Building A>Floor 2>Unit 204"), fix: None, title: "Crack".into() };
+        let dot = Dot {
+            path: parse_path("Building A>Floor 2>Unit 204"),
+            fix: None,
+            title: "Crack".into(),
+            label: String::new(),
+            link: None,
+        };
         let lost = Dot { path: parse_path("Building X"), ..dot.clone() };
         let svg = site().draw_with(&[dot, lost]);
         assert_eq!(svg.matches("<path").count(), 150);

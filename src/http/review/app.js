@@ -41,6 +41,7 @@
     const done = $('[data-announce]')?.textContent.trim();
     announce([done, document.title.replace(/ · Punchlens$/, '')].filter(Boolean).join('. '));
     enhance();
+    document.dispatchEvent(new Event('punchlens:view'));
   }
 
   async function go(url, options = {}, remember = true) {
@@ -52,11 +53,19 @@
       if (!next.page.getElementById('view')) throw new Error('no page of ours');
       show(next, remember);
     } catch {
+      if (options.method && window.punchlensKeep?.keep(url, options.body)) return;
+      const kept = !options.method && window.punchlensKeep?.kept(url);
+      if (kept) { showKept(url, kept); return; }
       alarm(options.method ? 'The box did not answer. Look at the card again before you repeat it.' : 'No connection to the box. Try again.');
     } finally {
       busy = false;
       document.body.classList.remove('busy');
     }
+  }
+
+  // A page that was fetched ahead, while the box does not answer.
+  function showKept(url, html) {
+    show({ page: new DOMParser().parseFromString(html, 'text/html'), url: new URL(url, location.href).href }, true);
   }
 
   document.addEventListener('click', (event) => {
@@ -73,8 +82,9 @@
     restoreAll();
     const fields = new URLSearchParams(new FormData(form, event.submitter ?? undefined));
     const url = event.submitter?.hasAttribute('formaction') ? event.submitter.formAction : form.action;
+    if (form.method === 'post' && form.matches('[data-batch]') && !fields.has('id')) { alarm('Nothing is ticked.'); return; }
     if (form.method === 'post') go(url, { method: 'POST', body: fields });
-    else go(`${url.split('?')[0]}?${fields}`);
+    else go(`${url.split('?')[0]}?${new URLSearchParams([...fields].filter(([, value]) => value))}`);
   });
 
   addEventListener('popstate', () => go(location.href, {}, false));
@@ -135,7 +145,6 @@
     if (!field) return;
     if (event.target.type === 'date') event.target.setAttribute('value', event.target.value);
     mark(field);
-    if (event.target.dataset.choices) suggest(event.target);
   });
 
   function mark(field) {
@@ -149,11 +158,10 @@
   // A list of suggestions shows only what fits the text; an emptied field shows all of it, and gets its
   // text back when it is left empty.
   document.addEventListener('focusin', ({ target }) => {
-    if (!target.matches?.('#decide input[list]')) return;
+    if (!target.matches?.('#decide [data-chooses]')) return;
     target.dataset.kept = target.value;
     if (target.value) target.placeholder = target.value;
     target.value = '';
-    if (target.dataset.choices) suggest(target);
   });
   document.addEventListener('focusout', ({ target }) => restore(target));
 
@@ -166,16 +174,7 @@
   }
 
   function restoreAll() {
-    document.querySelectorAll('#decide input[list]').forEach(restore);
-  }
-
-  async function suggest(input) {
-    const asked = input.value;
-    try {
-      const response = await fetch(`${input.dataset.choices}?q=${encodeURIComponent(asked)}`);
-      if (!response.ok || input.value !== asked) return;
-      input.list.replaceChildren(...(await response.json()).map((label) => new Option('', label)));
-    } catch { /* typing the whole name still works */ }
+    document.querySelectorAll('#decide [data-chooses]').forEach(restore);
   }
 
   document.addEventListener('click', ({ target }) => {
@@ -183,6 +182,7 @@
     if (!button) return;
     const input = document.getElementById(button.dataset.fill);
     input.value = button.value;
+    if (input.type === 'date') input.setAttribute('value', button.value);
     mark(input.closest('.field'));
   });
 
@@ -365,6 +365,18 @@
     button.textContent = keysOff() ? 'Single keys are off' : 'Single keys are on';
   }
 
+  // --- Groups, filters, paper -------------------------------------------------------------------------
+
+  document.addEventListener('change', ({ target }) => {
+    const form = target.form;
+    if (form?.matches('[data-batch]')) {
+      const ticked = [...form.elements].filter((input) => input.name === 'id' && input.checked).length;
+      for (const number of form.querySelectorAll('[data-ticked]')) number.textContent = ticked;
+    }
+    if (form?.matches('[data-auto]')) form.requestSubmit();
+  });
+  document.addEventListener('click', ({ target }) => { if (target.closest('[data-print]')) print(); });
+
   // --- Every new view ---------------------------------------------------------------------------------
 
   function enhance() {
@@ -372,16 +384,16 @@
     drag.id = null;
     document.body.classList.remove('zoomed');
     document.body.classList.add('scripted');
-    const next = view().dataset.nextPicture;
-    if (next) new Image().src = next;
     // Of a long path the end tells most.
     const place = $('#location');
     if (place) place.scrollLeft = place.scrollWidth;
     for (const date of document.querySelectorAll('#decide [type=date]')) date.dataset.first = date.value;
+    for (const button of document.querySelectorAll('[data-print]')) button.hidden = false;
     showKeysSwitch();
     grow();
   }
 
+  window.punchlens = { show: showKept, refresh: () => refresh() };
   enhance();
   listen();
 })();

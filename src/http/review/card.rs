@@ -4,16 +4,20 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
+use super::desk::Done;
 use super::filter::Filter;
 use super::form::{Complaint, Fields};
 use super::icons::{Icon, icon};
 use super::page::{self, TabCounts, Viewer};
+use super::reasons::reasons;
+use super::remembered::Remembered;
+use super::toast::toast;
 use super::{photo, words};
 use crate::domain::card::Card;
 use crate::domain::ids::PhotoId;
 use crate::domain::punch_item::{Priority, PunchItemDraft};
-use crate::domain::review::{Delivery, FindingState, RejectReason};
-use crate::http::choices::{Choice, Choices};
+use crate::domain::review::{Delivery, FindingState};
+use crate::http::choices::{self, Choice, Choices};
 
 /// Lists longer than this are not put into the page; the script asks for the entries that match.
 const CHOICES_INLINE: usize = 150;
@@ -33,8 +37,14 @@ pub(super) struct CardPage<'a> {
     pub(super) viewer: &'a Viewer,
     /// The cards before and after this one in the list.
     pub(super) neighbours: &'a Neighbours,
-    /// The card decided just before, for the way back.
-    pub(super) undo: Option<&'a Card>,
+    /// What the reviewer chose on the cards before.
+    pub(super) remembered: &'a Remembered,
+    /// Whether the manager was filled in from them.
+    pub(super) filled: bool,
+    /// Other photos of the same defect.
+    pub(super) others: &'a [PhotoId],
+    /// What was decided or undone just before.
+    pub(super) done: &'a Done,
     /// Why what was asked for did not happen.
     pub(super) notice: Option<&'a str>,
     pub(super) zone: &'a TimeZone,
@@ -46,8 +56,6 @@ pub(super) struct CardPage<'a> {
 pub(super) struct Neighbours {
     pub(super) before: Option<String>,
     pub(super) after: Option<String>,
-    /// The next card's photo, to be fetched ahead.
-    pub(super) after_photo: Option<PhotoId>,
 }
 
 impl CardPage<'_> {
@@ -56,7 +64,7 @@ impl CardPage<'_> {
         let title =
             format!("{} – {}", words::class(&self.card.finding.class), words::place(&self.card.place));
         let body = html! {
-            div #view data-page="card" data-next-picture=[self.neighbours.after_photo.map(photo::picture_url)] {
+            div #view data-page="card" {
                 (page::card_bar(self.filter, self.counts, self.viewer))
                 main.card #main tabindex="-1" {
                     (photo::large(self.card))
@@ -64,7 +72,7 @@ impl CardPage<'_> {
                         @if self.open() { (self.form()) } @else { (self.settled()) }
                     }
                 }
-                (self.toast())
+                (toast(self.done, self.filter, self.viewer))
             }
         };
         page::document(&title, &body)
@@ -99,6 +107,7 @@ impl CardPage<'_> {
                     }
                 }
                 (self.description_field())
+                (photo::others(self.others))
                 (self.background())
                 (self.actions())
             }
@@ -155,6 +164,7 @@ impl CardPage<'_> {
                     aria-invalid=[self.invalid(kind.name)];
                 datalist #(list_id) { @if inline { @for choice in list { option value=(choice.label) {} } } }
                 @if kind.name == LOCATION.name { (self.other_places()) }
+                (self.lately(kind.name, value))
                 (self.complaint(kind.name))
             }
         }
@@ -169,6 +179,22 @@ impl CardPage<'_> {
                     "Could be "
                     @for place in places.iter().take(OTHER_PLACES) {
                         button type="button" data-fill="location" value=(words::path(&place.path)) { (words::path_end(&place.path)) }
+                    }
+                }
+            }
+        }
+    }
+
+    /// What was chosen for this field on the cards before; the script makes it fill the field.
+    fn lately(&self, field: &str, value: &str) -> Markup {
+        let offered = self.remembered.offered(field, value);
+        html! {
+            @if field == MANAGER.name && self.filled { p.hint.filled { "As on your last card for this trade." } }
+            @if !offered.is_empty() {
+                p.others {
+                    "Lately "
+                    @for label in offered {
+                        button type="button" data-fill=(field) value=(label) { (short(field, label)) }
                     }
                 }
             }
@@ -197,6 +223,7 @@ impl CardPage<'_> {
             div.field.due {
                 label for="due" { (icon(Icon::Calendar)) "Due" }
                 input #due type="date" name="due" value=(self.fields.due) aria-invalid=[self.invalid("due")];
+                (self.lately("due", &self.fields.due))
                 (self.complaint("due"))
             }
         }
@@ -229,14 +256,7 @@ impl CardPage<'_> {
             div.actions #actions {
                 details.reject #reject {
                     summary.button { (icon(Icon::Reject)) span { "Reject" } kbd { "R" } }
-                    div.reasons role="group" aria-label="Why not?" {
-                        p { "Why not?" }
-                        @for (index, reason) in RejectReason::ALL.into_iter().enumerate() {
-                            button.reason type="submit" formaction=(self.action("reject")) formnovalidate name="reason" value=(reason.name()) {
-                                span { (reason.label()) } kbd { (index + 1) }
-                            }
-                        }
-                    }
+                    (reasons(Some(&self.action("reject"))))
                 }
                 a.button.skip #skip href=(self.skip_url()) data-swap { (icon(Icon::Skip)) span { "Skip" } kbd { "S" } }
                 button.button.accept #accept type="submit" { (icon(Icon::Accept)) span { "Accept" } kbd { "A" } }
@@ -259,12 +279,19 @@ impl CardPage<'_> {
             h2.title { (draft.title) }
             (self.facts(&draft))
             @if !draft.description.is_empty() { p.text { (draft.description) } }
+            (photo::others(self.others))
             (self.background())
             div.actions.two #actions {
                 @if self.can_be_undone() {
                     form method="post" action=(self.action("undo")) data-swap {
                         input type="hidden" name="csrf" value=(self.viewer.csrf);
                         button.button #undo-here type="submit" { (icon(Icon::Undo)) span { "Undo" } kbd { "U" } }
+                    }
+                }
+                @if self.card.delivery == Delivery::Refused && self.viewer.may_decide(self.card.project) {
+                    form method="post" action=(self.action("send-again")) data-swap {
+                        input type="hidden" name="csrf" value=(self.viewer.csrf);
+                        button.button type="submit" { (icon(Icon::Again)) span { "Send again" } }
                     }
                 }
                 a.button.primary #skip href=(self.skip_url()) data-swap {
@@ -278,7 +305,7 @@ impl CardPage<'_> {
         let decided = matches!(self.card.state, FindingState::Accepted | FindingState::Rejected);
         decided
             && self.viewer.may_decide(self.card.project)
-            && matches!(self.card.delivery, Delivery::Withheld | Delivery::Waiting)
+            && (self.card.delivery != Delivery::Delivered || self.card.punch_item.is_none())
     }
 
     fn facts(&self, draft: &PunchItemDraft) -> Markup {
@@ -324,32 +351,20 @@ impl CardPage<'_> {
             }
         }
     }
-
-    fn toast(&self) -> Markup {
-        html! { @if let Some(card) = self.undo { (toast(card, self.filter, self.viewer)) } }
-    }
-}
-
-/// Tells of the decision just made and offers the way back.
-pub(super) fn toast(card: &Card, filter: &Filter, viewer: &Viewer) -> Markup {
-    let (word, sign) = match card.state {
-        FindingState::Accepted => ("Accepted", Icon::Accept),
-        FindingState::Rejected => ("Rejected", Icon::Reject),
-        FindingState::Proposed | FindingState::TakenOver => return html! {},
-    };
-    html! {
-        form.toast #toast aria-label="Last decision" method="post" action=(filter.url(&format!("{}/undo", card_path(card)), &[])) data-swap {
-            input type="hidden" name="csrf" value=(viewer.csrf);
-            (icon(sign))
-            p data-announce { strong { (word) } " " span { (card.decided_draft().title) } }
-            button #undo type="submit" { (icon(Icon::Undo)) "Undo" kbd { "U" } }
-        }
-    }
 }
 
 /// The card's own address.
 pub(super) fn card_path(card: &Card) -> String {
     format!("/review/findings/{}", card.finding.id)
+}
+
+/// A choice on a small button: of a path only its end.
+fn short(field: &str, label: &str) -> String {
+    if field != LOCATION.name {
+        return label.to_owned();
+    }
+    let names: Vec<String> = label.split(choices::PATH_SEPARATOR).map(str::to_owned).collect();
+    words::path_end(&names)
 }
 
 struct ChoiceField {

@@ -1,12 +1,19 @@
 //! What a handler needs to show lists and cards: one reviewer's view on the store.
 
-use jiff::Timestamp;
+use std::collections::HashMap;
 
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+
+use super::Address;
+use super::batch::batch_instant;
 use super::card::Neighbours;
-use super::filter::{Filter, Tab};
+use super::filter::{Filter, Grouping, Tab};
 use super::page::{TabCounts, Viewer};
 use crate::domain::card::Card;
-use crate::domain::ids::{FindingId, ProjectKey};
+use crate::domain::detection::DefectClass;
+use crate::domain::ids::{FindingId, PhotoId, ProjectKey};
+use crate::domain::keeping::Ruling;
 use crate::domain::people;
 use crate::domain::review::FindingState;
 use crate::http::State;
@@ -14,7 +21,43 @@ use crate::http::choices::{self, Choices};
 use crate::http::error::HttpError;
 use crate::http::guard;
 use crate::http::session::Session;
-use crate::store::{CardOrder, CardQuery, Shelf};
+use crate::store::{CardOrder, CardQuery, Facets, MuteRow, Shelf};
+
+/// How far back a reviewer's choices are offered again: a shift.
+const REMEMBERED_HOURS: i64 = 12;
+
+/// How many of the last decisions are looked at for them.
+const REMEMBERED_CARDS: u32 = 30;
+
+/// What a list can be narrowed by, with names to read.
+#[derive(Debug, Default)]
+pub(super) struct Options {
+    pub(super) projects: Vec<(ProjectKey, String)>,
+    pub(super) classes: Vec<DefectClass>,
+    pub(super) places: Vec<String>,
+    pub(super) trades: Vec<(i64, String)>,
+    pub(super) uploaders: Vec<String>,
+}
+
+/// What was done just before a page was shown.
+#[derive(Debug)]
+pub(super) enum Done {
+    Nothing,
+    /// A card was decided.
+    Card(Box<Card>),
+    /// A group was.
+    Batch {
+        at: Timestamp,
+        state: FindingState,
+        number: u64,
+        left: u64,
+    },
+    /// Decisions were taken back.
+    Undone {
+        number: u64,
+        left: u64,
+    },
+}
 
 /// One reviewer in front of one list.
 #[derive(Debug)]
@@ -53,15 +96,24 @@ impl<'a> Desk<'a> {
         Ok(card)
     }
 
-    /// The card decided just before, while its decision stands.
-    pub(super) async fn undoable(&self, id: &str) -> Result<Option<Card>, HttpError> {
-        match parse_id(id) {
-            Ok(id) => {
-                let card = self.state.store().card(id).await?;
-                Ok(card.filter(|card| self.person.may_decide(card.project)))
-            }
-            Err(_) => Ok(None),
+    /// What was done just before, as far as this person may take it back.
+    pub(super) async fn done(&self, address: &Address) -> Result<Done, HttpError> {
+        let left = address.left.parse().unwrap_or(0);
+        if let Ok(number) = address.undone.parse() {
+            return Ok(Done::Undone { number, left });
         }
+        if let Some(at) = batch_instant(&address.done) {
+            let ids = self.state.store().decided_at(&self.viewer.name, at).await?;
+            let Some(first) = ids.first() else { return Ok(Done::Nothing) };
+            let card = self.state.store().card(*first).await?;
+            let state = card.filter(|card| self.person.may_decide(card.project)).map(|card| card.state);
+            let number = ids.len() as u64;
+            return Ok(state.map_or(Done::Nothing, |state| Done::Batch { at, state, number, left }));
+        }
+        let Ok(id) = parse_id(&address.done) else { return Ok(Done::Nothing) };
+        let card = self.state.store().card(id).await?;
+        let card = card.filter(|card| self.person.may_decide(card.project));
+        Ok(card.map_or(Done::Nothing, |card| Done::Card(Box::new(card))))
     }
 
     /// The cards of the filter's page, and whether there are more.
@@ -81,6 +133,7 @@ impl<'a> Desk<'a> {
             waiting: counts.waiting,
             decided_today: counts.decided_today,
             problems: counts.problems,
+            muted: counts.muted,
         })
     }
 
@@ -99,11 +152,7 @@ impl<'a> Desk<'a> {
             let page = start.saturating_add(at as u32) / size;
             cards.get(at).map(|card| self.filter.with_page(page).url(&super::card::card_path(card), &[]))
         };
-        Ok(Neighbours {
-            before: before.and_then(url),
-            after: after.and_then(url),
-            after_photo: after.and_then(|at| cards.get(at)).map(|card| card.photo.id),
-        })
+        Ok(Neighbours { before: before.and_then(url), after: after.and_then(url) })
     }
 
     /// Where to go when `id` is decided: on to the next card while reviewing, else back to this one.
@@ -134,10 +183,123 @@ impl<'a> Desk<'a> {
     }
 
     async fn window(&self, offset: u32, limit: u32) -> Result<Vec<Card>, HttpError> {
-        let projects = self.narrowed();
-        let query =
-            CardQuery { projects, offset, limit: Some(limit), ..query(&self.filter, self.midnight()) };
+        let query = CardQuery { offset, limit: Some(limit), ..self.query() };
         Ok(self.state.store().cards(&query).await?)
+    }
+
+    fn query(&self) -> CardQuery {
+        let (found_since, found_before) = self.filter.day.map(|day| self.bounds(day)).unzip();
+        let projects = self.narrowed();
+        CardQuery { projects, found_since, found_before, ..query(&self.filter, self.midnight()) }
+    }
+
+    /// How many cards the list holds in all.
+    pub(super) async fn number(&self) -> Result<u64, HttpError> {
+        Ok(self.state.store().number(&self.query()).await?)
+    }
+
+    /// Where, whose and by whom the list's findings are.
+    pub(super) async fn facets(&self) -> Result<Facets, HttpError> {
+        // By what the list is narrowed already must not narrow what there is to choose.
+        let all = CardQuery { place: None, trade: None, uploader: None, ..self.query() };
+        Ok(self.state.store().facets(&all).await?)
+    }
+
+    /// What the list can be narrowed by, with names.
+    pub(super) async fn options(&self) -> Result<Options, HttpError> {
+        let facets = self.facets().await?;
+        let projects = self.projects().await?;
+        let mut names: HashMap<i64, String> = HashMap::new();
+        for (project, _) in &projects {
+            names.extend(
+                self.kept(*project, "trades").await?.into_iter().map(|trade| (trade.id, trade.label)),
+            );
+        }
+        let named =
+            |(id, _): &(i64, u64)| (*id, names.get(id).cloned().unwrap_or_else(|| format!("Trade {id}")));
+        let mut places: Vec<String> = facets.places.into_iter().map(|(place, _)| place).collect();
+        places.sort();
+        Ok(Options {
+            projects,
+            classes: self.state.classes().to_vec(),
+            places,
+            trades: facets.trades.iter().map(named).collect(),
+            uploaders: facets.uploaders.into_iter().map(|(name, _)| name).collect(),
+        })
+    }
+
+    /// The mutes that hold in what this person sees.
+    pub(super) async fn mutes(&self) -> Result<Vec<MuteRow>, HttpError> {
+        let today = self.state.now().to_zoned_datetime(self.state.zone().clone()).date();
+        let mut rows = self.state.store().mutes(self.narrowed().as_deref()).await?;
+        rows.retain(|row| row.mute.holds(today));
+        Ok(rows)
+    }
+
+    /// What was decided since `since`, latest first.
+    pub(super) async fn rulings(&self, since: Timestamp) -> Result<Vec<Ruling>, HttpError> {
+        let most = self.state.review().record_decisions_max;
+        Ok(self.state.store().rulings(self.narrowed().as_deref(), since, most).await?)
+    }
+
+    /// Everything found on a day, by place.
+    pub(super) async fn found_on(&self, day: Date) -> Result<Vec<Card>, HttpError> {
+        let (since, before) = self.bounds(day);
+        let query = CardQuery {
+            projects: self.narrowed(),
+            shelf: Shelf::Open,
+            found_since: Some(since),
+            found_before: Some(before),
+            order: CardOrder::ByPlace,
+            ..CardQuery::default()
+        };
+        Ok(self.state.store().cards(&query).await?)
+    }
+
+    /// Everything decided on a day.
+    pub(super) async fn decided_on(&self, day: Date) -> Result<Vec<Card>, HttpError> {
+        let (since, before) = self.bounds(day);
+        let query = CardQuery {
+            projects: self.narrowed(),
+            decided_since: Some(since),
+            decided_before: Some(before),
+            order: CardOrder::ByPlace,
+            ..CardQuery::default()
+        };
+        Ok(self.state.store().cards(&query).await?)
+    }
+
+    /// This reviewer's last decisions in a project, latest first.
+    pub(super) async fn last_decided(&self, project: ProjectKey) -> Result<Vec<Card>, HttpError> {
+        let since = self.state.now() - SignedDuration::from_hours(REMEMBERED_HOURS);
+        let query = CardQuery {
+            projects: Some(vec![project]),
+            decided_since: Some(since),
+            order: CardOrder::LastDecided,
+            limit: Some(REMEMBERED_CARDS),
+            ..CardQuery::default()
+        };
+        let mut cards = self.state.store().cards(&query).await?;
+        cards.retain(|card| {
+            card.decision.as_ref().is_some_and(|decision| decision.reviewer == self.viewer.name)
+        });
+        Ok(cards)
+    }
+
+    /// The other photos that show the same defect.
+    pub(super) async fn other_photos(&self, card: &Card) -> Result<Vec<PhotoId>, HttpError> {
+        let mut photos = self.state.store().photos_of(card.finding.id).await?;
+        photos.retain(|photo| *photo != card.photo.id);
+        Ok(photos)
+    }
+
+    /// From when to when a day lasts where the site is.
+    fn bounds(&self, day: Date) -> (Timestamp, Timestamp) {
+        let start = |day: Date| {
+            let midnight = day.to_datetime(jiff::civil::Time::midnight());
+            self.state.zone().to_timestamp(midnight).unwrap_or_else(|_| self.state.now())
+        };
+        (start(day), start(day.saturating_add(1.day())))
     }
 
     /// The projects of which lists show anything.
@@ -156,21 +318,31 @@ impl<'a> Desk<'a> {
 pub(super) fn query(filter: &Filter, midnight: Timestamp) -> CardQuery {
     let narrowed = CardQuery {
         class: filter.class.clone(),
+        place: filter.place.clone(),
+        trade: filter.trade,
+        uploader: filter.uploader.clone(),
+        photo: filter.photo,
+        order: match filter.group {
+            None => CardOrder::NewestFirst,
+            Some(Grouping::Place) => CardOrder::ByPlace,
+            Some(Grouping::Class) => CardOrder::ByClass,
+            Some(Grouping::Photo) => CardOrder::ByPhoto,
+        },
         text: (!filter.search.is_empty()).then(|| filter.search.clone()),
         ..CardQuery::default()
     };
+    let last_decided = if filter.group.is_some() { narrowed.order } else { CardOrder::LastDecided };
     let decided = vec![FindingState::Accepted, FindingState::Rejected];
     match filter.tab {
         Tab::ToReview => CardQuery { states: vec![FindingState::Proposed], shelf: Shelf::Open, ..narrowed },
         Tab::Waiting => CardQuery {
             states: decided,
             deliveries: vec![crate::domain::review::Delivery::Waiting],
-            order: CardOrder::LastDecided,
+            order: last_decided,
             ..narrowed
         },
-        Tab::DecidedToday => {
-            CardQuery { decided_since: Some(midnight), order: CardOrder::LastDecided, ..narrowed }
-        }
+        Tab::DecidedToday => CardQuery { decided_since: Some(midnight), order: last_decided, ..narrowed },
         Tab::Problems => CardQuery { problems: true, ..narrowed },
+        Tab::Muted => CardQuery { states: vec![FindingState::Proposed], shelf: Shelf::Muted, ..narrowed },
     }
 }

@@ -22,6 +22,14 @@ pub(super) enum Icon {
     Calendar,
     Flag,
     Tag,
+    Muted,
+    Plan,
+    Chart,
+    Report,
+    Print,
+    Save,
+    Filter,
+    Again,
 }
 
 impl Icon {
@@ -47,6 +55,14 @@ impl Icon {
             Self::Text => "M4 6h16M4 12h16M4 18h10",
             Self::Calendar => "M4 6h16v14H4zM4 10.500h16M8.500 3.500v4M15.500 3.500v4",
             Self::Flag => "M6 21V4M6 4.500h12l-2.500 4 2.500 4H6",
+            Self::Muted => "M4 10v4h3.500l5 4V6l-5 4zM16.500 9.500l5 5M21.500 9.500l-5 5",
+            Self::Plan => "M3.500 4.500h17v15h-17zM3.500 12h8M11.500 4.500v5M11.500 14.500v5M15.500 12h5",
+            Self::Chart => "M4 4v16h16M7.500 15.500l4-5 3.500 3 4.500-7",
+            Self::Report => "M6 3.500h8l4.500 4.500v12.500H6zM13.500 3.500V8.500h5M9 13h6.500M9 16.500h6.500",
+            Self::Print => "M7 8.500v-5h10v5M7 17H4V8.500h16V17h-3M7 14h10v6.500H7z",
+            Self::Save => "M12 4v11M7.500 10.500l4.500 4.500 4.500-4.500M4.500 19.500h15",
+            Self::Filter => "M4 6h16M7 12h10M10 18h4",
+            Self::Again => "M19.500 12a7.500 7.500 0 1 1-2.500-5.500M17.500 3v4h-4",
             Self::Tag => "M4 4h8l8.500 8.500-8 8L4 12zM8 8v.2",
         }
     }

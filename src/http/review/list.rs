@@ -4,14 +4,17 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::card::{card_path, priority_label, status_icon, toast};
-use super::filter::{Filter, Tab, project_name};
+use super::card::{card_path, priority_label, status_icon};
+use super::desk::{Done, Options};
+use super::filter::{Filter, Grouping, Tab, project_name};
+use super::groups::groups;
 use super::icons::{Icon, icon, mark};
 use super::page::{self, TabCounts, Viewer};
+use super::record::lift_form;
+use super::toast::toast;
 use super::{photo, words};
 use crate::domain::card::Card;
-use crate::domain::detection::DefectClass;
-use crate::domain::ids::ProjectKey;
+use crate::store::MuteRow;
 
 /// What a list's page is made of.
 #[derive(Debug)]
@@ -22,12 +25,12 @@ pub(super) struct ListPage<'a> {
     pub(super) filter: &'a Filter,
     pub(super) counts: TabCounts,
     pub(super) viewer: &'a Viewer,
-    /// Projects to choose from, with their names.
-    pub(super) projects: &'a [(ProjectKey, String)],
-    /// Classes to choose from.
-    pub(super) classes: &'a [DefectClass],
-    /// The card decided just before, for the way back.
-    pub(super) undo: Option<&'a Card>,
+    /// What the list can be narrowed by.
+    pub(super) options: &'a Options,
+    /// The mutes in force, on the list of what they silence.
+    pub(super) mutes: &'a [MuteRow],
+    /// What was decided or undone just before.
+    pub(super) done: &'a Done,
     pub(super) zone: &'a TimeZone,
     pub(super) now: Timestamp,
 }
@@ -42,44 +45,88 @@ impl ListPage<'_> {
                     h1.unseen { (self.filter.tab.label()) }
                     (self.narrowing())
                     div #cards data-live {
-                        @if self.cards.is_empty() { (self.nothing()) } @else { (self.rows()) }
+                        (self.mutes())
+                        @match self.grouping() {
+                            _ if self.cards.is_empty() => (self.nothing()),
+                            Some(by) => @for (number, group) in groups(self.cards, by).iter().enumerate() { (group.render(by, self.filter, self.viewer, number)) },
+                            None => (self.rows()),
+                        }
                         (self.pages())
                     }
                     (self.start())
                 }
-                @if let Some(card) = self.undo { (toast(card, self.filter, self.viewer)) }
+                (toast(self.done, self.filter, self.viewer))
             }
         };
         page::document(self.filter.tab.label(), &body)
     }
 
+    fn grouping(&self) -> Option<Grouping> {
+        self.filter.group
+    }
+
     fn narrowing(&self) -> Markup {
+        let chosen = self.filter.choices();
         html! {
             form.narrow role="search" method="get" action="/review" data-swap {
                 @if self.filter.tab != Tab::default() { input type="hidden" name="tab" value=(self.filter.tab.name()); }
+                @if let Some(group) = self.filter.group { input type="hidden" name="group" value=(group.name()); }
+                @if let Some(photo) = self.filter.photo { input type="hidden" name="photo" value=(photo); }
                 div.search {
                     (icon(Icon::Search))
                     input type="search" name="q" value=(self.filter.search) placeholder="Search title, place, photo" aria-label="Search" enterkeyhint="search";
                 }
-                @if self.projects.len() > 1 {
-                    select name="project" aria-label="Project" {
-                        option value="" { "All projects" }
-                        @for (project, name) in self.projects {
-                            option value=(project_name(*project)) selected[self.filter.project == Some(*project)] { (name) }
-                        }
-                    }
-                }
-                @if self.classes.len() > 1 || self.filter.class.is_some() {
-                    select name="class" aria-label="Class" {
-                        option value="" { "All classes" }
-                        @for class in self.classes {
-                            option value=(class) selected[self.filter.class.as_deref() == Some(class.name())] { (words::class(class)) }
-                        }
-                    }
+                details.filters open[chosen > 0] {
+                    summary.quiet.button { (icon(Icon::Filter)) "Filter" @if chosen > 0 { " " span.count { (chosen) } } }
+                    div { (self.selects()) }
                 }
                 button.quiet type="submit" { "Show" }
                 @if self.filter.is_narrowed() {
-                    a.quiet.button href=(Filter { tab: self.filter.tab, ..Filter::default() }.list_url()) data-swap { "Show all" }
+                    a.quiet.button href=(self.filter.widened().list_url()) data-swap { "Show all" }
+                }
+            }
+            nav.choice aria-label="Together by" {
+                span.hint aria-hidden="true" { "Together by" }
+                @for group in Grouping::ALL {
+                    @let on = self.filter.group == Some(group);
+                    a href=(self.filter.with_group((!on).then_some(group)).list_url()) data-swap aria-current=[on.then_some("true")] { (group.label()) }
+                }
+            }
+        }
+    }
+
+    fn selects(&self) -> Markup {
+        let (options, filter) = (self.options, self.filter);
+        let projects = options.projects.iter().map(|(key, name)| (project_name(*key), name.clone()));
+        let classes = options.classes.iter().map(|class| (class.name().to_owned(), words::class(class)));
+        let places = options.places.iter().map(|place| (place.clone(), place.clone()));
+        let trades = options.trades.iter().map(|(id, name)| (id.to_string(), name.clone()));
+        let uploaders = options.uploaders.iter().map(|name| (name.clone(), name.clone()));
+        html! {
+            (select("project", "Project", "All projects", projects.collect(), filter.project.map(project_name)))
+            (select("location", "Location", "All locations", places.collect(), filter.place.clone()))
+            (select("trade", "Trade", "All trades", trades.collect(), filter.trade.map(|trade| trade.to_string())))
+            (select("class", "Class", "All classes", classes.collect(), filter.class.clone()))
+            (select("uploader", "Uploaded by", "Everybody", uploaders.collect(), filter.uploader.clone()))
+            label { span { "Found on" } input type="date" name="day" value=[filter.day]; }
+        }
+    }
+
+    /// The mutes above what they silence.
+    fn mutes(&self) -> Markup {
+        html! {
+            @if !self.mutes.is_empty() {
+                ul.mutes aria-label="Mutes" {
+                    @for row in self.mutes {
+                        li {
+                            (icon(Icon::Muted))
+                            p {
+                                strong { (words::class(&row.mute.class)) " · " @if row.place.is_empty() { "everywhere" } @else { (row.place) } }
+                                span.hint { (row.mute.words()) " " (words::count(row.silenced, "finding", "findings")) " kept back." }
+                            }
+                            @if self.viewer.may_decide(row.project) { (lift_form(row.id, self.viewer)) }
+                        }
+                    }
                 }
             }
         }
@@ -132,6 +179,10 @@ impl ListPage<'_> {
             }
             (_, Tab::Waiting) => ("Nothing waiting", "Every decision has reached Procore."),
             (_, Tab::DecidedToday) => ("Nothing decided today", "What you accept or reject shows up here."),
+            (_, Tab::Muted) => (
+                "Nothing muted",
+                "What is rejected as too early, not ours or cosmetic is muted at its location and listed here.",
+            ),
             (_, Tab::Problems) => ("No problems", "Procore has taken everything that was sent."),
         };
         html! {
@@ -161,6 +212,30 @@ impl ListPage<'_> {
                             "Review " (words::count(self.counts.to_review, "suggestion", "suggestions")) (icon(Icon::Forward))
                         }
                     }
+                }
+            }
+        }
+    }
+}
+
+/// A choice of one kind; what is chosen is there even when nothing of it is left.
+fn select(
+    name: &str,
+    label: &str,
+    all: &str,
+    mut options: Vec<(String, String)>,
+    chosen: Option<String>,
+) -> Markup {
+    if let Some(chosen) = chosen.as_ref().filter(|chosen| options.iter().all(|(value, _)| value != *chosen)) {
+        options.push((chosen.clone(), chosen.clone()));
+    }
+    html! {
+        @if options.len() > 1 || chosen.is_some() {
+            label {
+                span { (label) }
+                select name=(name) {
+                    option value="" { (all) }
+                    @for (value, text) in options { option value=(value) selected[chosen.as_ref() == Some(&value)] { (text) } }
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::filter::{Filter, Tab};
+use super::filter::{Filter, Tab, project_name};
 use super::icons::{Icon, icon, mark};
 use crate::domain::ids::ProjectKey;
 use crate::domain::people::{Rights, Role};
@@ -33,6 +33,7 @@ pub(super) struct TabCounts {
     pub(super) waiting: u64,
     pub(super) decided_today: u64,
     pub(super) problems: u64,
+    pub(super) muted: u64,
 }
 
 impl TabCounts {
@@ -42,6 +43,7 @@ impl TabCounts {
             Tab::Waiting => self.waiting,
             Tab::DecidedToday => self.decided_today,
             Tab::Problems => self.problems,
+            Tab::Muted => self.muted,
         }
     }
 }
@@ -59,10 +61,13 @@ pub(super) fn document(title: &str, body: &Markup) -> Markup {
                 meta name="theme-color" content="#ffffff" media="(prefers-color-scheme: light)";
                 meta name="theme-color" content="#101418" media="(prefers-color-scheme: dark)";
                 link rel="stylesheet" href=(assets::STYLE.url());
+                link rel="stylesheet" href=(assets::VIEWS.url());
                 link rel="icon" type="image/svg+xml" href=(assets::ICON_SVG.url());
                 link rel="apple-touch-icon" href=(assets::ICON_192.url());
                 link rel="manifest" href=(assets::MANIFEST.url()) crossorigin="use-credentials";
                 script src=(assets::SCRIPT.url()) defer {}
+                script src=(assets::CHOICES.url()) defer {}
+                script src=(assets::KEEP.url()) defer {}
             }
             body {
                 a.jump href="#main" { "Skip to content" }
@@ -85,7 +90,74 @@ pub(super) fn list_bar(filter: &Filter, counts: TabCounts, viewer: &Viewer) -> M
                     }
                 }
             }
-            (person(viewer))
+            (views(None, filter))
+            (person(filter, viewer))
+        }
+    }
+}
+
+/// What else there is beside lists and cards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum View {
+    Plan,
+    Record,
+    Report,
+}
+
+impl View {
+    const ALL: [Self; 3] = [Self::Plan, Self::Record, Self::Report];
+
+    const fn parts(self) -> (&'static str, &'static str, Icon) {
+        match self {
+            Self::Plan => ("Plan", "/review/plan", Icon::Plan),
+            Self::Record => ("Record", "/review/record", Icon::Chart),
+            Self::Report => ("Walk report", "/review/report", Icon::Report),
+        }
+    }
+
+    /// The view's address, of the same project.
+    fn url(self, filter: &Filter) -> String {
+        Filter { project: filter.project, ..Filter::default() }.url(self.parts().1, &[])
+    }
+}
+
+/// The bar above a view: back to the lists, the other views, the person.
+pub(super) fn view_bar(view: View, filter: &Filter, viewer: &Viewer) -> Markup {
+    let lists = Filter { project: filter.project, ..Filter::default() }.list_url();
+    html! {
+        header.bar {
+            a.brand href=(lists) data-swap aria-label="Punchlens, to the lists" { (icon(Icon::Back)) (mark()) span { "Lists" } }
+            (views(Some(view), filter))
+            (person(filter, viewer))
+        }
+    }
+}
+
+fn views(current: Option<View>, filter: &Filter) -> Markup {
+    html! {
+        nav.views aria-label="Views" {
+            @for view in View::ALL {
+                @let (label, _, sign) = view.parts();
+                a href=(view.url(filter)) data-swap aria-current=[(current == Some(view)).then_some("page")] { (icon(sign)) span { (label) } }
+            }
+        }
+    }
+}
+
+/// Chooses the project of a view, where there is more than one.
+pub(super) fn project_choice(path: &str, projects: &[(ProjectKey, String)], filter: &Filter) -> Markup {
+    html! {
+        @if projects.len() > 1 {
+            form.project-choice method="get" action=(path) data-swap data-auto {
+                @for (name, value) in filter.pairs().into_iter().filter(|(name, _)| *name != "project") { input type="hidden" name=(name) value=(value); }
+                select name="project" aria-label="Project" {
+                    option value="" { "All projects" }
+                    @for (project, name) in projects {
+                        option value=(project_name(*project)) selected[filter.project == Some(*project)] { (name) }
+                    }
+                }
+                button.quiet type="submit" { "Show" }
+            }
         }
     }
 }
@@ -102,14 +174,15 @@ pub(super) fn card_bar(filter: &Filter, counts: TabCounts, viewer: &Viewer) -> M
                     Tab::Waiting => "waiting for Procore",
                     Tab::DecidedToday => "decided today",
                     Tab::Problems => "with problems",
+                    Tab::Muted => "muted",
                 })
             }
-            (person(viewer))
+            (person(filter, viewer))
         }
     }
 }
 
-fn person(viewer: &Viewer) -> Markup {
+fn person(filter: &Filter, viewer: &Viewer) -> Markup {
     html! {
         details.menu {
             summary aria-label=(format!("Signed in as {}: menu", viewer.name)) {
@@ -117,6 +190,7 @@ fn person(viewer: &Viewer) -> Markup {
             }
             div.sheet {
                 p { "Signed in as " strong { (viewer.name) } }
+                (views(None, filter))
                 form method="post" action="/review/sign-out" {
                     input type="hidden" name="csrf" value=(viewer.csrf);
                     button.quiet type="submit" { "Sign out" }

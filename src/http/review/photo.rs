@@ -62,6 +62,39 @@ pub(super) fn thumbnail(card: &Card) -> Markup {
     }
 }
 
+/// The defect with its surroundings and outline, for paper: nothing to click, and a picture from anywhere.
+pub(super) fn still(card: &Card, source: &str) -> Markup {
+    let size = card.photo.size;
+    let view = with_context(card.finding.hull, size);
+    let boxes: Vec<_> = card.finding.regions.iter().map(|region| region.area).collect();
+    html! {
+        svg.still viewBox=(view_box(view)) preserveAspectRatio="xMidYMid slice" role="img" aria-label=(describe(card)) {
+            image href=(source) width=(size.width) height=(size.height) {}
+            @for area in boxes {
+                @let path = corners(grown(area, size, 0.006), view.width().max(view.height()) * ARM_SMALL);
+                path.halo d=(path) {}
+                path.line d=(path) {}
+            }
+        }
+    }
+}
+
+/// Further photos of the same defect.
+pub(super) fn others(photos: &[PhotoId]) -> Markup {
+    html! {
+        @if !photos.is_empty() {
+            section.others-photos aria-label="Other photos of this" {
+                h2 { "Also in " (words::count(photos.len() as u64, "photo", "photos")) }
+                ul {
+                    @for (index, photo) in photos.iter().enumerate() {
+                        li { a href=(picture_url(*photo)) target="_blank" rel="noopener" { img src=(picture_url(*photo)) alt=(format!("Other photo {}", index + 1)) loading="lazy" decoding="async"; } }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// Has the photo's own measures, so that the page is laid out before the picture comes.
 fn outlines(boxes: &[PixelBox<Upright>], size: Size<Upright>, arm: f32) -> Markup {
     html! {
@@ -115,6 +148,12 @@ fn zoomed(area: PixelBox<Upright>, size: Size<Upright>) -> PixelBox<Upright> {
     let least = size.long_side() as f32 * 0.12;
     let missing = (least - area.width().min(area.height())).max(0.0) / 2.0;
     grown(area, size, 0.02 + missing / size.long_side().max(1) as f32)
+}
+
+/// `area` with at least as much around it as it takes itself, in a shape that a page holds.
+fn with_context(area: PixelBox<Upright>, size: Size<Upright>) -> PixelBox<Upright> {
+    let share = area.width().max(area.height()) * 0.35 / size.long_side().max(1) as f32;
+    grown(zoomed(area, size), size, share)
 }
 
 /// `area` grown on every side by `share` of the photo's longer side, inside the photo.

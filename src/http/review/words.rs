@@ -1,8 +1,8 @@
 //! What the page says about a finding: pure text, so that every state has its sentence.
 
-use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::card::Card;
 use crate::domain::detection::DefectClass;
@@ -140,6 +140,25 @@ pub(super) fn path_end(names: &[String]) -> String {
     path(names.get(names.len().saturating_sub(2)..).unwrap_or_default())
 }
 
+/// The last names of a place: enough among its neighbours.
+pub(super) fn place_end(place: &Place) -> String {
+    place.location.as_ref().map_or_else(|| self::place(place), |location| path_end(&location.path))
+}
+
+/// A stretch of time to the precision that matters: `3.4 s`, `12 min`, `2 h 10 min`, `3 days`.
+pub(super) fn span(span: SignedDuration) -> String {
+    let seconds = span.as_secs_f64();
+    let minutes = span.as_mins();
+    match minutes {
+        ..1 if seconds < 10.0 => format!("{seconds:.1} s"),
+        ..2 => format!("{seconds:.0} s"),
+        2..60 => format!("{minutes} min"),
+        60..1440 if minutes % 60 == 0 => format!("{} h", minutes / 60),
+        60..1440 => format!("{} h {} min", minutes / 60, minutes % 60),
+        _ => count((minutes / 1440) as u64, "day", "days"),
+    }
+}
+
 /// Why the place is believed.
 pub(super) fn evidence(place: &Place) -> String {
     match &place.evidence {
@@ -243,6 +262,22 @@ mod tests {
         assert_eq!(class(&DefectClass::new("")), "");
         assert_eq!(share(0.004), "under 1 % of the photo");
         assert_eq!(count(1, "card", "cards"), "1 card");
+    }
+
+    #[test]
+    fn spans_are_as_precise_as_it_matters() {
+        let cases = [
+            (3, "3.0 s"),
+            (75, "75 s"),
+            (720, "12 min"),
+            (7800, "2 h 10 min"),
+            (7200, "2 h"),
+            (90_000, "1 day"),
+            (300_000, "3 days"),
+        ];
+        for (seconds, words) in cases {
+            assert_eq!(span(SignedDuration::from_secs(seconds)), words);
+        }
     }
 
     #[test]

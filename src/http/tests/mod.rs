@@ -7,6 +7,7 @@ mod people;
 mod reviewing;
 mod schema;
 mod security;
+mod views;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,6 +149,7 @@ impl Site {
             mute_rules: Arc::new(|_| MuteRules { too_early_days: 14 }),
             classes: vec![sample::card(1).finding.class],
             procore: None,
+            site: Some(crate::domain::site::sample::site()),
             http,
             sign_in,
             review,

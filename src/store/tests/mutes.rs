@@ -38,7 +38,7 @@ async fn a_rejection_mutes_until_it_is_taken_back() {
     let finding = crack_in(store, 1, 204).await;
     store.decide(finding, &too_early(10), MUTING).await.expect("decides");
     let [row] = mutes(store).await.try_into().expect("one mute");
-    assert_eq!((row.mute.location, row.mute.until), (LocationId::new(204), Some(date(2027, 1, 29))));
+    assert_eq!((row.mute.location, row.mute.until), (Some(LocationId::new(204)), Some(date(2027, 1, 29))));
     assert_eq!((row.place.as_str(), row.finding), ("Building A, Unit 204", Some(finding)));
     let elsewhere = ProjectKey { project: ProjectId::new(1), ..PROJECT };
     assert_eq!(store.mutes(Some(&[elsewhere])).await.expect("lists"), []);
@@ -65,7 +65,7 @@ async fn what_a_mute_kept_back_is_counted_and_comes_back() {
     let store = &fresh.store;
     let mute = Mute {
         class: DefectClass::new("crack"),
-        location: LocationId::new(204),
+        location: Some(LocationId::new(204)),
         until: None,
         reason: RejectReason::NotOurs,
         reviewer: "lee".into(),

@@ -1,0 +1,148 @@
+//! Decisions about a group: exactly the findings that the person saw and left ticked.
+
+use axum::extract::{self, Query, RawForm};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Redirect};
+use jiff::Timestamp;
+use url::form_urlencoded;
+
+use super::filter::Tab;
+use super::{Address, Desk, Page, desk};
+use crate::domain::ids::FindingId;
+use crate::domain::punch_item::Edits;
+use crate::domain::review::{Decision, RejectReason, Verdict};
+use crate::http::State;
+use crate::http::error::HttpError;
+use crate::http::guard::{self, Reviewer};
+
+/// A group's form. Its ids come as often as there are ticks.
+#[derive(Debug, Default)]
+struct BatchForm {
+    csrf: String,
+    ids: Vec<FindingId>,
+    verdict: String,
+    reason: String,
+    at: String,
+}
+
+impl BatchForm {
+    fn read(body: &[u8]) -> Result<Self, HttpError> {
+        let mut form = Self::default();
+        for (name, value) in form_urlencoded::parse(body) {
+            match name.as_ref() {
+                "csrf" => form.csrf = value.into_owned(),
+                "verdict" => form.verdict = value.into_owned(),
+                "reason" => form.reason = value.into_owned(),
+                "at" => form.at = value.into_owned(),
+                "id" => form.ids.push(desk::parse_id(&value)?),
+                _ => {}
+            }
+        }
+        Ok(form)
+    }
+
+    fn verdict(&self) -> Result<Verdict, HttpError> {
+        if self.verdict == "accept" {
+            return Ok(Verdict::Accept { edits: Edits::default() });
+        }
+        let reason = RejectReason::ALL.into_iter().find(|reason| reason.name() == self.reason);
+        let reason = reason.ok_or_else(|| HttpError::Invalid("Choose one of the reasons.".into()))?;
+        Ok(Verdict::Reject { reason })
+    }
+}
+
+/// Decides about all that is ticked, in one transaction, and leads back to the list.
+pub(in crate::http) async fn decide(
+    extract::State(state): extract::State<State>,
+    Reviewer(session): Reviewer,
+    Query(address): Query<Address>,
+    headers: HeaderMap,
+    RawForm(body): RawForm,
+) -> Page {
+    let form = BatchForm::read(&body)?;
+    guard::check_form(&headers, &session, &form.csrf)?;
+    let desk = Desk::new(&state, &session, address.filter.into());
+    if form.ids.is_empty() {
+        return Err(HttpError::Invalid("Nothing is ticked: nothing was decided.".into()).into());
+    }
+    for id in &form.ids {
+        desk.card_to_decide(&id.to_string()).await?;
+    }
+    let person = &session.viewer.person;
+    let (reviewer, at) = (person.name.clone(), state.now());
+    let decision = Decision { verdict: form.verdict()?, reviewer, person: Some(person.clone()), at };
+    let batch = state.store().decide_batch(&form.ids, &decision, &state.muting()).await?;
+    tracing::info!(findings.done = batch.done.len(), findings.left = batch.left.len(), "a group was decided");
+    let left = batch.left.len().to_string();
+    let mut extra = vec![];
+    let done = batch_name(at);
+    if !batch.done.is_empty() {
+        extra.push(("done", done.as_str()));
+    }
+    if !batch.left.is_empty() {
+        extra.push(("left", left.as_str()));
+    }
+    Ok(Redirect::to(&desk.filter.url("/review", &extra)).into_response())
+}
+
+/// Takes one gesture of this person back, as far as that can still be done.
+pub(in crate::http) async fn undo(
+    extract::State(state): extract::State<State>,
+    Reviewer(session): Reviewer,
+    Query(address): Query<Address>,
+    headers: HeaderMap,
+    RawForm(body): RawForm,
+) -> Page {
+    let form = BatchForm::read(&body)?;
+    guard::check_form(&headers, &session, &form.csrf)?;
+    let desk = Desk::new(&state, &session, address.filter.into());
+    let person = &session.viewer.person;
+    let at = batch_instant(&form.at).ok_or(HttpError::NotFound("decision"))?;
+    let ids = state.store().decided_at(&person.name, at).await?;
+    for id in &ids {
+        desk.card_to_decide(&id.to_string()).await?;
+    }
+    let batch = state.store().undo_batch(&ids, person, state.now()).await?;
+    let (undone, left) = (batch.done.len().to_string(), batch.left.len().to_string());
+    let mut extra = vec![("undone", undone.as_str())];
+    if !batch.left.is_empty() {
+        extra.push(("left", left.as_str()));
+    }
+    Ok(Redirect::to(&desk.filter.with_tab(Tab::ToReview).url("/review", &extra)).into_response())
+}
+
+/// A gesture in an address: `@` and its instant in milliseconds.
+pub(super) fn batch_name(at: Timestamp) -> String {
+    format!("@{}", at.as_millisecond())
+}
+
+/// The instant that an address names.
+pub(super) fn batch_instant(name: &str) -> Option<Timestamp> {
+    Timestamp::from_millisecond(name.strip_prefix('@')?.parse().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::sample;
+
+    #[test]
+    fn a_gesture_is_named_by_its_instant() {
+        let at: Timestamp = "2026-03-05T15:00:00.123Z".parse().expect("a time");
+        assert_eq!(batch_instant(&batch_name(at)), Some(at));
+        for nonsense in ["", "@", "@x", "@99999999999999999", "1772722800123"] {
+            assert_eq!(batch_instant(nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn forms_carry_every_tick() {
+        let ids = [1, 2].map(|number| sample::card(number).finding.id);
+        let body = format!("csrf=x&id={}&id={}&reason=too_early", ids[0], ids[1]);
+        let form = BatchForm::read(body.as_bytes()).expect("a form");
+        assert_eq!((form.ids.as_slice(), form.csrf.as_str()), (ids.as_slice(), "x"));
+        assert_eq!(form.verdict(), Ok(Verdict::Reject { reason: RejectReason::TooEarly }));
+        assert!(BatchForm::read(b"id=../etc").is_err());
+        assert!(BatchForm::default().verdict().is_err(), "neither accepted nor a reason");
+    }
+}
