@@ -5,6 +5,7 @@ mod health;
 pub mod hooks;
 pub mod rules;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -19,10 +20,11 @@ use crate::config::Config;
 use crate::domain::detection::DefectClass;
 use crate::domain::ids::ProjectKey;
 use crate::domain::job::Job;
+use crate::domain::site::Site;
 use crate::domain::tagging::Tagging;
 use crate::http::{self, ReviewKey, Tls};
 use crate::inference::{self, Detector, ModelInfo};
-use crate::pipeline::{self, Context, worker};
+use crate::pipeline::{self, Context, ProjectRules, worker};
 use crate::procore::webhook::{self, SecretKeeper};
 use crate::procore::{self, Client};
 use crate::store::Store;
@@ -163,6 +165,11 @@ impl App {
         Ok(())
     }
 
+    fn sites(&self) -> HashMap<ProjectKey, Site> {
+        let drawn = |(project, rules): (&ProjectKey, &ProjectRules)| Some((*project, rules.site.clone()?));
+        self.context.rules.iter().filter_map(drawn).collect()
+    }
+
     fn state(&self, stop: &CancellationToken) -> anyhow::Result<http::State> {
         let (secrets, signing) = (Arc::clone(&self.secrets), Arc::clone(&self.secrets));
         let (metrics, clock) = (self.context.metrics.clone(), self.context.clock);
@@ -188,7 +195,7 @@ impl App {
             projects: self.context.procore.config().permitted(),
             mute_rules: Arc::new(mute_rules),
             classes: self.model().classes.iter().map(|class| DefectClass::new(&class.name)).collect(),
-            site: self.context.site.clone(),
+            sites: self.sites(),
             http: self.config.http.clone(),
             procore: self.sign_in.clone(),
             sign_in: self.config.sign_in.clone(),

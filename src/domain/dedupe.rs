@@ -26,7 +26,7 @@ pub use cap::{Capped, cap};
 pub use index::Index;
 pub use intake::{Candidate, Fate, Intake, Recognised, Standing};
 pub use mute::{Mute, Muting, mute_from, muted};
-pub use open_items::{Listed, OpenItem, OpenItems, match_open_item};
+pub use open_items::{Listed, ListedItem, OpenItem, OpenItems, listed_kind, match_open_item};
 
 /// One photo's view of a defect, as far as recognising it again needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

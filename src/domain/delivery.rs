@@ -70,6 +70,27 @@ impl RemoteItem {
     }
 }
 
+/// What this service did to an item before.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct History {
+    /// The last change that reached Procore.
+    pub sent: Option<ItemChange>,
+    /// Whether it was moved to the recycle bin.
+    pub binned: bool,
+}
+
+impl History {
+    /// What the item held when we last changed it, if we did.
+    fn written(&self, suggested: &PunchItemDraft) -> Option<PunchItemDraft> {
+        self.sent.as_ref().map(|sent| sent.edits.apply(suggested))
+    }
+
+    /// Whether it was this service that sent the item on.
+    fn sent_on(&self) -> bool {
+        self.sent.as_ref().is_some_and(|sent| sent.workflow_status.as_deref() == Some(INITIATED))
+    }
+}
+
 /// What is known before acting.
 #[derive(Debug, Clone)]
 pub struct Situation<'a> {
@@ -89,6 +110,8 @@ pub struct Situation<'a> {
     pub send_on_accept: bool,
     /// The item in Procore: `None` when there never was one.
     pub remote: Option<&'a RemoteItem>,
+    /// What this service did to it.
+    pub history: &'a History,
 }
 
 /// Fields of a punch item that change; absent ones stay.
@@ -124,7 +147,7 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     }
     match (situation.state, situation.verdict) {
         (FindingState::Accepted, Some(Verdict::Accept { edits })) => accept(situation, edits),
-        (FindingState::Rejected, _) => reject(situation.remote),
+        (FindingState::Rejected, _) => reject(situation),
         (FindingState::Proposed, _) => propose(situation),
         (FindingState::TakenOver | FindingState::Accepted, _) => Plan::Settled,
     }
@@ -136,6 +159,7 @@ fn propose(situation: &Situation<'_>) -> Plan {
         // It came to light later that there should be none.
         (_, Some(remote)) if silenced && remote.deleted => Plan::Withhold,
         (_, Some(remote)) if silenced => moved_on(remote).map_or(Plan::Delete(remote.id), Plan::Yield),
+        (_, Some(remote)) if taken_back(situation, remote) => refile(situation, remote),
         (_, Some(remote)) => moved_on(remote).map_or_else(|| refile(situation, remote), Plan::Yield),
         (ProjectMode::Draft, None) if situation.held.is_none() => {
             Plan::Create(Box::new(situation.suggested.clone()))
@@ -144,13 +168,28 @@ fn propose(situation: &Situation<'_>) -> Plan {
     }
 }
 
-/// Brings a draft that nobody has touched in line with a later suggestion.
+/// Whether an acceptance that sent the item on was taken back, and nobody went on with it in Procore.
+fn taken_back(situation: &Situation<'_>, remote: &RemoteItem) -> bool {
+    !remote.deleted && remote.workflow_status == INITIATED && situation.history.sent_on()
+}
+
+/// Brings a draft that nobody has touched in line with a later suggestion, or with the suggestion as it was
+/// before an acceptance that was taken back.
 fn refile(situation: &Situation<'_>, remote: &RemoteItem) -> Plan {
-    let edits = open_edits(&Edits::NONE, situation, remote);
-    if edits.is_empty() {
+    let mut edits = open_edits(&Edits::NONE, situation, remote);
+    if let Some(written) = situation.history.written(situation.suggested) {
+        // What due date the item has is not heard back: it is written again only with something else.
+        edits.due = situation.suggested.due.filter(|due| written.due != Some(*due));
+        edits.manager = situation
+            .suggested
+            .manager
+            .filter(|manager| remote.manager == written.manager && remote.manager != Some(*manager));
+    }
+    let workflow_status = taken_back(situation, remote).then(|| DRAFT.to_owned());
+    if edits.is_empty() && workflow_status.is_none() {
         return Plan::Settled;
     }
-    Plan::Change(remote.id, Box::new(ItemChange { edits, workflow_status: None }))
+    Plan::Change(remote.id, Box::new(ItemChange { edits, workflow_status }))
 }
 
 fn accept(situation: &Situation<'_>, edits: &Edits) -> Plan {
@@ -159,7 +198,7 @@ fn accept(situation: &Situation<'_>, edits: &Edits) -> Plan {
     };
     let wanted = situation.send_on_accept.then(|| INITIATED.to_owned());
     if !remote.deleted && wanted.as_deref() == Some(remote.workflow_status.as_str()) {
-        return Plan::Settled;
+        return accept_anew(situation, edits, remote);
     }
     if let Some(how) = moved_on(remote) {
         return Plan::Yield(how);
@@ -168,10 +207,29 @@ fn accept(situation: &Situation<'_>, edits: &Edits) -> Plan {
     if change == ItemChange::default() { Plan::Settled } else { Plan::Change(remote.id, Box::new(change)) }
 }
 
-fn reject(remote: Option<&RemoteItem>) -> Plan {
-    match remote {
+/// The item was sent on already. Accepted once more with other edits, before it could be taken back, it gets those.
+fn accept_anew(situation: &Situation<'_>, edits: &Edits, remote: &RemoteItem) -> Plan {
+    let sent = situation.history.sent.as_ref().map(|sent| &sent.edits);
+    let change = ItemChange {
+        edits: open_edits(edits, situation, remote),
+        workflow_status: Some(INITIATED.to_owned()),
+    };
+    let anew = situation.history.sent_on() && sent != Some(edits) && !change.edits.is_empty();
+    // Sent before with what is open now: it is settled, whatever Procore tells of it.
+    if anew && sent != Some(&change.edits) {
+        Plan::Change(remote.id, Box::new(change))
+    } else {
+        Plan::Settled
+    }
+}
+
+fn reject(situation: &Situation<'_>) -> Plan {
+    match situation.remote {
         None => Plan::Settled,
         Some(remote) if remote.deleted => Plan::Settled,
+        Some(_) if situation.history.binned => {
+            Plan::Yield("the item was taken out of the recycle bin in Procore".to_owned())
+        }
         Some(remote) => moved_on(remote).map_or(Plan::Delete(remote.id), Plan::Yield),
     }
 }
@@ -191,7 +249,8 @@ fn moved_on(remote: &RemoteItem) -> Option<String> {
 /// they were sent.
 fn open_edits(edits: &Edits, situation: &Situation<'_>, remote: &RemoteItem) -> Edits {
     let wanted = edits.apply(situation.suggested);
-    let sent = || situation.earlier.iter().chain([situation.suggested]);
+    let written = situation.history.written(situation.suggested);
+    let sent = || situation.earlier.iter().chain([situation.suggested]).chain(written.as_ref());
     let title = sent().any(|sent| sent.title == remote.title) && wanted.title != remote.title;
     let description =
         sent().any(|sent| sent.description == remote.description) && wanted.description != remote.description;
@@ -211,160 +270,4 @@ fn open_edits(edits: &Edits, situation: &Situation<'_>, remote: &RemoteItem) -> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::review::RejectReason;
-
-    fn draft() -> PunchItemDraft {
-        PunchItemDraft {
-            title: "Crack – Unit 204".into(),
-            description: "A crack.".into(),
-            reference: "PL-ABC".into(),
-            location: Some(LocationId::new(15504)),
-            trade: Some(TradeId::new(999)),
-            item_type: None,
-            priority: Priority::Medium,
-            due: None,
-            manager: None,
-            approver: None,
-            images: vec![],
-        }
-    }
-
-    fn remote() -> RemoteItem {
-        let draft = draft();
-        RemoteItem {
-            id: PunchItemId::new(7),
-            position: Some(412),
-            workflow_status: DRAFT.into(),
-            deleted: false,
-            title: draft.title,
-            description: draft.description,
-            priority: Some(draft.priority),
-            location: draft.location,
-            trade: draft.trade,
-            manager: None,
-        }
-    }
-
-    fn planned(mode: ProjectMode, verdict: Option<&Verdict>, remote: Option<&RemoteItem>) -> Plan {
-        let state = match verdict {
-            None => FindingState::Proposed,
-            Some(Verdict::Accept { .. }) => FindingState::Accepted,
-            Some(Verdict::Reject { .. }) => FindingState::Rejected,
-        };
-        let suggested = &draft();
-        plan(&Situation {
-            mode,
-            state,
-            verdict,
-            held: None,
-            suggested,
-            earlier: &[],
-            send_on_accept: true,
-            remote,
-        })
-    }
-
-    fn undecided(held: Option<Keeper>, earlier: &[PunchItemDraft], remote: Option<&RemoteItem>) -> Plan {
-        plan(&Situation {
-            mode: ProjectMode::Draft,
-            state: FindingState::Proposed,
-            verdict: None,
-            held,
-            suggested: &draft(),
-            earlier,
-            send_on_accept: true,
-            remote,
-        })
-    }
-
-    #[test]
-    fn what_is_held_waits_for_a_person() {
-        let item = remote();
-        let gone = RemoteItem { deleted: true, ..remote() };
-        let moved = RemoteItem { workflow_status: "work_required".into(), ..remote() };
-        let (cap, open_item) = (Some(Keeper::Cap), Some(Keeper::OpenItem(PunchItemId::new(9))));
-        assert_eq!(undecided(cap, &[], None), Plan::Withhold);
-        assert_eq!(undecided(cap, &[], Some(&item)), Plan::Settled, "it was made before");
-        assert_eq!(undecided(open_item, &[], None), Plan::Withhold);
-        assert_eq!(undecided(open_item, &[], Some(&item)), Plan::Delete(item.id), "it was made too early");
-        assert_eq!(undecided(open_item, &[], Some(&gone)), Plan::Withhold);
-        assert!(matches!(undecided(open_item, &[], Some(&moved)), Plan::Yield(_)));
-    }
-
-    #[test]
-    fn a_place_that_comes_later_changes_what_nobody_touched() {
-        let before = [PunchItemDraft { title: "Crack".into(), location: None, ..draft() }];
-        let untouched = RemoteItem { title: "Crack".into(), location: None, ..remote() };
-        let Plan::Change(_, change) = undecided(None, &before, Some(&untouched)) else { panic!("a change") };
-        let (title, location) = (Some(draft().title), draft().location);
-        assert_eq!(change.edits, Edits { title, location, ..Edits::NONE });
-        assert_eq!(change.workflow_status, None, "it stays a draft");
-        let retitled = RemoteItem { title: "Crack by the door".into(), ..untouched };
-        let Plan::Change(_, change) = undecided(None, &before, Some(&retitled)) else { panic!("a change") };
-        assert_eq!(change.edits, Edits { location, ..Edits::NONE });
-        assert_eq!(undecided(None, &before, Some(&remote())), Plan::Settled, "it was done before");
-    }
-
-    fn accept(edits: Edits) -> Verdict {
-        Verdict::Accept { edits }
-    }
-
-    const REJECT: Verdict = Verdict::Reject { reason: RejectReason::TooEarly };
-
-    #[test]
-    fn each_mode_goes_as_far_as_it_may() {
-        let accepted = accept(Edits::default());
-        let create = Plan::Create(Box::new(draft()));
-        let cases = [
-            (ProjectMode::Shadow, None, Plan::Withhold),
-            (ProjectMode::Shadow, Some(&accepted), Plan::Withhold),
-            (ProjectMode::ReviewFirst, None, Plan::Withhold),
-            (ProjectMode::ReviewFirst, Some(&accepted), create.clone()),
-            (ProjectMode::ReviewFirst, Some(&REJECT), Plan::Settled),
-            (ProjectMode::Draft, None, create),
-            (ProjectMode::Draft, Some(&REJECT), Plan::Settled),
-        ];
-        for (mode, verdict, expected) in cases {
-            assert_eq!(planned(mode, verdict, None), expected, "{mode:?} {verdict:?}");
-        }
-    }
-
-    #[test]
-    fn accepting_sends_edits_and_moves_the_draft_on() {
-        let verdict = accept(Edits { priority: Some(Priority::High), ..Edits::default() });
-        let Plan::Change(id, change) = planned(ProjectMode::Draft, Some(&verdict), Some(&remote())) else {
-            panic!("a change")
-        };
-        assert_eq!(id, PunchItemId::new(7));
-        assert_eq!(change.edits, Edits { priority: Some(Priority::High), ..Edits::default() });
-        assert_eq!(change.workflow_status.as_deref(), Some(INITIATED));
-    }
-
-    #[test]
-    fn running_again_after_success_changes_nothing() {
-        let sent = RemoteItem { workflow_status: INITIATED.into(), ..remote() };
-        let gone = RemoteItem { deleted: true, ..remote() };
-        assert_eq!(planned(ProjectMode::Draft, Some(&accept(Edits::default())), Some(&sent)), Plan::Settled);
-        assert_eq!(planned(ProjectMode::Draft, Some(&REJECT), Some(&gone)), Plan::Settled);
-        assert_eq!(planned(ProjectMode::Draft, None, Some(&remote())), Plan::Settled);
-    }
-
-    #[test]
-    fn somebody_elses_change_wins() {
-        let moved = RemoteItem { workflow_status: "work_required".into(), ..remote() };
-        let gone = RemoteItem { deleted: true, ..remote() };
-        let accepted = accept(Edits::default());
-        for (verdict, remote) in [(&accepted, &moved), (&REJECT, &moved), (&accepted, &gone)] {
-            assert!(matches!(planned(ProjectMode::Draft, Some(verdict), Some(remote)), Plan::Yield(_)));
-        }
-        assert!(matches!(planned(ProjectMode::Draft, None, Some(&gone)), Plan::Yield(_)));
-        let retitled = RemoteItem { title: "Hairline crack".into(), ..remote() };
-        let verdict = accept(Edits { title: Some("Crack by the door".into()), ..Edits::default() });
-        let Plan::Change(_, change) = planned(ProjectMode::Draft, Some(&verdict), Some(&retitled)) else {
-            panic!("a change")
-        };
-        assert!(change.edits.is_empty(), "a title edited in Procore is kept");
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! The review page: lists, cards and decisions as pages and plain forms.
 
 mod batch;
+mod beside;
 mod card;
 mod chart;
 mod desk;
@@ -38,6 +39,7 @@ use crate::http::error::HttpError;
 use crate::http::guard::{self, Peer, Reviewer};
 use crate::store;
 
+use beside::Beside;
 use desk::{Desk, Done};
 use filter::{Filter, FilterQuery, Tab};
 use form::{Complaint, Fields};
@@ -193,6 +195,7 @@ impl<'a> Shown<'a> {
             remembered: &remembered,
             filled,
             others: &desk.other_photos(self.card).await?,
+            beside: &Beside { listed: desk.listed(self.card).await?, around: desk.around(self.card).await? },
             done: &self.done,
             notice: self.notice,
             zone: desk.state.zone(),

@@ -1,5 +1,6 @@
 //! What every handler can reach.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -42,8 +43,8 @@ pub struct Parts {
     pub mute_rules: Arc<dyn Fn(ProjectKey) -> MuteRules + Send + Sync>,
     /// Signs people in with Procore, where that is set up.
     pub procore: Option<procore::SignIn>,
-    /// The site file, to draw the plan.
-    pub site: Option<Site>,
+    /// Where a project's buildings and rooms lie, where somebody drew that.
+    pub sites: HashMap<ProjectKey, Site>,
     /// The `[http]` section.
     pub http: HttpConfig,
     /// The `[sign_in]` section.
@@ -122,8 +123,8 @@ impl State {
         move |project| Muting { rules: (self.0.parts.mute_rules)(project), today }
     }
 
-    pub(crate) fn site(&self) -> Option<&Site> {
-        self.0.parts.site.as_ref()
+    pub(crate) fn site(&self, project: ProjectKey) -> Option<&Site> {
+        self.0.parts.sites.get(&project)
     }
 
     pub(crate) fn http(&self) -> &HttpConfig {

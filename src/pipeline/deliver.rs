@@ -51,6 +51,7 @@ async fn reconcile(
     permitted: PermittedProject,
 ) -> Result<Step, Failure> {
     let remote = existing(context, card).await?;
+    let history = context.store.history(card.finding.id).await?;
     let step = plan(&Situation {
         mode: permitted.mode,
         state: card.state,
@@ -60,6 +61,7 @@ async fn reconcile(
         earlier: &card.earlier,
         send_on_accept: context.config.on_accept == OnAccept::Initiated,
         remote: remote.as_ref(),
+        history: &history,
     });
     tracing::debug!(finding.id = %card.finding.id, plan = ?step, "planned");
     Ok(match step {

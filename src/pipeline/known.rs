@@ -1,7 +1,7 @@
 //! What Procore's list has open where a photo was taken.
 
 use super::{Context, Failure};
-use crate::domain::dedupe::{OpenItem, OpenItems};
+use crate::domain::dedupe::{ListedItem, OpenItem, OpenItems, listed_kind};
 use crate::domain::delivery::DRAFT;
 use crate::domain::finding::Finding;
 use crate::domain::ids::{ProjectKey, REFERENCE_MARK};
@@ -26,7 +26,11 @@ pub(super) async fn open_items(
         item.workflow_status == DRAFT && own.is_some_and(|own| !references.iter().any(|of| of == own))
     };
     let items = context.procore.open_punch_items(project, location).await?;
-    Ok(OpenItems::new(items.into_iter().filter(|item| !undecided(item)).map(|item| OpenItem {
+    let listed: Vec<PunchItem> = items.into_iter().filter(|item| !undecided(item)).collect();
+    let shown: Vec<ListedItem> = listed.iter().map(to_listed).collect();
+    // For the reviewer, who sees beside a card what is on the list at its place.
+    context.store.cache(project, &listed_kind(location), &serde_json::json!(shown), context.now()).await?;
+    Ok(OpenItems::new(listed.into_iter().map(|item| OpenItem {
         id: item.id,
         position: item.position,
         location: item.location(),
@@ -34,4 +38,13 @@ pub(super) async fn open_items(
         title: item.name,
         reference: item.reference,
     })))
+}
+
+fn to_listed(item: &PunchItem) -> ListedItem {
+    ListedItem {
+        id: item.id,
+        position: item.position,
+        title: item.name.clone(),
+        status: item.workflow_status.clone(),
+    }
 }

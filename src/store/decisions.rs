@@ -1,4 +1,5 @@
-//! A reviewer's word: one decision a finding, alone or in a batch, undone only while nothing has left the box.
+//! A reviewer's word: one decision a finding, alone or in a batch, undone while nothing has left the box, and after that as far as
+//! Procore lets it.
 
 use jiff::Timestamp;
 
@@ -176,17 +177,20 @@ async fn undo_one(
     if let Some(reason) = too_late(connection, &card).await? {
         return Err(Error::Conflict(reason));
     }
+    // What an acceptance did in Procore is taken back there, as far as nobody went on with it.
+    let recall = card.delivery == Delivery::Delivered && card.punch_item.is_some();
     queue::withdraw(connection, &Job::ApplyDecision { finding: id }).await?;
     // Publishing may have come to an end while the decision waited; its outcome stands.
     sqlx::query(
         "UPDATE findings SET state = 'proposed', decision = NULL, decided_at = NULL, prior_delivery = NULL,
-         delivery = CASE WHEN punch_item IS NOT NULL THEN 'delivered' ELSE prior_delivery END,
+         delivery = CASE WHEN $2 THEN 'waiting' WHEN punch_item IS NOT NULL THEN 'delivered' ELSE prior_delivery END,
          problem = CASE WHEN punch_item IS NULL AND prior_delivery = 'refused' THEN
              (SELECT reason FROM outbox WHERE outbox.finding = findings.id AND outbox.state = 'refused'
               ORDER BY outbox.id DESC LIMIT 1) END
          WHERE id = $1",
     )
     .bind(id.to_string())
+    .bind(recall)
     .execute(&mut *connection)
     .await?;
     mutes::unfollow(connection, id, by, now).await?;
@@ -196,7 +200,8 @@ async fn undo_one(
     let card = existing(connection, id).await?;
     if card.delivery == Delivery::Waiting {
         // The publishing may have passed it by as rejected.
-        queue::insert(connection, &[Job::Publish { finding: id }], now, now).await?;
+        let job = if recall { Job::ApplyDecision { finding: id } } else { Job::Publish { finding: id } };
+        queue::insert(connection, &[job], now, now).await?;
     }
     Ok(card)
 }
@@ -225,9 +230,10 @@ async fn too_late(connection: &mut Connection, card: &Card) -> Result<Option<Str
         return Ok(Some("there is no decision to take back".into()));
     }
     // Rejected before anything was made: there is nothing in Procore to go back on.
-    if card.delivery == Delivery::Delivered && card.punch_item.is_some() {
+    let carried_over = card.delivery == Delivery::Delivered && card.punch_item.is_some();
+    if carried_over && card.state == FindingState::Rejected {
         let place = card.position.map_or_else(String::new, |position| format!(" (#{position})"));
-        return Ok(Some(format!("it was carried over to Procore already{place}: change it there")));
+        return Ok(Some(format!("its draft{place} lies in Procore's recycle bin already: restore it there")));
     }
     let job = Job::ApplyDecision { finding: card.finding.id };
     let under_way: i64 = sqlx::query_scalar(

@@ -5,11 +5,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::domain::delivery::History;
 use crate::domain::ids::{FindingId, PunchItemId};
 use crate::domain::job::Job;
 use crate::store::audit::{self, Entry, Subject};
 use crate::store::record::record;
-use crate::store::rows::{from_json_option, instant, millis, to_json};
+use crate::store::rows::{from_json, from_json_option, instant, millis, to_json};
 use crate::store::{Connection, Error, Lease, Store, queue};
 
 /// What is to be done to the punch item.
@@ -222,6 +223,22 @@ impl Store {
         .fetch_one(&self.0.readers)
         .await?;
         begun_at.map(instant).transpose()
+    }
+
+    /// What reached Procore about the finding's punch item, its creation aside.
+    pub async fn history(&self, finding: FindingId) -> Result<History, Error> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT kind, request FROM outbox
+             WHERE finding = $1 AND kind IN ('update', 'delete') AND state = 'delivered' ORDER BY id DESC",
+        )
+        .bind(finding.to_string())
+        .fetch_all(&self.0.readers)
+        .await?;
+        let last = rows.iter().find(|(kind, _)| kind == WriteKind::Update.name());
+        Ok(History {
+            sent: last.map(|(_, request)| from_json("outbox.request", request)).transpose()?,
+            binned: rows.iter().any(|(kind, _)| kind == WriteKind::Delete.name()),
+        })
     }
 
     /// Records how the leased job on a finding's punch item ended, queues `jobs` and completes it,

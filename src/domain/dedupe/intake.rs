@@ -292,7 +292,7 @@ mod tests {
     fn mutes_come_before_the_list_and_both_before_caps() {
         let mute = Mute {
             class: DefectClass::new("crack"),
-            location: LocationId::new(204),
+            location: Some(LocationId::new(204)),
             until: None,
             reason: RejectReason::NotOurs,
             reviewer: "Sam".into(),

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::ids::{LocationId, PunchItemId, TradeId};
 use crate::domain::tagging::Tagged;
 
@@ -118,6 +120,24 @@ fn hash(stem: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     stem.hash(&mut hasher);
     hasher.finish()
+}
+
+/// An item of Procore's list as a reviewer sees it beside a card of the same place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedItem {
+    /// Its id.
+    pub id: PunchItemId,
+    /// The number that people see.
+    pub position: Option<i64>,
+    /// The title.
+    pub title: String,
+    /// Procore's `workflow_status`.
+    pub status: String,
+}
+
+/// Under which name the items at `location` are kept among what is known of a project.
+pub fn listed_kind(location: LocationId) -> String {
+    format!("open_items_at_{location}")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
+use super::beside::Beside;
 use super::desk::Done;
 use super::filter::Filter;
 use super::form::{Complaint, Fields};
@@ -43,6 +44,8 @@ pub(super) struct CardPage<'a> {
     pub(super) filled: bool,
     /// Other photos of the same defect.
     pub(super) others: &'a [PhotoId],
+    /// What else is known at its place.
+    pub(super) beside: &'a Beside,
     /// What was decided or undone just before.
     pub(super) done: &'a Done,
     /// Why what was asked for did not happen.
@@ -108,6 +111,7 @@ impl CardPage<'_> {
                 }
                 (self.description_field())
                 (photo::others(self.others))
+                (self.beside.render(self.card, self.filter, self.zone, self.now))
                 (self.background())
                 (self.actions())
             }
@@ -121,7 +125,7 @@ impl CardPage<'_> {
             div.headline {
                 h1 { (words::class(&self.card.finding.class)) }
                 div #chip data-live {
-                    p.status.(status.tone.class()) { (icon(status_icon(status.tone))) (status.short) }
+                    p.status.(status.tone.class()) { (icon(words::sign(status.tone))) (status.short) }
                 }
                 p.score {
                     meter min="0" max="100" value=(format!("{:.0}", score.value() * 100.0)) aria-hidden="true" {}
@@ -209,7 +213,7 @@ impl CardPage<'_> {
                     @for priority in Priority::ALL {
                         label {
                             input type="radio" name="priority" value=(priority) checked[self.fields.priority == priority.name()];
-                            span { (priority_label(priority)) }
+                            span { (words::priority(priority)) }
                         }
                     }
                 }
@@ -280,6 +284,7 @@ impl CardPage<'_> {
             (self.facts(&draft))
             @if !draft.description.is_empty() { p.text { (draft.description) } }
             (photo::others(self.others))
+            (self.beside.render(self.card, self.filter, self.zone, self.now))
             (self.background())
             div.actions.two #actions {
                 @if self.can_be_undone() {
@@ -313,7 +318,7 @@ impl CardPage<'_> {
         let rows = [
             ("Location", fields.location),
             ("Trade", fields.trade),
-            ("Priority", priority_label(draft.priority).to_owned()),
+            ("Priority", words::priority(draft.priority).to_owned()),
             ("Due", fields.due),
             ("Manager", fields.manager),
         ];
@@ -380,21 +385,3 @@ const TRADE: ChoiceField =
     ChoiceField { name: "trade", label: "Trade", empty: "Choose a trade", icon: Icon::Trade };
 const MANAGER: ChoiceField =
     ChoiceField { name: "manager", label: "Manager", empty: "As Procore chooses", icon: Icon::Person };
-
-pub(super) const fn priority_label(priority: Priority) -> &'static str {
-    match priority {
-        Priority::Low => "Low",
-        Priority::Medium => "Medium",
-        Priority::High => "High",
-    }
-}
-
-pub(super) const fn status_icon(tone: words::Tone) -> Icon {
-    match tone {
-        words::Tone::Open => Icon::Tag,
-        words::Tone::Waiting => Icon::Clock,
-        words::Tone::Done => Icon::Accept,
-        words::Tone::Out => Icon::Reject,
-        words::Tone::Problem => Icon::Alert,
-    }
-}

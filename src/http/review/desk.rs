@@ -11,6 +11,7 @@ use super::card::Neighbours;
 use super::filter::{Filter, Grouping, Tab};
 use super::page::{TabCounts, Viewer};
 use crate::domain::card::Card;
+use crate::domain::dedupe::{ListedItem, listed_kind};
 use crate::domain::detection::DefectClass;
 use crate::domain::ids::{FindingId, PhotoId, ProjectKey};
 use crate::domain::keeping::Ruling;
@@ -28,6 +29,9 @@ const REMEMBERED_HOURS: i64 = 12;
 
 /// How many of the last decisions are looked at for them.
 const REMEMBERED_CARDS: u32 = 30;
+
+/// Other findings at the same place shown beside a card.
+const AROUND: u32 = 4;
 
 /// What a list can be narrowed by, with names to read.
 #[derive(Debug, Default)]
@@ -211,9 +215,8 @@ impl<'a> Desk<'a> {
         let projects = self.projects().await?;
         let mut names: HashMap<i64, String> = HashMap::new();
         for (project, _) in &projects {
-            names.extend(
-                self.kept(*project, "trades").await?.into_iter().map(|trade| (trade.id, trade.label)),
-            );
+            let trades = self.choices(*project).await?.trades;
+            names.extend(trades.into_iter().map(|trade| (trade.id, trade.label)));
         }
         let named =
             |(id, _): &(i64, u64)| (*id, names.get(id).cloned().unwrap_or_else(|| format!("Trade {id}")));
@@ -283,6 +286,33 @@ impl<'a> Desk<'a> {
         cards.retain(|card| {
             card.decision.as_ref().is_some_and(|decision| decision.reviewer == self.viewer.name)
         });
+        Ok(cards)
+    }
+
+    /// What is on Procore's list at a card's place, as it was when the last photo from there was looked at.
+    pub(super) async fn listed(
+        &self,
+        card: &Card,
+    ) -> Result<Option<(Vec<ListedItem>, Timestamp)>, HttpError> {
+        let Some(location) = card.place.id() else { return Ok(None) };
+        let kept = self.state.store().cached(card.project, &listed_kind(location)).await?;
+        Ok(kept.and_then(|(value, at)| Some((serde_json::from_value(value).ok()?, at))))
+    }
+
+    /// Other findings at a card's place that wait for a person.
+    pub(super) async fn around(&self, card: &Card) -> Result<Vec<Card>, HttpError> {
+        let Some(place) = super::groups::place_name(card) else { return Ok(Vec::new()) };
+        let query = CardQuery {
+            projects: Some(vec![card.project]),
+            states: vec![FindingState::Proposed],
+            shelf: Shelf::Open,
+            place: Some(place),
+            limit: Some(AROUND + 1),
+            ..CardQuery::default()
+        };
+        let mut cards = self.state.store().cards(&query).await?;
+        cards.retain(|other| other.finding.id != card.finding.id);
+        cards.truncate(AROUND as usize);
         Ok(cards)
     }
 

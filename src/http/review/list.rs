@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::card::{card_path, priority_label, status_icon};
+use super::card::card_path;
 use super::desk::{Done, Options};
 use super::filter::{Filter, Grouping, Tab, project_name};
 use super::groups::groups;
@@ -152,11 +152,11 @@ impl ListPage<'_> {
                         span.where { (icon(Icon::Place)) (words::place(&card.place)) }
                         span.how {
                             span { (words::class(&card.finding.class)) ", " (card.finding.score.words()) }
-                            span.priority.(draft.priority) { (icon(Icon::Flag)) (priority_label(draft.priority)) }
+                            span.priority.(draft.priority) { (icon(Icon::Flag)) (words::priority(draft.priority)) }
                             @if let Some(trade) = &card.trade_name { span { (trade) } }
                         }
                         @if self.filter.tab != Tab::ToReview || status.tone == words::Tone::Problem {
-                            span.status.(status.tone.class()) { (icon(status_icon(status.tone))) (status.short) }
+                            span.status.(status.tone.class()) { (icon(words::sign(status.tone))) (status.short) }
                         }
                         @if let (Tab::Problems, Some(more)) = (self.filter.tab, &status.more) { span.trouble { (more) } }
                     }

@@ -35,11 +35,15 @@ pub(in crate::http) async fn plan(
     Reviewer(session): Reviewer,
     Query(address): Query<Address>,
 ) -> Page {
-    let desk = Desk::new(&state, &session, address.filter.into());
+    let mut desk = Desk::new(&state, &session, address.filter.into());
+    let projects = desk.projects().await?;
+    // Buildings of two projects have no common plan: one at a time.
+    desk.filter.project = desk.filter.project.or_else(|| projects.first().map(|(project, _)| *project));
+    let site = desk.filter.project.and_then(|project| state.site(project));
     let facets = desk.facets().await?;
     let all = desk.number().await?;
     let placed: u64 = facets.places.iter().map(|(_, count)| count).sum();
-    let (floors, elsewhere) = state.site().map_or_else(
+    let (floors, elsewhere) = site.map_or_else(
         || (Vec::new(), facets.places.clone()),
         |site| on_floors(site, &facets.places, &desk.filter),
     );
@@ -47,8 +51,8 @@ pub(in crate::http) async fn plan(
         floors,
         elsewhere,
         placeless: all.saturating_sub(placed),
-        has_site: state.site().is_some(),
-        projects: &desk.projects().await?,
+        has_site: site.is_some(),
+        projects: &projects,
         filter: &desk.filter,
         viewer: &desk.viewer,
     };

@@ -9,7 +9,6 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
-use super::card::priority_label;
 use super::filter::Filter;
 use super::icons::{Icon, icon, mark};
 use super::page::{self, View, Viewer};
@@ -252,7 +251,7 @@ impl Report<'_> {
                     h3 { (draft.title) }
                     p { (words::class(&card.finding.class)) ", " (card.finding.score.words()) " · " (words::place(&card.place)) }
                     p {
-                        "Priority " (priority_label(draft.priority).to_lowercase())
+                        "Priority " (words::priority(draft.priority).to_lowercase())
                         @if let Some(trade) = &card.trade_name { " · " (trade) }
                         @if let Some(due) = draft.due { " · due " (due.strftime("%-d %b %Y")) }
                         " · photo " (card.photo.filename)

@@ -4,9 +4,11 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::icons::Icon;
 use crate::domain::card::Card;
 use crate::domain::detection::DefectClass;
 use crate::domain::place::{Evidence, Place};
+use crate::domain::punch_item::Priority;
 use crate::domain::review::{Delivery, FindingState, Verdict};
 use crate::http::choices;
 
@@ -204,6 +206,26 @@ pub(super) fn taken(at: DateTime) -> String {
 /// `1 suggestion`, `2 suggestions`.
 pub(super) fn count(number: u64, one: &str, many: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+}
+
+/// A priority on the page.
+pub(super) const fn priority(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Low => "Low",
+        Priority::Medium => "Medium",
+        Priority::High => "High",
+    }
+}
+
+/// The sign that stands with a status.
+pub(super) const fn sign(tone: Tone) -> Icon {
+    match tone {
+        Tone::Open => Icon::Tag,
+        Tone::Waiting => Icon::Clock,
+        Tone::Done => Icon::Accept,
+        Tone::Out => Icon::Reject,
+        Tone::Problem => Icon::Alert,
+    }
 }
 
 #[cfg(test)]

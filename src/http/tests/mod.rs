@@ -149,7 +149,7 @@ impl Site {
             mute_rules: Arc::new(|_| MuteRules { too_early_days: 14 }),
             classes: vec![sample::card(1).finding.class],
             procore: None,
-            site: Some(crate::domain::site::sample::site()),
+            sites: [(PROJECT, crate::domain::site::sample::site())].into(),
             http,
             sign_in,
             review,

@@ -98,7 +98,19 @@ async fn too_late_is_told() {
 
     let lease = claim(store, "box", 100).await.expect("queued").lease;
     store.finish_write(&lease, &made(1), &[], at(101)).await.expect("finishes");
-    assert!(conflict(store.undo(finding, "dana", at(102)).await).contains("(#412)"));
+    // From here on it is taken back in Procore as well.
+    let card = store.undo(finding, "dana", at(102)).await.expect("undoes");
+    assert_eq!((card.state, card.delivery), (FindingState::Proposed, Delivery::Waiting));
+    let recall = claim(store, "box", 103).await.expect("queued");
+    assert_eq!(recall.job, Job::ApplyDecision { finding });
+    store.finish_write(&recall.lease, &made(1), &[], at(104)).await.expect("finishes");
+
+    store.decide(finding, &rejected("dana", 105), MUTING).await.expect("decides");
+    let lease = claim(store, "box", 106).await.expect("queued").lease;
+    store.finish_write(&lease, &made(1), &[], at(107)).await.expect("finishes");
+    assert!(
+        conflict(store.undo(finding, "dana", at(108)).await).contains("(#412) lies in Procore's recycle bin")
+    );
 }
 
 #[tokio::test]

@@ -217,7 +217,7 @@ async fn what_mutes_and_caps_and_the_list_keep_back_is_recorded_with_its_reason(
     let store = &fresh.store;
     let mute = Mute {
         class: DefectClass::new("crack"),
-        location: LocationId::new(1),
+        location: Some(LocationId::new(1)),
         until: Some(date(2027, 1, 20)),
         reason: RejectReason::TooEarly,
         reviewer: "dana".into(),

@@ -1,0 +1,227 @@
+use super::*;
+use crate::domain::review::RejectReason;
+
+fn draft() -> PunchItemDraft {
+    PunchItemDraft {
+        title: "Crack – Unit 204".into(),
+        description: "A crack.".into(),
+        reference: "PL-ABC".into(),
+        location: Some(LocationId::new(15504)),
+        trade: Some(TradeId::new(999)),
+        item_type: None,
+        priority: Priority::Medium,
+        due: None,
+        manager: None,
+        approver: None,
+        images: vec![],
+    }
+}
+
+fn remote() -> RemoteItem {
+    let draft = draft();
+    RemoteItem {
+        id: PunchItemId::new(7),
+        position: Some(412),
+        workflow_status: DRAFT.into(),
+        deleted: false,
+        title: draft.title,
+        description: draft.description,
+        priority: Some(draft.priority),
+        location: draft.location,
+        trade: draft.trade,
+        manager: None,
+    }
+}
+
+fn planned(mode: ProjectMode, verdict: Option<&Verdict>, remote: Option<&RemoteItem>) -> Plan {
+    let state = match verdict {
+        None => FindingState::Proposed,
+        Some(Verdict::Accept { .. }) => FindingState::Accepted,
+        Some(Verdict::Reject { .. }) => FindingState::Rejected,
+    };
+    let suggested = &draft();
+    plan(&Situation {
+        mode,
+        state,
+        verdict,
+        held: None,
+        suggested,
+        earlier: &[],
+        send_on_accept: true,
+        remote,
+        history: &History::default(),
+    })
+}
+
+fn undecided(held: Option<Keeper>, earlier: &[PunchItemDraft], remote: Option<&RemoteItem>) -> Plan {
+    plan(&Situation {
+        mode: ProjectMode::Draft,
+        state: FindingState::Proposed,
+        verdict: None,
+        held,
+        suggested: &draft(),
+        earlier,
+        send_on_accept: true,
+        remote,
+        history: &History::default(),
+    })
+}
+
+#[test]
+fn what_is_held_waits_for_a_person() {
+    let item = remote();
+    let gone = RemoteItem { deleted: true, ..remote() };
+    let moved = RemoteItem { workflow_status: "work_required".into(), ..remote() };
+    let (cap, open_item) = (Some(Keeper::Cap), Some(Keeper::OpenItem(PunchItemId::new(9))));
+    assert_eq!(undecided(cap, &[], None), Plan::Withhold);
+    assert_eq!(undecided(cap, &[], Some(&item)), Plan::Settled, "it was made before");
+    assert_eq!(undecided(open_item, &[], None), Plan::Withhold);
+    assert_eq!(undecided(open_item, &[], Some(&item)), Plan::Delete(item.id), "it was made too early");
+    assert_eq!(undecided(open_item, &[], Some(&gone)), Plan::Withhold);
+    assert!(matches!(undecided(open_item, &[], Some(&moved)), Plan::Yield(_)));
+}
+
+#[test]
+fn a_place_that_comes_later_changes_what_nobody_touched() {
+    let before = [PunchItemDraft { title: "Crack".into(), location: None, ..draft() }];
+    let untouched = RemoteItem { title: "Crack".into(), location: None, ..remote() };
+    let Plan::Change(_, change) = undecided(None, &before, Some(&untouched)) else { panic!("a change") };
+    let (title, location) = (Some(draft().title), draft().location);
+    assert_eq!(change.edits, Edits { title, location, ..Edits::NONE });
+    assert_eq!(change.workflow_status, None, "it stays a draft");
+    let retitled = RemoteItem { title: "Crack by the door".into(), ..untouched };
+    let Plan::Change(_, change) = undecided(None, &before, Some(&retitled)) else { panic!("a change") };
+    assert_eq!(change.edits, Edits { location, ..Edits::NONE });
+    assert_eq!(undecided(None, &before, Some(&remote())), Plan::Settled, "it was done before");
+}
+
+fn accept(edits: Edits) -> Verdict {
+    Verdict::Accept { edits }
+}
+
+const REJECT: Verdict = Verdict::Reject { reason: RejectReason::TooEarly };
+
+#[test]
+fn each_mode_goes_as_far_as_it_may() {
+    let accepted = accept(Edits::default());
+    let create = Plan::Create(Box::new(draft()));
+    let cases = [
+        (ProjectMode::Shadow, None, Plan::Withhold),
+        (ProjectMode::Shadow, Some(&accepted), Plan::Withhold),
+        (ProjectMode::ReviewFirst, None, Plan::Withhold),
+        (ProjectMode::ReviewFirst, Some(&accepted), create.clone()),
+        (ProjectMode::ReviewFirst, Some(&REJECT), Plan::Settled),
+        (ProjectMode::Draft, None, create),
+        (ProjectMode::Draft, Some(&REJECT), Plan::Settled),
+    ];
+    for (mode, verdict, expected) in cases {
+        assert_eq!(planned(mode, verdict, None), expected, "{mode:?} {verdict:?}");
+    }
+}
+
+#[test]
+fn accepting_sends_edits_and_moves_the_draft_on() {
+    let verdict = accept(Edits { priority: Some(Priority::High), ..Edits::default() });
+    let Plan::Change(id, change) = planned(ProjectMode::Draft, Some(&verdict), Some(&remote())) else {
+        panic!("a change")
+    };
+    assert_eq!(id, PunchItemId::new(7));
+    assert_eq!(change.edits, Edits { priority: Some(Priority::High), ..Edits::default() });
+    assert_eq!(change.workflow_status.as_deref(), Some(INITIATED));
+}
+
+#[test]
+fn running_again_after_success_changes_nothing() {
+    let sent = RemoteItem { workflow_status: INITIATED.into(), ..remote() };
+    let gone = RemoteItem { deleted: true, ..remote() };
+    assert_eq!(planned(ProjectMode::Draft, Some(&accept(Edits::default())), Some(&sent)), Plan::Settled);
+    assert_eq!(planned(ProjectMode::Draft, Some(&REJECT), Some(&gone)), Plan::Settled);
+    assert_eq!(planned(ProjectMode::Draft, None, Some(&remote())), Plan::Settled);
+}
+
+#[test]
+fn somebody_elses_change_wins() {
+    let moved = RemoteItem { workflow_status: "work_required".into(), ..remote() };
+    let gone = RemoteItem { deleted: true, ..remote() };
+    let accepted = accept(Edits::default());
+    for (verdict, remote) in [(&accepted, &moved), (&REJECT, &moved), (&accepted, &gone)] {
+        assert!(matches!(planned(ProjectMode::Draft, Some(verdict), Some(remote)), Plan::Yield(_)));
+    }
+    assert!(matches!(planned(ProjectMode::Draft, None, Some(&gone)), Plan::Yield(_)));
+    let retitled = RemoteItem { title: "Hairline crack".into(), ..remote() };
+    let verdict = accept(Edits { title: Some("Crack by the door".into()), ..Edits::default() });
+    let Plan::Change(_, change) = planned(ProjectMode::Draft, Some(&verdict), Some(&retitled)) else {
+        panic!("a change")
+    };
+    assert!(change.edits.is_empty(), "a title edited in Procore is kept");
+}
+
+/// As planned for `state` and `verdict` after `history`.
+fn planned_after(
+    history: &History,
+    state: FindingState,
+    verdict: Option<&Verdict>,
+    remote: &RemoteItem,
+) -> Plan {
+    plan(&Situation {
+        mode: ProjectMode::Draft,
+        state,
+        verdict,
+        held: None,
+        suggested: &draft(),
+        earlier: &[],
+        send_on_accept: true,
+        remote: Some(remote),
+        history,
+    })
+}
+
+fn titled(title: &str) -> Edits {
+    Edits { title: Some(title.into()), ..Edits::default() }
+}
+
+/// Accepted with the title "By the door", and sent on.
+fn sent_on() -> (History, RemoteItem) {
+    let change = ItemChange { edits: titled("By the door"), workflow_status: Some(INITIATED.into()) };
+    let item = RemoteItem { workflow_status: INITIATED.into(), title: "By the door".into(), ..remote() };
+    (History { sent: Some(change), binned: false }, item)
+}
+
+#[test]
+fn an_acceptance_taken_back_makes_the_item_a_draft_again() {
+    let (history, item) = sent_on();
+    let Plan::Change(_, back) = planned_after(&history, FindingState::Proposed, None, &item) else {
+        panic!("a change")
+    };
+    let expected = ItemChange { edits: titled(&draft().title), workflow_status: Some(DRAFT.into()) };
+    assert_eq!(*back, expected);
+    let after = History { sent: Some(*back), binned: false };
+    assert_eq!(planned_after(&after, FindingState::Proposed, None, &remote()), Plan::Settled, "once");
+
+    let retitled = RemoteItem { title: "Hairline".into(), ..item.clone() };
+    let Plan::Change(_, back) = planned_after(&history, FindingState::Proposed, None, &retitled) else {
+        panic!("a change")
+    };
+    assert!(back.edits.is_empty(), "a title edited in Procore is kept");
+    let begun = RemoteItem { workflow_status: "work_required".into(), ..item };
+    assert!(matches!(planned_after(&history, FindingState::Proposed, None, &begun), Plan::Yield(_)));
+}
+
+#[test]
+fn accepted_anew_before_it_was_taken_back_it_gets_the_new_edits() {
+    let (history, item) = sent_on();
+    let anew = accept(titled("By the window"));
+    let Plan::Change(_, change) = planned_after(&history, FindingState::Accepted, Some(&anew), &item) else {
+        panic!("a change")
+    };
+    assert_eq!(change.edits, titled("By the window"));
+    let again = accept(titled("By the door"));
+    assert_eq!(planned_after(&history, FindingState::Accepted, Some(&again), &item), Plan::Settled);
+}
+
+#[test]
+fn what_somebody_took_out_of_the_bin_stays_out() {
+    let history = History { sent: None, binned: true };
+    let planned = planned_after(&history, FindingState::Rejected, Some(&REJECT), &remote());
+    assert!(matches!(planned, Plan::Yield(_)), "{planned:?}");
+}
