@@ -103,11 +103,11 @@ impl ListPage<'_> {
         let trades = options.trades.iter().map(|(id, name)| (id.to_string(), name.clone()));
         let uploaders = options.uploaders.iter().map(|name| (name.clone(), name.clone()));
         html! {
-            (select("project", "Project", "All projects", projects.collect(), filter.project.map(project_name)))
-            (select("location", "Location", "All locations", places.collect(), filter.place.clone()))
-            (select("trade", "Trade", "All trades", trades.collect(), filter.trade.map(|trade| trade.to_string())))
-            (select("class", "Class", "All classes", classes.collect(), filter.class.clone()))
-            (select("uploader", "Uploaded by", "Everybody", uploaders.collect(), filter.uploader.clone()))
+            (select("project", "Project", "All projects", projects.collect(), filter.project.map(project_name).as_deref()))
+            (select("location", "Location", "All locations", places.collect(), filter.place.as_deref()))
+            (select("trade", "Trade", "All trades", trades.collect(), filter.trade.map(|trade| trade.to_string()).as_deref()))
+            (select("class", "Class", "All classes", classes.collect(), filter.class.as_deref()))
+            (select("uploader", "Uploaded by", "Everybody", uploaders.collect(), filter.uploader.as_deref()))
             label { span { "Found on" } input type="date" name="day" value=[filter.day]; }
         }
     }
@@ -224,10 +224,10 @@ fn select(
     label: &str,
     all: &str,
     mut options: Vec<(String, String)>,
-    chosen: Option<String>,
+    chosen: Option<&str>,
 ) -> Markup {
-    if let Some(chosen) = chosen.as_ref().filter(|chosen| options.iter().all(|(value, _)| value != *chosen)) {
-        options.push((chosen.clone(), chosen.clone()));
+    if let Some(chosen) = chosen.filter(|chosen| options.iter().all(|(value, _)| value != chosen)) {
+        options.push((chosen.to_owned(), chosen.to_owned()));
     }
     html! {
         @if options.len() > 1 || chosen.is_some() {
@@ -235,7 +235,7 @@ fn select(
                 span { (label) }
                 select name=(name) {
                     option value="" { (all) }
-                    @for (value, text) in options { option value=(value) selected[chosen.as_ref() == Some(&value)] { (text) } }
+                    @for (value, text) in options { option value=(value) selected[chosen == Some(value.as_str())] { (text) } }
                 }
             }
         }

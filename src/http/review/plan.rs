@@ -1,6 +1,6 @@
 //! The plan: where on the site findings wait, floor by floor, as the site file draws it.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use axum::extract::{self, Query};
 use axum::http::StatusCode;
@@ -63,9 +63,9 @@ pub(in crate::http) async fn plan(
 fn on_floors(site: &Site, places: &[(String, u64)], filter: &Filter) -> (Vec<Floor>, Vec<(String, u64)>) {
     let dots: Vec<Dot> = places.iter().map(|(place, count)| dot(place, *count, filter)).collect();
     let floors = site.floors(&dots);
-    let drawn: HashMap<&str, ()> =
-        floors.iter().flat_map(|floor| &floor.dots).map(|index| (places[*index].0.as_str(), ())).collect();
-    let elsewhere = places.iter().filter(|(place, _)| !drawn.contains_key(place.as_str())).cloned().collect();
+    let drawn: HashSet<&str> =
+        floors.iter().flat_map(|floor| &floor.dots).map(|index| places[*index].0.as_str()).collect();
+    let elsewhere = places.iter().filter(|(place, _)| !drawn.contains(place.as_str())).cloned().collect();
     (floors, elsewhere)
 }
 

@@ -32,16 +32,21 @@ impl Remembered {
                 Verdict::Reject { .. } => None,
             })
             .collect();
-        let same_trade = edits.iter().filter(|(other, _)| other.decided_draft().trade == card.draft.trade);
-        let manager_of_trade = same_trade.filter_map(|(_, edits)| edits.manager).next();
+        let mut same_trade =
+            edits.iter().filter(|(other, _)| other.decided_draft().trade == card.draft.trade);
+        let manager_of_trade = same_trade.find_map(|(_, edits)| edits.manager);
         let chosen = |list: &[Choice], pick: &dyn Fn(&Edits) -> Option<i64>| {
             let ids = edits.iter().filter_map(|(_, edits)| pick(edits));
             distinct(ids.filter_map(|id| choices::label(list, id).map(str::to_owned)))
         };
         Self {
-            locations: chosen(&choices.locations, &|edits| edits.location.map(|id| id.value())),
-            trades: chosen(&choices.trades, &|edits| edits.trade.map(|id| id.value())),
-            managers: chosen(&choices.managers, &|edits| edits.manager.map(|id| id.value())),
+            locations: chosen(&choices.locations, &|edits| {
+                edits.location.map(crate::domain::ids::LocationId::value)
+            }),
+            trades: chosen(&choices.trades, &|edits| edits.trade.map(crate::domain::ids::TradeId::value)),
+            managers: chosen(&choices.managers, &|edits| {
+                edits.manager.map(crate::domain::ids::UserId::value)
+            }),
             dues: distinct(edits.iter().filter_map(|(_, edits)| edits.due).map(|due| due.to_string())),
             manager_of_trade: manager_of_trade
                 .and_then(|id| choices::label(&choices.managers, id.value()).map(str::to_owned)),
