@@ -114,7 +114,7 @@ pub(crate) fn find_cookie<'a>(header: &'a str, name: &str) -> Option<&'a str> {
         .find_map(|(found, value)| (found == name).then_some(value))
 }
 
-/// A name without control characters and surplus spaces, not longer than [`NAME_MAX`].
+/// A name without control characters and surplus spaces, not longer than `NAME_MAX`.
 pub fn tidy_name(name: &str) -> String {
     let words: Vec<&str> =
         name.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();

@@ -39,7 +39,7 @@ pub struct CardQuery {
     pub decided_since: Option<Timestamp>,
     /// Decided before this time.
     pub decided_before: Option<Timestamp>,
-    /// Only those with a problem that a person should look at: what [`Counts::problems`] counts.
+    /// Only those with a problem that a person should look at: what `Counts::problems` counts.
     pub problems: bool,
     /// In which order.
     pub order: CardOrder,
@@ -111,7 +111,7 @@ impl CardOrder {
     }
 }
 
-/// What [`Counts::problems`] counts and [`CardQuery::problems`] lists.
+/// What `Counts::problems` counts and [`CardQuery::problems`] lists.
 const PROBLEM: &str = "delivery IN ('refused', 'waiting') AND (delivery = 'refused' OR problem IS NOT NULL)";
 
 pub(crate) fn push_conditions(sql: &mut QueryBuilder<Db>, query: &CardQuery) {
