@@ -92,7 +92,7 @@ impl App {
             detector,
             limits: config.photo.clone(),
             metrics,
-            in_flight: pipeline::in_flight(&config.pipeline),
+            in_flight: pipeline::InFlight::new(&config.pipeline),
             clock,
         };
         let (context, config) = (Arc::new(context), config.clone());
@@ -173,7 +173,7 @@ impl App {
     fn state(&self, stop: &CancellationToken) -> anyhow::Result<http::State> {
         let (secrets, signing) = (Arc::clone(&self.secrets), Arc::clone(&self.secrets));
         let (metrics, clock) = (self.context.metrics.clone(), self.context.clock);
-        let (model, watched) = (self.model().clone(), Arc::clone(&self.watched));
+        let (detector, watched) = (Arc::clone(&self.context.detector), Arc::clone(&self.watched));
         let context = Arc::clone(&self.context);
         let spare = Tagging::default_rules().rules().mute;
         let mute_rules = move |project: ProjectKey| {
@@ -188,7 +188,7 @@ impl App {
                 signature_header: self.config.webhook.hmac_header.parse().context("webhook.hmac_header")?,
             },
             health: Arc::new(move || {
-                health::report(&model, watched.read().ok().and_then(|seen| seen.clone()).as_ref())
+                health::report(detector.as_ref(), watched.read().ok().and_then(|seen| seen.clone()).as_ref())
             }),
             metrics: Arc::new(move || metrics.text()),
             clock: Arc::new(clock),

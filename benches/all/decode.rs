@@ -1,11 +1,12 @@
-//! Bytes to upright pixels: one 12 MP photo a call.
+//! Bytes to upright pixels: one 12 MP photo a call, by every JPEG library of this build.
 
 use std::sync::LazyLock;
 
 use divan::Bencher;
 use punchlens::domain::geometry::Size;
 use punchlens::domain::picture::Picture;
-use punchlens::photo::{self, Limits, encode};
+use punchlens::photo::{self, JpegLibrary, Limits, encode};
+use rusty_jpeg::{ColorType, Encoder, SamplingFactor};
 
 /// Upright size of the benchmark photo, that of most phones.
 pub(crate) const SIZE: (u32, u32) = (4000, 3000);
@@ -42,16 +43,57 @@ pub(crate) fn limits() -> Limits {
     fragment["photo"].clone().try_into().expect("it is the section")
 }
 
-#[divan::bench(args = [512, 1024, 2048])]
-fn jpeg_12mp_to_long_side(bencher: Bencher<'_, '_>, long_side: u32) {
-    let limits = limits();
-    bencher.bench(|| photo::decode(&JPEG, &limits, Some(long_side)).expect("decodes"));
+/// How the file is written: as phones do, in progressive scans, or with a restart marker in every row.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Baseline,
+    Progressive,
+    Restarts,
 }
 
-#[divan::bench]
-fn jpeg_12mp_full(bencher: Bencher<'_, '_>) {
-    let limits = limits();
-    bencher.bench(|| photo::decode(&JPEG, &limits, None).expect("decodes"));
+const KINDS: [Kind; 3] = [Kind::Baseline, Kind::Progressive, Kind::Restarts];
+
+/// The wall of a seed in each kind, 4:2:0 as phones write it.
+static FILES: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
+    let wall = wall(SIZE.0, SIZE.1);
+    KINDS.map(|kind| {
+        let mut bytes = Vec::new();
+        let mut encoder = Encoder::new(&mut bytes, 90);
+        encoder.set_sampling_factor(SamplingFactor::F_2_2);
+        encoder.set_progressive(matches!(kind, Kind::Progressive));
+        if matches!(kind, Kind::Restarts) {
+            encoder.set_restart_interval(SIZE.0.div_ceil(16) as u16);
+        }
+        encoder.encode(&wall, SIZE.0 as u16, SIZE.1 as u16, ColorType::Rgb).expect("encodes");
+        bytes
+    })
+});
+
+/// Every library with every reduction of a baseline file.
+fn reductions() -> impl Iterator<Item = (JpegLibrary, &'static str)> {
+    let sizes = ["1/8", "1/4", "1/2", "full"];
+    JpegLibrary::ALL.iter().flat_map(move |&library| sizes.map(|size| (library, size)))
+}
+
+fn side(size: &str) -> Option<u32> {
+    Some(SIZE.0 / size.strip_prefix("1/")?.parse::<u32>().ok()?)
+}
+
+#[divan::bench(args = reductions())]
+fn jpeg_12mp(bencher: Bencher<'_, '_>, (library, size): (JpegLibrary, &'static str)) {
+    let (limits, file) = (limits(), &FILES[0]);
+    bencher.bench(|| photo::decode_with(library, file, &limits, side(size)).expect("decodes"));
+}
+
+fn kinds() -> impl Iterator<Item = (JpegLibrary, usize)> {
+    JpegLibrary::ALL.iter().flat_map(|&library| (0..KINDS.len()).map(move |kind| (library, kind)))
+}
+
+/// At a quarter of the size: 0 baseline, 1 progressive, 2 with restart markers.
+#[divan::bench(args = kinds())]
+fn jpeg_12mp_by_kind(bencher: Bencher<'_, '_>, (library, kind): (JpegLibrary, usize)) {
+    let (limits, file) = (limits(), &FILES[kind]);
+    bencher.bench(|| photo::decode_with(library, file, &limits, side("1/4")).expect("decodes"));
 }
 
 #[divan::bench]

@@ -132,6 +132,7 @@ top_min_cells = {settings["top_min_cells"]}
 close_cells = {settings["close_cells"]}
 """
     ]
+    parts += [_section(name, settings[name]) for name in ("coarse", "tiles") if name in settings]
     for name in names:
         parts.append(_class_text(name, settings["classes"][name], fitted.get(name, Fitted(1.0, 0.0, 0.5, "not chosen"))))
     parts.append(
@@ -142,6 +143,10 @@ statement = "{statement}"
 """
     )
     return "\n".join(parts)
+
+
+def _section(name: str, values: dict) -> str:
+    return f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in values.items())
 
 
 def _class_text(name: str, settings: dict, fitted: Fitted) -> str:

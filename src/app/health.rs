@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::http::{Check, CheckState, Health};
-use crate::inference::ModelInfo;
+use crate::inference::Detector;
 use crate::store::{Error, QueueStats, Stop, Unaccounted};
 
 /// How often all of it is looked at.
@@ -67,21 +67,24 @@ impl App {
         metrics.queue(&states, stats.oldest_ready);
         metrics.unaccounted(seen.unaccounted.photos, seen.unaccounted.oldest);
         metrics.stopped(seen.stops.len());
+        metrics.provider_fallback(self.context.detector.provider().fell_back());
     }
 }
 
 /// The parts of the service, each with its state.
-pub(super) fn report(model: &ModelInfo, seen: Option<&Watched>) -> Health {
-    let mut checks = vec![model_check(model)];
+pub(super) fn report(detector: &dyn Detector, seen: Option<&Watched>) -> Health {
+    let mut checks = vec![model_check(detector)];
     if let Some(seen) = seen {
         checks.extend([queue_check(seen), projects_check(&seen.stops), disk_check(seen)]);
     }
     Health { checks }
 }
 
-fn model_check(model: &ModelInfo) -> Check {
-    let provider = &model.provider;
-    Check::ok("model", format!("{}, warmed up", model.label())).with_facts(json!({
+fn model_check(detector: &dyn Detector) -> Check {
+    let (model, provider) = (detector.model(), detector.provider());
+    let state = if provider.fell_back() { CheckState::Degraded } else { CheckState::Ok };
+    let words = format!("{}, warmed up, on {}", model.label(), provider.got.name());
+    Check::ok("model", words).with_status(state).with_facts(json!({
         "name": model.name,
         "version": model.version,
         "sha256": model.sha256,

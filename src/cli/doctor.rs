@@ -10,6 +10,7 @@ use crate::app::doctor::{self, Line, Verdict};
 use crate::app::rules;
 use crate::config::Config;
 use crate::domain::picture::Picture;
+use crate::domain::thoroughness::Thoroughness;
 use crate::inference::{self, package};
 use crate::pipeline::reference;
 use crate::procore::Client;
@@ -60,11 +61,11 @@ fn self_test(config: &inference::Config) -> Vec<Line> {
     let side = detector.long_side();
     let grey = Picture::grey(side);
     let started = Instant::now();
-    if let Err(error) = detector.detect(&grey) {
+    if let Err(error) = detector.detect(&grey, Thoroughness::Standard) {
         return wrong(error);
     }
     let (model, took) = (detector.model(), started.elapsed().as_millis());
-    let provider = &model.provider;
+    let provider = detector.provider();
     let (asked, got) = (provider.asked.name(), provider.got.name());
     let model_line = format!(
         "{} ({}), one look in {took} ms, runtime {}; {}",

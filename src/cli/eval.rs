@@ -155,7 +155,7 @@ fn load(config: &inference::Config) -> anyhow::Result<(std::sync::Arc<dyn Detect
     let reported = classes.iter().map(|class| !class.experimental || enabled.contains(&class.name)).collect();
     let experimental = classes.iter().filter(|class| class.experimental).map(|class| class.name.clone());
     let config = inference::Config { experimental_classes: experimental.collect(), ..config.clone() };
-    Ok((inference::load_package(package, &config)?, reported))
+    Ok((inference::load_package(&package, &config)?, reported))
 }
 
 fn progress(pictures: u64) -> ProgressBar {

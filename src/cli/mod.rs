@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to the person who typed it")]
 
 mod audit;
+mod bench;
 mod browser;
 mod check_config;
 mod demo;
@@ -26,6 +27,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Loaded as Settings};
+use crate::domain::thoroughness::Thoroughness;
 
 /// From photos in Procore to draft punch items that a superintendent decides about.
 #[derive(Debug, Parser)]
@@ -72,6 +74,8 @@ enum Command {
     Runtime(runtime::Args),
     /// Run the Procore simulator as a process of its own.
     Simulate(simulate::Args),
+    /// Measure how fast this box looks at photos.
+    Bench(bench::Args),
     /// Paint field photos with known defects.
     Fixtures(fixtures::Args),
 }
@@ -105,7 +109,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let mut loaded = config::load(cli.config.as_deref())?;
     let reporting = matches!(
         command,
-        Command::Demo(_) | Command::Scan(_) | Command::Eval(_) | Command::Site(_) | Command::Explain(_)
+        Command::Bench(_)
+            | Command::Demo(_)
+            | Command::Scan(_)
+            | Command::Eval(_)
+            | Command::Site(_)
+            | Command::Explain(_)
     );
     if reporting {
         // Their progress bar and table are the report; the log speaks up when something is wrong.
@@ -116,6 +125,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => block_on(demo::run(args, loaded)),
         Command::Scan(args) => scan::run(&args, &loaded.config.photo, &loaded.config.inference),
         Command::Eval(args) => eval::run(&args, &loaded.config.photo, &loaded.config.inference),
+        Command::Bench(args) => bench::run(&args, &loaded.config),
         Command::Serve(args) => block_on(serve::run(args, loaded)),
         Command::Doctor => block_on(doctor::run(loaded)),
         Command::Explain(args) => block_on(explain::run(args, loaded)),
@@ -136,6 +146,15 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+/// The value of `--mode`.
+fn thoroughness(text: &str) -> Result<Thoroughness, String> {
+    let modes = [Thoroughness::Standard, Thoroughness::Thorough];
+    modes
+        .into_iter()
+        .find(|mode| mode.name() == text)
+        .ok_or_else(|| "standard or thorough is wanted".to_owned())
 }
 
 /// Resolves when the process is asked to stop: Ctrl-C or, on Unix, SIGTERM.

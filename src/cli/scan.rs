@@ -28,6 +28,8 @@ use self::look::Scanner;
 use self::record::Record;
 use self::table::Summary;
 use self::tags::Tagger;
+use super::thoroughness;
+use crate::domain::thoroughness::Thoroughness;
 use crate::inference::{self, ModelInfo};
 use crate::photo;
 
@@ -59,6 +61,10 @@ pub(super) struct Args {
     /// Lay the model's scores, cell by cell, over the annotated copies
     #[arg(long, requires = "annotate")]
     pub score_map: bool,
+
+    /// How closely to look: standard, or thorough (also in tiles at full size, for hairlines)
+    #[arg(long, value_name = "MODE", value_parser = thoroughness)]
+    pub mode: Option<Thoroughness>,
 
     /// End with exit code 1 if anything was found
     #[arg(long)]
@@ -98,6 +104,7 @@ pub(super) fn run(
         annotate: args.annotate.as_deref(),
         score_map: args.score_map,
         tagger: tagger.as_ref(),
+        thoroughness: args.mode.unwrap_or(detector.usual()),
     };
     let files = files::collect(&args.paths);
     let started = Instant::now();
@@ -263,7 +270,7 @@ mod tests {
             64
         }
 
-        fn detect(&self, picture: &Picture) -> Result<Look, Error> {
+        fn detect(&self, picture: &Picture, _: Thoroughness) -> Result<Look, Error> {
             let (class, score) = (DefectClass::new("crack"), Score::new(0.75).expect("in range"));
             let area = [0.0, 0.0, picture.photo().width as f32, picture.photo().height as f32 / 2.0];
             let found = Detection {
@@ -290,7 +297,15 @@ mod tests {
 
     fn scanned(folder: &Path, annotate: Option<&Path>) -> Vec<Record> {
         let (limits, fake) = (photo::Limits::shipped(), Fake::new());
-        let scanner = Scanner { detector: &fake, limits: &limits, annotate, score_map: false, tagger: None };
+        let thoroughness = Thoroughness::Standard;
+        let scanner = Scanner {
+            detector: &fake,
+            limits: &limits,
+            annotate,
+            score_map: false,
+            tagger: None,
+            thoroughness,
+        };
         let mut records = Vec::new();
         let take = |record| {
             records.push(record);
@@ -343,10 +358,11 @@ mod tests {
         };
         assert_eq!(
             keys(&lines[0]),
-            "class_scores exif file findings format model ms schema sha256 size stored"
+            "class_scores exif file findings format looked model ms schema sha256 size stored"
         );
         assert_eq!(keys(&lines[0]["exif"]), "camera description gps orientation taken_at");
         assert_eq!(keys(&lines[0]["model"]), "name precision provider sha256 version");
+        assert_eq!(keys(&lines[0]["looked"]), "ended_early mode tiles tiles_left_out");
         assert_eq!(keys(&lines[0]["ms"]), "decode infer postprocess preprocess queue read total");
         assert_eq!(lines[0]["schema"], SCHEMA);
         assert_eq!(lines[0]["class_scores"], serde_json::json!({ "crack": 0.75 }));

@@ -29,4 +29,5 @@ pub mod review;
 pub mod score;
 pub mod site;
 pub mod tagging;
+pub mod thoroughness;
 pub mod wording;

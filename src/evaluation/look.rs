@@ -78,10 +78,11 @@ impl Evaluator<'_> {
     fn look(&self, row: &Row) -> Result<Looked, String> {
         let bytes = read(&row.file, self.limits)?;
         let started = Instant::now();
-        let photo = photo::decode(&bytes, self.limits, Some(self.detector.long_side()))
+        let photo = photo::decode_near(&bytes, self.limits, self.detector.wants(self.detector.usual()))
             .map_err(|error| error.to_string())?;
         let decode = started.elapsed();
-        let look = self.detector.detect(&photo.picture).map_err(|error| error.to_string())?;
+        let look =
+            self.detector.detect(&photo.picture, self.detector.usual()).map_err(|error| error.to_string())?;
         let found = merge(&look.seen, photo.size, self.merge).detections;
         let mut classes = Vec::new();
         for (index, class) in self.detector.model().classes.iter().enumerate() {

@@ -5,25 +5,32 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::batcher::{Batcher, Lost};
-use super::decode_output::Tensor;
-use super::manifest::Manifest;
+use super::batcher::Lost;
+use super::looking::Looking;
+use super::manifest::{Class, Manifest};
+use super::open::{self, Opener, Outcome};
 use super::package::{self, Package};
-use super::preprocess::{self, View};
-use super::session::{Refused, Session};
-use super::{ClassInfo, Config, Detector, Error, Look, ModelInfo, ProviderReport, Timings, runtime};
-use crate::domain::geometry::Size;
+use super::preprocess::View;
+use super::provider::ProviderReport;
+use super::sessions::{Sessions, Wanted};
+use super::tiles;
+use super::{ClassInfo, Config, Detector, Error, Look, ModelInfo, Timings, runtime};
 use crate::domain::picture::Picture;
+use crate::domain::thoroughness::Thoroughness;
 
-/// What a session thread answers: its output and the time in the session, or why there is none.
-type Outcome = Result<(View, Tensor, Duration), String>;
-
-struct OnnxDetector {
+/// A loaded model and its sessions.
+pub(super) struct OnnxDetector {
     info: ModelInfo,
-    manifest: Arc<Manifest>,
-    enabled: HashSet<String>,
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) enabled: HashSet<String>,
+    /// Which classes are reported, in the manifest's order.
+    pub(super) reported: Vec<bool>,
+    /// The classes with the thresholds that hold in a tile.
+    pub(super) strict: Vec<Class>,
+    usual: Thoroughness,
+    pub(super) coarse_to_fine: bool,
     timeout: Duration,
-    sessions: Batcher<View, Outcome>,
+    pub(super) sessions: Sessions<View, Outcome>,
 }
 
 /// Finds the configured model and the runtime, opens the sessions and warms them up. Fetches nothing.
@@ -31,50 +38,53 @@ struct OnnxDetector {
 /// # Errors
 /// Everything of [`Error`] that says why it could not.
 pub fn load(config: &Config) -> Result<Arc<dyn Detector>, Error> {
-    load_package(package::open(config)?, config)
+    load_package(&package::open(config)?, config)
 }
 
 /// As [`load`], with a model that was opened before.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_package(package: Package, config: &Config) -> Result<Arc<dyn Detector>, Error> {
-    let enabled = enabled(&package, config)?;
-    let library = runtime::locate(config)?;
-    let loaded = runtime::load(&library)?;
-    let count = match config.sessions {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        count => count,
-    };
-    let info = info(&package, config, &enabled, &loaded.library, count);
-    let manifest = Arc::new(package.manifest);
-    let (origin, graph, provider) = (package.origin, package.graph, config.provider);
-    let opened_with = Arc::clone(&manifest);
-    let open = move || {
-        let refused = |refused| match refused {
-            Refused::Model(what) => Opening(Error::Model { origin: origin.clone(), what }),
-            Refused::Provider(why) => Opening(Error::Provider { asked: provider, why }),
-        };
-        let mut session =
-            Session::open(&loaded.environment, &graph, &opened_with, provider).map_err(refused)?;
-        warm_up(&mut session, &opened_with).map_err(|what| refused(Refused::Model(what)))?;
-        Ok(move |view| answer(&mut session, view))
-    };
+pub fn load_package(package: &Package, config: &Config) -> Result<Arc<dyn Detector>, Error> {
+    let enabled = enabled(package, config)?;
+    let opener = Arc::new(opener(package, config)?);
     let started = Instant::now();
-    let sessions =
-        Batcher::start("session", count, config.queue_depth, open).map_err(|Opening(error)| error)?;
-    tracing::info!(model = info.label(), sessions = count, ms = started.elapsed().as_millis(), "model ready");
-    let timeout = Duration::from_millis(config.timeout_ms);
-    Ok(Arc::new(OnnxDetector { info, manifest, enabled, timeout, sessions }))
+    let wanted = Wanted {
+        provider: config.provider,
+        fallback: config.gpu.fallback,
+        retry: Duration::from_secs(config.gpu.retry_s),
+    };
+    let opened_with = Arc::clone(&opener);
+    let sessions = Sessions::start(wanted, Box::new(move |provider| opened_with.start(provider)))?;
+    let info = info(package, config, &enabled, &opener.library, sessions.report());
+    let took = started.elapsed().as_millis();
+    tracing::info!(model = info.label(), sessions = info.sessions, ms = took, "model ready");
+    let manifest = Arc::clone(&opener.manifest);
+    Ok(Arc::new(OnnxDetector {
+        reported: info.classes.iter().map(|class| class.reported).collect(),
+        strict: manifest.classes.iter().map(|class| class.stricter(manifest.tiles.stricter)).collect(),
+        info,
+        manifest,
+        enabled,
+        usual: config.mode,
+        coarse_to_fine: config.coarse_to_fine,
+        timeout: Duration::from_millis(config.timeout_ms),
+        sessions,
+    }))
 }
 
-/// Why a session thread did not come up.
-struct Opening(Error);
-
-impl From<std::io::Error> for Opening {
-    fn from(error: std::io::Error) -> Self {
-        Self(Error::Run { what: format!("no thread for a session: {error}") })
-    }
+/// What opens sessions for `package`; the runtime library is loaded here.
+pub(super) fn opener(package: &Package, config: &Config) -> Result<Opener, Error> {
+    let loaded = runtime::load(&runtime::locate(config)?)?;
+    Ok(Opener {
+        environment: loaded.environment,
+        library: loaded.library,
+        graph: package.graph.clone(),
+        sha256: package.sha256,
+        origin: package.origin.clone(),
+        manifest: Arc::new(package.manifest.clone()),
+        config: config.clone(),
+    })
 }
 
 /// The experimental classes that the configuration enables; naming one that is not there is an error.
@@ -99,9 +109,10 @@ fn info(
     config: &Config,
     enabled: &HashSet<String>,
     library: &Path,
-    sessions: usize,
+    provider: ProviderReport,
 ) -> ModelInfo {
     let manifest = &package.manifest;
+    let sessions = if provider.got.is_gpu() { config.gpu.sessions } else { open::sessions(config) };
     let classes = manifest.classes.iter().map(|class| ClassInfo {
         name: class.name.clone(),
         threshold: class.threshold,
@@ -115,11 +126,7 @@ fn info(
         sha256: package.sha256,
         precision: package.precision,
         origin: package.origin.clone(),
-        provider: ProviderReport {
-            asked: config.provider,
-            got: config.provider,
-            why: "as configured; a provider that cannot be had is an error, never replaced".into(),
-        },
+        provider,
         runtime: format!("ONNX Runtime {} ({})", runtime::version(library), library.display()),
         sessions,
         classes: classes.collect(),
@@ -127,35 +134,21 @@ fn info(
     }
 }
 
-/// Runs once at the usual size, so that the first photo meets a session with its memory in place,
-/// and an output of the wrong shape is found now.
-fn warm_up(session: &mut Session, manifest: &Manifest) -> Result<(), String> {
-    let long_side = manifest.input.long_side();
-    let short_side = long_side * 3 / 4;
-    let size = Size::new(long_side, short_side);
-    let rgb = vec![128; size.pixels() as usize * 3];
-    let grey =
-        Picture::new(size, Size::new(long_side, short_side), rgb).map_err(|error| error.to_string())?;
-    for view in preprocess::views(&grey, &manifest.input) {
-        let output = session.run(&view.tensor, view.padded_height, view.padded_width)?;
-        manifest.output.decode(&[(view, output)], &manifest.classes, &HashSet::new(), grey.photo())?;
-    }
-    Ok(())
-}
-
-fn answer(session: &mut Session, mut view: View) -> Outcome {
-    let started = Instant::now();
-    let tensor = std::mem::take(&mut view.tensor);
-    let output = session.run(&tensor, view.padded_height, view.padded_width)?;
-    Ok((view, output, started.elapsed()))
-}
-
 impl OnnxDetector {
-    fn lost(&self, lost: Lost) -> Error {
+    pub(super) fn lost(&self, lost: Lost) -> Error {
         match lost {
             Lost::Late => Error::Timeout { after_ms: self.timeout.as_millis() as u64 },
             Lost::Gone => Error::Closed,
+            Lost::Hung => Error::Hung,
         }
+    }
+
+    /// A session's own error; on a GPU it is a reason to fall back.
+    pub(super) fn failed(&self, what: String) -> Error {
+        if self.sessions.report().got.is_gpu() {
+            self.sessions.failed(&what);
+        }
+        Error::Run { what }
     }
 }
 
@@ -164,33 +157,31 @@ impl Detector for OnnxDetector {
         &self.info
     }
 
+    fn provider(&self) -> ProviderReport {
+        self.sessions.report()
+    }
+
+    fn usual(&self) -> Thoroughness {
+        self.usual
+    }
+
     fn long_side(&self) -> u32 {
         self.manifest.input.long_side()
     }
 
-    fn detect(&self, picture: &Picture) -> Result<Look, Error> {
-        let started = Instant::now();
-        let deadline = started + self.timeout;
-        let views = preprocess::views(picture, &self.manifest.input);
-        let mut timings = Timings { preprocess: started.elapsed(), ..Timings::default() };
-        let asked = views.into_iter().map(|view| self.sessions.ask(view, deadline));
-        let tickets: Vec<_> = asked.collect::<Result<_, _>>().map_err(|lost| self.lost(lost))?;
-        let mut outputs = Vec::with_capacity(tickets.len());
-        for ticket in tickets {
-            let answer = ticket.wait(deadline).map_err(|lost| self.lost(lost))?;
-            let (view, output, infer) = answer.value.map_err(|what| Error::Run { what })?;
-            timings.queue += answer.queued;
-            timings.infer += infer;
-            outputs.push((view, output));
+    fn detect(&self, picture: &Picture, thoroughness: Thoroughness) -> Result<Look, Error> {
+        let deadline = Instant::now() + self.timeout;
+        let mut looking = Looking { detector: self, picture, deadline, timings: Timings::default() };
+        let standard = thoroughness == Thoroughness::Standard;
+        let coarse = self.manifest.coarse.filter(|_| self.coarse_to_fine && standard);
+        let (mut seen, map) = looking.whole(coarse)?;
+        if !standard {
+            let tiles = looking.tiles(map.as_ref())?;
+            let started = Instant::now();
+            seen = tiles::together(seen, tiles, picture.photo());
+            looking.timings.postprocess += started.elapsed();
         }
-        let decoding = Instant::now();
-        let manifest = &self.manifest;
-        let (seen, score_map) = manifest
-            .output
-            .decode(&outputs, &manifest.classes, &self.enabled, picture.photo())
-            .map_err(|what| Error::Run { what })?;
-        timings.postprocess = decoding.elapsed();
-        Ok(Look { seen, timings, score_map })
+        Ok(looking.done(seen, map))
     }
 }
 
@@ -199,7 +190,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::domain::geometry::PixelBox;
+    use crate::domain::geometry::{PixelBox, Size};
     use crate::inference::{PrecisionChoice, ensure_runtime};
 
     fn folder() -> PathBuf {
@@ -241,7 +232,8 @@ mod tests {
         assert_eq!((detector.long_side(), detector.model().sessions), (1024, 2));
         let wall = wall();
         let looks: Vec<Look> = std::thread::scope(|scope| {
-            let handles: Vec<_> = (0..4).map(|_| scope.spawn(|| detector.detect(&wall))).collect();
+            let handles: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| detector.detect(&wall, Thoroughness::Standard))).collect();
             handles.into_iter().map(|handle| handle.join().expect("no panic").expect("looked")).collect()
         });
         for look in looks {
@@ -261,8 +253,8 @@ mod tests {
             return;
         }
         let package = package::built_in(PrecisionChoice::Recommended).expect("whole");
-        let detector = load_package(package, &Config { sessions: 1, ..Config::shipped() }).expect("loads");
-        let look = detector.detect(&wall()).expect("looked");
+        let detector = load_package(&package, &Config { sessions: 1, ..Config::shipped() }).expect("loads");
+        let look = detector.detect(&wall(), Thoroughness::Standard).expect("looked");
         assert_eq!(look.seen.class_scores.len(), detector.model().classes.len());
         assert!(detector.model().label().starts_with("finish-defects "), "{}", detector.model().label());
     }

@@ -2,9 +2,9 @@
 //!
 //! Nothing links against it, so the build needs no network. `pip` honours the machine's own index,
 //! proxy and certificates, checks the hash, and with `--platform` its own Python version does not
-//! matter. The wheel holds one library that is needed; it is unpacked and renamed into place.
+//! matter. Of the wheels only the libraries are needed; they are unpacked and renamed into place, the
+//! runtime itself last: where it is, everything is.
 
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,40 +13,40 @@ use std::time::{Duration, Instant};
 
 use super::Error;
 
-/// The pinned version.
-pub(super) const VERSION: &str = "1.31.1";
+mod pins;
 
-/// The library inside the wheel, and its name in the cache.
-const LIBRARY: &str = "libonnxruntime.so.1.31.1";
-const LIBRARY_IN_WHEEL: &str = "onnxruntime/capi/libonnxruntime.so.1.31.1";
+use self::pins::Parcel;
 
-/// A wheel for one kind of machine.
-struct Wheel {
-    /// `pip`'s name for the platform.
-    platform: &'static str,
-    /// SHA-256 of the file, as the package index lists it.
-    sha256: &'static str,
+/// A library that lies beside the runtime where CUDA's were fetched with it.
+pub(super) const CUDA_MARK: &str = "libcudart.so.13";
+
+/// Which build of the runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Build {
+    /// For the processor, 24 MB to fetch.
+    Cpu,
+    /// For NVIDIA GPUs, with CUDA and cuDNN, about 1.5 GB to fetch.
+    Gpu,
 }
 
-const X86_64: Wheel = Wheel {
-    platform: "manylinux_2_28_x86_64",
-    sha256: "1f3dea47f2f0e5117c2404cea7d21fd253ae7836a3bf167a501cdfbb2600d536",
-};
-const AARCH64: Wheel = Wheel {
-    platform: "manylinux_2_28_aarch64",
-    sha256: "0b9a492176886992e0e875f06bc0367e333f5fff11711a2d642e18b02f3009cc",
-};
-
-/// Where the fetched library lies, whether it is there or not.
+/// The folder for what is fetched or built once on this machine.
 ///
 /// # Errors
 /// [`Error::Runtime`] when there is no cache folder for this user.
-pub(super) fn cached() -> Result<PathBuf, Error> {
+pub(super) fn cache_folder() -> Result<PathBuf, Error> {
     let cache = dirs::cache_dir().ok_or_else(|| Error::Runtime {
         what: "this user has no cache folder".into(),
         remedy: "Set HOME or XDG_CACHE_HOME, or name a library in ORT_DYLIB_PATH".into(),
     })?;
-    Ok(cache.join("punchlens").join(format!("onnxruntime-{VERSION}")).join(LIBRARY))
+    Ok(cache.join("punchlens"))
+}
+
+/// Where the fetched library lies, whether it is there or not.
+///
+/// # Errors
+/// As [`cache_folder`].
+pub(super) fn cached(build: Build) -> Result<PathBuf, Error> {
+    Ok(cache_folder()?.join(pins::folder(build)).join(pins::LIBRARY))
 }
 
 /// Fetches the pinned library into the cache folder, or finds it there. Safe to run side by side:
@@ -54,31 +54,29 @@ pub(super) fn cached() -> Result<PathBuf, Error> {
 ///
 /// # Errors
 /// [`Error::Runtime`] that says which file to put where by hand.
-pub fn install(timeout: Duration, notice: &dyn Fn(&str)) -> Result<PathBuf, Error> {
-    let target = cached()?;
-    let wheel = wheel().map_err(|what| by_hand(&target, what))?;
-    fetch(&target, &wheel, timeout, notice).map_err(|what| by_hand(&target, what))
-}
-
-fn wheel() -> Result<Wheel, String> {
-    match (std::env::consts::OS, std::env::consts::ARCH) {
-        ("linux", "x86_64") => Ok(X86_64),
-        ("linux", "aarch64") => Ok(AARCH64),
-        (system, machine) => Err(format!("no library is pinned for {system} on {machine}")),
-    }
+pub fn install(build: Build, timeout: Duration, notice: &dyn Fn(&str)) -> Result<PathBuf, Error> {
+    let target = cached(build)?;
+    let parcel = pins::parcel(build).map_err(|what| by_hand(&target, what))?;
+    fetch(&target, &parcel, timeout, notice).map_err(|what| by_hand(&target, what))
 }
 
 fn by_hand(target: &Path, what: String) -> Error {
+    let (version, inside) = (pins::VERSION, pins::LIBRARY_IN_WHEEL);
     Error::Runtime {
         what,
         remedy: format!(
-            "By hand: take {LIBRARY_IN_WHEEL} out of the wheel onnxruntime {VERSION} for this machine (a ZIP archive, `pip download onnxruntime=={VERSION}` where there is a network) and put it at {}; or name any libonnxruntime 1.24 or later in ORT_DYLIB_PATH",
+            "By hand: take {inside} out of the wheel onnxruntime {version} for this machine (a ZIP archive, `pip download onnxruntime=={version}` where there is a network) and put it at {}; or name any libonnxruntime 1.24 or later in ORT_DYLIB_PATH",
             target.display()
         ),
     }
 }
 
-fn fetch(target: &Path, wheel: &Wheel, timeout: Duration, notice: &dyn Fn(&str)) -> Result<PathBuf, String> {
+fn fetch(
+    target: &Path,
+    parcel: &Parcel,
+    timeout: Duration,
+    notice: &dyn Fn(&str),
+) -> Result<PathBuf, String> {
     let folder = target.parent().ok_or("the cache folder has no name")?;
     let said = |what: &str, error: io::Error| format!("{what} {}: {error}", folder.display());
     fs::create_dir_all(folder).map_err(|error| said("cannot make", error))?;
@@ -87,24 +85,24 @@ fn fetch(target: &Path, wheel: &Wheel, timeout: Duration, notice: &dyn Fn(&str))
     if target.is_file() {
         return Ok(target.to_owned());
     }
-    notice(&format!("fetching ONNX Runtime {VERSION} (24 MB) with pip"));
+    notice(&format!("fetching ONNX Runtime {} ({}) with pip", pins::VERSION, parcel.size));
     let started = Instant::now();
     // Left behind by a process that was killed; the lock says that nobody uses it now.
     let download = folder.join("download");
     let _ = fs::remove_dir_all(&download);
     fs::create_dir_all(&download).map_err(|error| said("cannot write to", error))?;
-    let outcome = pip(&download, wheel, timeout).and_then(|()| unpack(&download, target));
+    let outcome = pip(&download, parcel, timeout).and_then(|()| unpack(&download, target));
     let _ = fs::remove_dir_all(&download);
     outcome?;
     tracing::info!(library = %target.display(), seconds = started.elapsed().as_secs_f32(), "ONNX Runtime fetched");
-    notice(&format!("ONNX Runtime {VERSION} is at {}", target.display()));
+    notice(&format!("ONNX Runtime {} is at {}", pins::VERSION, target.display()));
     Ok(target.to_owned())
 }
 
-/// Lets `pip` download the one wheel into `download`.
-fn pip(download: &Path, wheel: &Wheel, timeout: Duration) -> Result<(), String> {
+/// Lets `pip` download the wheels of `parcel` into `download`.
+fn pip(download: &Path, parcel: &Parcel, timeout: Duration) -> Result<(), String> {
     let (requirements, log) = (download.join("requirements.txt"), download.join("pip.log"));
-    fs::write(&requirements, format!("onnxruntime=={VERSION} --hash=sha256:{}\n", wheel.sha256))
+    fs::write(&requirements, parcel.requirements())
         .map_err(|error| format!("cannot write {}: {error}", requirements.display()))?;
     let output = File::create(&log).map_err(|error| format!("cannot write {}: {error}", log.display()))?;
     let errors = output.try_clone().map_err(|error| error.to_string())?;
@@ -119,7 +117,8 @@ fn pip(download: &Path, wheel: &Wheel, timeout: Duration) -> Result<(), String> 
         "--no-deps",
     ]);
     command.args(["--require-hashes", "--only-binary", ":all:", "--python-version", "3.12"]);
-    command.args(["--implementation", "cp", "--abi", "cp312", "--platform", wheel.platform]);
+    command.args(["--implementation", "cp", "--abi", "cp312"]);
+    command.args(parcel.platforms.iter().flat_map(|platform| ["--platform", platform]));
     command.arg("-d").arg(download).arg("-r").arg(&requirements);
     command.stdin(Stdio::null()).stdout(output).stderr(errors);
     let status = run(&mut command, timeout)?;
@@ -158,21 +157,51 @@ fn run(command: &mut Command, timeout: Duration) -> Result<ExitStatus, String> {
     }
 }
 
-/// Unpacks the library from the wheel in `download` and renames it to `target` once it is whole.
+/// Unpacks the libraries from the wheels in `download` and renames them beside `target`, which comes
+/// last, once all are whole.
 fn unpack(download: &Path, target: &Path) -> Result<(), String> {
-    let is_wheel = |path: &PathBuf| path.extension() == Some(OsStr::new("whl"));
     let entries = fs::read_dir(download).map_err(|error| error.to_string())?;
-    let wheel =
-        entries.filter_map(|entry| Some(entry.ok()?.path())).find(is_wheel).ok_or("pip left no wheel")?;
-    let file = File::open(&wheel).map_err(|error| error.to_string())?;
-    let damaged = |error: zip::result::ZipError| format!("the wheel is damaged: {error}");
-    let mut archive = zip::ZipArchive::new(file).map_err(damaged)?;
-    let mut library = archive.by_name(LIBRARY_IN_WHEEL).map_err(damaged)?;
-    let partial = download.join(LIBRARY);
-    let written = File::create(&partial)
-        .and_then(|mut file| io::copy(&mut library, &mut file).and_then(|_| file.sync_all()))
-        .and_then(|()| fs::rename(&partial, target));
-    written.map_err(|error| format!("cannot write {}: {error}", target.display()))
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut wheels: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|extension| extension == "whl")).collect();
+    wheels.sort();
+    let partial = download.join("libraries");
+    fs::create_dir_all(&partial).map_err(|error| error.to_string())?;
+    let mut names = Vec::new();
+    for wheel in &wheels {
+        names.extend(unpack_one(wheel, &partial)?);
+    }
+    if !names.iter().any(|name| name == pins::LIBRARY) {
+        return Err(format!("pip left no wheel with {}", pins::LIBRARY));
+    }
+    let folder = target.parent().ok_or("the cache folder has no name")?;
+    names.sort_by_key(|name| name == pins::LIBRARY);
+    for name in names {
+        let place = if name == pins::LIBRARY { target.to_owned() } else { folder.join(&name) };
+        fs::rename(partial.join(&name), &place)
+            .map_err(|error| format!("cannot write {}: {error}", place.display()))?;
+    }
+    Ok(())
+}
+
+/// Writes the libraries of one wheel into `folder`; their names.
+fn unpack_one(wheel: &Path, folder: &Path) -> Result<Vec<String>, String> {
+    let damaged =
+        |error: &dyn std::fmt::Display| format!("the wheel {} is damaged: {error}", wheel.display());
+    let file = File::open(wheel).map_err(|error| error.to_string())?;
+    let mut archive = zip::ZipArchive::new(file).map_err(|error| damaged(&error))?;
+    let mut names = Vec::new();
+    for at in 0..archive.len() {
+        let mut entry = archive.by_index(at).map_err(|error| damaged(&error))?;
+        let path = entry.name().map_err(|error| damaged(&error))?.into_owned();
+        let Some(name) = pins::library(&path) else { continue };
+        let place = folder.join(name);
+        let written = File::create(&place)
+            .and_then(|mut file| io::copy(&mut entry, &mut file).and_then(|_| file.sync_all()));
+        written.map_err(|error| format!("cannot write {}: {error}", place.display()))?;
+        names.push(name.to_owned());
+    }
+    Ok(names)
 }
 
 #[cfg(test)]
@@ -201,13 +230,27 @@ mod tests {
         let download = folder.path().join("download");
         fs::create_dir(&download).expect("made");
         let target = folder.path().join("library.so");
-        assert!(unpack(&download, &target).expect_err("nothing there").contains("no wheel"));
-        let wheel = File::create(download.join("onnxruntime.whl")).expect("made");
-        let mut archive = zip::ZipWriter::new(wheel);
-        archive.start_file(LIBRARY_IN_WHEEL, zip::write::SimpleFileOptions::default()).expect("started");
-        archive.write_all(b"the library").expect("written");
-        archive.finish().expect("finished");
+        let pack = |wheel: &str, files: &[(&str, &str)]| {
+            let mut archive = zip::ZipWriter::new(File::create(download.join(wheel)).expect("made"));
+            for (name, words) in files {
+                archive.start_file(*name, zip::write::SimpleFileOptions::default()).expect("started");
+                archive.write_all(words.as_bytes()).expect("written");
+            }
+            archive.finish().expect("finished");
+        };
+        pack(
+            "cuda.whl",
+            &[("nvidia/cu13/lib/libcudart.so.13", "cuda"), ("nvidia/cu13/include/cuda.h", "text")],
+        );
+        assert!(unpack(&download, &target).expect_err("no runtime").contains("no wheel"));
+        assert!(!folder.path().join(CUDA_MARK).exists(), "nothing is in place before the runtime is");
+        pack(
+            "onnxruntime.whl",
+            &[(pins::LIBRARY_IN_WHEEL, "the library"), ("onnxruntime/__init__.py", "text")],
+        );
         unpack(&download, &target).expect("unpacked");
         assert_eq!(fs::read(&target).expect("there"), b"the library");
+        assert_eq!(fs::read(folder.path().join(CUDA_MARK)).expect("there"), b"cuda");
+        assert!(!folder.path().join("cuda.h").exists());
     }
 }

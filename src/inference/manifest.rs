@@ -5,7 +5,9 @@ use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
+use super::coarse::Coarse;
 use super::decode_output::OutputLayout;
+use super::tiles::Tiles;
 use crate::domain::ids::Sha256Digest;
 
 /// The version of this schema.
@@ -34,6 +36,11 @@ pub struct Manifest {
     pub input: Input,
     /// What comes out.
     pub output: OutputLayout,
+    /// The look that comes first and may be enough; without it every view is always looked at.
+    pub coarse: Option<Coarse>,
+    /// How thorough looks go.
+    #[serde(default)]
+    pub tiles: Tiles,
     /// What it knows, in the order of the output's channels.
     pub classes: Vec<Class>,
     /// What one may do with it.
@@ -206,6 +213,9 @@ impl Manifest {
         }
         self.input.check()?;
         self.output.check(&self.input)?;
+        let longest = self.input.long_side();
+        self.coarse.map_or(Ok(()), |coarse| coarse.check(longest))?;
+        self.tiles.check(longest)?;
         require(!self.classes.is_empty(), || "there are no classes".into())?;
         let mut names = HashSet::new();
         for class in &self.classes {
@@ -236,6 +246,15 @@ impl Input {
 }
 
 impl Class {
+    /// The same class, reported from `logits` more on.
+    #[must_use]
+    pub(super) fn stricter(&self, logits: f64) -> Self {
+        let threshold = f64::from(self.threshold);
+        let odds = threshold / (1.0 - threshold) * logits.exp();
+        let threshold = if odds.is_finite() { odds / (1.0 + odds) } else { 1.0 };
+        Self { threshold: threshold as f32, ..self.clone() }
+    }
+
     fn check(&self) -> Result<(), String> {
         let Self { name, threshold, calibration, .. } = self;
         require(!name.is_empty(), || "a class has no name".into())?;
@@ -283,6 +302,8 @@ mod tests {
             ("training_data = \"unclear\"", "training_data = \"maybe\"", "unknown variant `maybe`"),
             ("views = [", "views = [] # [", "input.views"),
             ("[licence]", "[license]", "unknown field `license`"),
+            ("[coarse]\nview = 192", "[coarse]\nview = 4096", "coarse.view"),
+            ("side = 640", "side = 0", "tiles.side"),
         ];
         for (from, to, words) in table {
             assert!(SHIPPED.contains(from), "{from}");
@@ -290,6 +311,18 @@ mod tests {
             assert!(error.contains(words), "{from} -> {to}: {error}");
         }
         assert!(Manifest::parse("this is no toml").is_err());
+    }
+
+    #[test]
+    fn a_stricter_class_asks_for_more_logits() {
+        let class = Manifest::parse(SHIPPED).expect("sound").classes.remove(0);
+        let at =
+            |threshold: f32, logits: f64| Class { threshold, ..class.clone() }.stricter(logits).threshold;
+        for (threshold, logits, expected) in
+            [(0.5, 0.0, 0.5), (0.5, 2.0, 0.880_797), (0.9, 1.0, 0.960_734), (1.0, 1.0, 1.0), (0.0, 1.0, 0.0)]
+        {
+            assert!((at(threshold, logits) - expected).abs() < 1e-5, "{threshold} {logits}");
+        }
     }
 
     #[test]

@@ -5,28 +5,39 @@
 //! [`Detector`] back. Nothing falls back silently: what was asked for, what was got and why is in
 //! [`ModelInfo`].
 
+mod bare;
 mod batcher;
+pub mod coarse;
 pub mod decode_output;
 mod detector;
+mod gpu;
 mod install;
+mod looking;
 pub mod manifest;
+mod open;
 pub mod package;
 pub mod preprocess;
+mod provider;
 pub mod runtime;
 mod session;
+mod sessions;
+pub mod tiles;
 
 use std::time::Duration;
 
+pub use bare::{Bare, Echo};
 pub use detector::{load, load_package};
-pub use install::install;
+pub use install::{Build, install};
 pub use runtime::{ensure_runtime, locate as locate_runtime, opt_out_of_telemetry};
 use serde::{Deserialize, Serialize};
 
 pub use self::decode_output::ScoreMap;
 use self::manifest::{Licence, Precision};
+pub use self::provider::{Fallback, GpuConfig, Provider, ProviderReport};
 use crate::domain::detection::Seen;
 use crate::domain::ids::Sha256Digest;
 use crate::domain::picture::Picture;
+use crate::domain::thoroughness::Thoroughness;
 
 /// Section `[inference]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -45,8 +56,17 @@ pub struct Config {
     /// Longest wait for one answer, in milliseconds, queueing included: a session that hangs must
     /// not take its callers with it.
     pub timeout_ms: u64,
-    /// Where the model runs. There is no fallback: what cannot be had is an error.
+    /// How long a session may take over one picture before it is given up and another is opened, in
+    /// milliseconds.
+    pub hang_timeout_ms: u64,
+    /// How closely photos are looked at where no rule says otherwise.
+    pub mode: Thoroughness,
+    /// Whether a cheap look comes first and decides what is looked at closely.
+    pub coarse_to_fine: bool,
+    /// Where the model runs. What cannot be had is an error, but for `gpu.fallback`.
     pub provider: Provider,
+    /// The settings of the providers that are a GPU.
+    pub gpu: GpuConfig,
     /// Whether models may run whose training data is not openly licensed.
     pub accept_unclear_licence: bool,
     /// Experimental classes of the model that are reported all the same.
@@ -72,34 +92,6 @@ pub enum PrecisionChoice {
     /// 8-bit integers.
     #[serde(rename = "int8")]
     Int8,
-}
-
-/// What runs the model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Provider {
-    /// The processor.
-    Cpu,
-}
-
-impl Provider {
-    /// The name in the configuration.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-        }
-    }
-}
-
-/// What was asked for, what runs, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ProviderReport {
-    /// As configured.
-    pub asked: Provider,
-    /// What the sessions were opened on.
-    pub got: Provider,
-    /// How that came about.
-    pub why: String,
 }
 
 /// A class of the running model.
@@ -150,7 +142,7 @@ impl ModelInfo {
     }
 }
 
-/// Where the time of one look went.
+/// What one look took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Timings {
     /// Pixels to tensors.
@@ -161,6 +153,12 @@ pub struct Timings {
     pub infer: Duration,
     /// Tensors to detections.
     pub postprocess: Duration,
+    /// Whether the cheap look was enough.
+    pub ended_early: bool,
+    /// Tiles at full size that were looked at.
+    pub tiles: u32,
+    /// Tiles that the look at the whole photo ruled out.
+    pub tiles_left_out: u32,
 }
 
 /// What the model made of one picture.
@@ -179,14 +177,32 @@ pub trait Detector: Send + Sync {
     /// Which model it is.
     fn model(&self) -> &ModelInfo;
 
-    /// The longer side, in pixels, of the picture that it wants: no view is larger.
+    /// What it runs on now, which on a GPU may change while it runs.
+    fn provider(&self) -> ProviderReport {
+        self.model().provider.clone()
+    }
+
+    /// How closely it looks where no rule says otherwise.
+    fn usual(&self) -> Thoroughness {
+        Thoroughness::Standard
+    }
+
+    /// The longer side, in pixels, of the picture that it wants for a standard look: no view is larger.
     fn long_side(&self) -> u32;
+
+    /// The longer side that it wants for a look of this thoroughness; none for the full size.
+    fn wants(&self, thoroughness: Thoroughness) -> Option<u32> {
+        match thoroughness {
+            Thoroughness::Standard => Some(self.long_side()),
+            Thoroughness::Thorough => None,
+        }
+    }
 
     /// Looks at `picture`. Blocks while sessions are busy: call it from a thread that may wait.
     ///
     /// # Errors
     /// When the session fails or gives no answer in time; never an empty result instead.
-    fn detect(&self, picture: &Picture) -> Result<Look, Error>;
+    fn detect(&self, picture: &Picture, thoroughness: Thoroughness) -> Result<Look, Error>;
 }
 
 /// Why there is no detector, or no look.
@@ -218,7 +234,7 @@ pub enum Error {
         /// The manifest's word for it.
         training_data: &'static str,
     },
-    /// The execution provider could not be had; there is no fallback.
+    /// The execution provider could not be had.
     #[error("execution provider {}: {why}. Mend that, or choose another in inference.provider", asked.name())]
     Provider {
         /// Which was asked for.
@@ -234,6 +250,9 @@ pub enum Error {
         /// The limit.
         after_ms: u64,
     },
+    /// The session hung and was given up.
+    #[error("a session took longer than inference.hang_timeout_ms over this picture and was given up")]
+    Hung,
     /// The session failed on this picture.
     #[error("the model failed on this picture: {what}")]
     Run {
@@ -254,6 +273,7 @@ impl Error {
             Self::Licence { .. } => "licence",
             Self::Provider { .. } => "provider",
             Self::Timeout { .. } => "timeout",
+            Self::Hung => "hung",
             Self::Run { .. } => "inference",
             Self::Closed => "closed",
         }

@@ -41,7 +41,7 @@ pub struct Package {
 /// [`Error::Model`] with the exact reason, [`Error::Licence`] where the configuration refuses it.
 pub fn open(config: &Config) -> Result<Package, Error> {
     let package = match folder(config) {
-        Some(folder) => open_folder(&folder, config.precision)?,
+        Some(folder) => open_folder(&folder, wanted(&folder, config))?,
         None => built_in(config.precision)?,
     };
     let status = package.manifest.licence.training_data;
@@ -49,6 +49,16 @@ pub fn open(config: &Config) -> Result<Package, Error> {
         return Err(Error::Licence { origin: package.origin, training_data: status.name() });
     }
     Ok(package)
+}
+
+/// What is recommended holds for the CPU: the 8-bit files are made for its instructions, and a GPU is
+/// given the 32-bit file where there is one.
+fn wanted(folder: &Path, config: &Config) -> PrecisionChoice {
+    let fp32_is_there = || open_folder(folder, PrecisionChoice::Fp32).is_ok();
+    match config.precision {
+        PrecisionChoice::Recommended if config.provider.is_gpu() && fp32_is_there() => PrecisionChoice::Fp32,
+        choice => choice,
+    }
 }
 
 /// The folder to read, or none for the built-in model.
@@ -142,6 +152,7 @@ fn model(origin: &str, what: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inference::Provider;
 
     #[test]
     fn the_built_in_model_is_whole_and_only_one_precision() {
@@ -165,6 +176,17 @@ mod tests {
         assert!(message().contains("its SHA-256 is"), "{}", message());
         write("model.int8.onnx", BUILT_IN_FILE.1);
         assert!(open_folder(folder.path(), PrecisionChoice::Int8).is_ok());
+    }
+
+    #[test]
+    fn a_gpu_is_given_the_32_bit_file() {
+        let model = format!("{}/models/finish-defects", env!("CARGO_MANIFEST_DIR"));
+        let config = Config { model, ..Config::shipped() };
+        assert_eq!(open(&config).expect("whole").precision, Precision::Int8);
+        let gpu = Config { provider: Provider::Cuda, ..config.clone() };
+        assert_eq!(open(&gpu).expect("whole").precision, Precision::Fp32);
+        let asked = Config { precision: PrecisionChoice::Int8, ..gpu };
+        assert_eq!(open(&asked).expect("whole").precision, Precision::Int8);
     }
 
     #[test]

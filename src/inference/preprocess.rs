@@ -3,7 +3,9 @@
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
+use super::batcher::Alike;
 use super::manifest::{ColourOrder, Input};
+use super::tiles::Tile;
 use crate::domain::geometry::{Size, Upright};
 use crate::domain::picture::Picture;
 
@@ -25,6 +27,19 @@ pub struct View {
     pub tensor: Vec<f32>,
 }
 
+impl View {
+    /// Pixels, padding included.
+    pub(super) fn pixels(&self) -> usize {
+        self.padded_width as usize * self.padded_height as usize
+    }
+}
+
+impl Alike for View {
+    fn alike(&self, other: &Self) -> bool {
+        (self.padded_width, self.padded_height) == (other.padded_width, other.padded_height)
+    }
+}
+
 /// The size of the view with longer side `long_side` of a photo of size `photo`, before padding.
 ///
 /// Each side is rounded half up and at least 32; small photos are enlarged by at most `max_upscale`.
@@ -34,25 +49,47 @@ pub fn view_size(photo: Size<Upright>, long_side: u32, max_upscale: f64) -> (u32
     (side(photo.width), side(photo.height))
 }
 
-/// The views that `input` asks for of `picture`, in its order; those of equal size only once.
-pub fn views(picture: &Picture, input: &Input) -> Vec<View> {
+/// The sizes of the views that `input` asks for of `photo`, in its order; equal ones only once.
+pub(super) fn view_sizes(photo: Size<Upright>, input: &Input) -> Vec<(u32, u32)> {
     let mut sizes: Vec<(u32, u32)> = Vec::new();
     for &long_side in &input.views {
-        let size = view_size(picture.photo(), long_side, input.max_upscale);
+        let size = view_size(photo, long_side, input.max_upscale);
         if !sizes.contains(&size) {
             sizes.push(size);
         }
     }
-    sizes.into_iter().map(|size| view(picture, size, input)).collect()
+    sizes
 }
 
-fn view(picture: &Picture, (width, height): (u32, u32), input: &Input) -> View {
+/// The views that `input` asks for of `picture`, in its order; those of equal size only once.
+pub fn views(picture: &Picture, input: &Input) -> Vec<View> {
+    view_sizes(picture.photo(), input).into_iter().map(|size| view(picture, size, input)).collect()
+}
+
+/// The view of `picture` with the given size, before padding.
+pub(super) fn view(picture: &Picture, (width, height): (u32, u32), input: &Input) -> View {
     let own = picture.size();
     let resized = ((own.width, own.height) != (width, height)).then(|| resize(picture, width, height));
     let rgb = resized.as_deref().unwrap_or(picture.rgb());
+    padded_view(&rgb.chunks_exact(width as usize * 3), (width, height), input)
+}
+
+/// The view that shows `tile` of `picture`, pixel by pixel: the picture is as large as its photo.
+pub(super) fn tile_view(picture: &Picture, tile: Tile, input: &Input) -> View {
+    let row = picture.size().width as usize * 3;
+    let (left, length) = (tile.x as usize * 3, tile.width as usize * 3);
+    let rows = picture.rgb().chunks_exact(row).skip(tile.y as usize).take(tile.height as usize);
+    padded_view(&rows.map(|row| &row[left..left + length]), (tile.width, tile.height), input)
+}
+
+fn padded_view<'a>(
+    rows: &(impl Iterator<Item = &'a [u8]> + Clone),
+    (width, height): (u32, u32),
+    input: &Input,
+) -> View {
     let padded = |side: u32| side.next_multiple_of(input.multiple);
     let (padded_width, padded_height) = (padded(width), padded(height));
-    let tensor = nchw(rgb, (width, height), (padded_width, padded_height), input);
+    let tensor = nchw(rows, (width, height), (padded_width, padded_height), input);
     View { width, height, padded_width, padded_height, tensor }
 }
 
@@ -68,8 +105,8 @@ fn resize(picture: &Picture, width: u32, height: u32) -> Vec<u8> {
 }
 
 /// Interleaved bytes to normalised planes, padded right and below by repeating the edge.
-fn nchw(
-    rgb: &[u8],
+fn nchw<'a>(
+    rows: &(impl Iterator<Item = &'a [u8]> + Clone),
     (width, height): (u32, u32),
     (padded_width, padded_height): (u32, u32),
     input: &Input,
@@ -83,7 +120,7 @@ fn nchw(
             ColourOrder::Bgr => 2 - plane,
         };
         let (mean, scale) = (input.mean[plane], 1.0 / input.std[plane]);
-        for row in rgb.chunks_exact(width * 3) {
+        for row in rows.clone() {
             tensor.extend(row.chunks_exact(3).map(|pixel| (f32::from(pixel[channel]) - mean) * scale));
             let edge = tensor.last().copied().unwrap_or_default();
             tensor.resize(tensor.len() + padded_width - width, edge);
@@ -143,6 +180,16 @@ mod tests {
         };
         assert_eq!(sizes(&picture(80, 60)), [80, 64]);
         assert_eq!(sizes(&picture(300, 200)), [96, 64, 200]);
+    }
+
+    #[test]
+    fn a_tile_is_the_same_pixels() {
+        let picture = picture(90, 70);
+        let view = tile_view(&picture, Tile { x: 40, y: 20, width: 50, height: 50 }, &input(vec![64]));
+        assert_eq!((view.width, view.height, view.padded_width, view.padded_height), (50, 50, 64, 64));
+        let at = |x: usize, y: usize| f32::from(picture.rgb()[((20 + y) * 90 + 40 + x) * 3 + 1]).to_bits();
+        let plane = &view.tensor[64 * 64..];
+        assert_eq!((plane[7 * 64 + 5].to_bits(), plane[60 * 64 + 63].to_bits()), (at(5, 7), at(49, 49)));
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ort::environment::Environment;
+pub(super) use ort::environment::Environment;
 use ort::logging::LogLevel;
 
-use super::install;
+use super::install::{self, Build};
 use super::{Config, Error};
 
 /// The environment variable that names a library, the same one that the `ort` crate reads.
@@ -48,11 +48,11 @@ pub fn locate(config: &Config) -> Result<PathBuf, Error> {
             what: format!("{path}, named by {source}, is not there"),
             remedy: format!("Put libonnxruntime 1.24 or later there, or unset {source}"),
         }),
-        None => install::cached().and_then(
-            |cached| {
-                if cached.is_file() { Ok(cached) } else { Err(missing(&cached)) }
-            },
-        ),
+        None => {
+            let build = build(config);
+            let cached = install::cached(build)?;
+            if cached.is_file() { Ok(cached) } else { Err(missing(&cached, build)) }
+        }
     }
 }
 
@@ -67,17 +67,23 @@ pub fn ensure_runtime(config: &Config, notice: &dyn Fn(&str)) -> Result<PathBuf,
             if config.runtime_library.is_empty()
                 && std::env::var_os(VARIABLE).is_none_or(|path| path.is_empty()) =>
         {
-            install::install(Duration::from_secs(config.install_timeout_s), notice)
+            install::install(build(config), Duration::from_secs(config.install_timeout_s), notice)
         }
         found => found,
     }
 }
 
-fn missing(cached: &Path) -> Error {
+/// The build that the configured provider needs.
+fn build(config: &Config) -> Build {
+    if config.provider.is_gpu() { Build::Gpu } else { Build::Cpu }
+}
+
+fn missing(cached: &Path, build: Build) -> Error {
+    let flag = if build == Build::Gpu { " --gpu" } else { "" };
     Error::Runtime {
         what: format!("there is no library at {}", cached.display()),
         remedy: format!(
-            "Run `punchlens runtime install`, or name a libonnxruntime 1.24 or later in {VARIABLE} or inference.runtime_library"
+            "Run `punchlens runtime install{flag}`, or name a libonnxruntime 1.24 or later in {VARIABLE} or inference.runtime_library"
         ),
     }
 }

@@ -1,5 +1,7 @@
 //! One ONNX Runtime session: the only place that feeds graphs.
 
+use std::path::{Path, PathBuf};
+
 use ort::environment::Environment;
 use ort::ep;
 use ort::logging::LogLevel;
@@ -7,7 +9,6 @@ use ort::session::Session as OrtSession;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{Outlet, TensorElementType, TensorRef};
 
-use super::Provider;
 use super::decode_output::Tensor;
 use super::manifest::Manifest;
 
@@ -16,6 +17,7 @@ pub(super) struct Session {
     inner: OrtSession,
     input: String,
     output: String,
+    batches: bool,
 }
 
 /// Why a session could not be opened.
@@ -26,13 +28,47 @@ pub(super) enum Refused {
     Provider(String),
 }
 
+/// Where and how sessions are opened.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    /// The processor, one thread.
+    Cpu,
+    /// A GPU through CUDA.
+    Cuda {
+        /// Its number.
+        device: i32,
+    },
+    /// A GPU through TensorRT, which keeps the engines that it builds.
+    Tensorrt {
+        /// Its number.
+        device: i32,
+        /// Where engines of exactly this model, runtime, driver and device are kept.
+        engines: PathBuf,
+        /// The shapes of the input between which the engine must work.
+        shapes: ShapeRange,
+    },
+}
+
+/// Smallest, usual and largest `[batch, 3, height, width]` of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ShapeRange {
+    pub(super) least: [u32; 4],
+    pub(super) usual: [u32; 4],
+    pub(super) most: [u32; 4],
+}
+
+/// TensorRT's spelling, e.g. `image:1x3x768x1024`.
+fn profile(input: &str, shape: [u32; 4]) -> String {
+    format!("{input}:{}", shape.map(|side| side.to_string()).join("x"))
+}
+
 impl Session {
-    /// Opens `graph` on `provider` with one thread and holds it against `manifest`.
+    /// Opens `graph` at `place` with one thread and holds it against `manifest`.
     pub(super) fn open(
         environment: &Environment,
         graph: &[u8],
         manifest: &Manifest,
-        provider: Provider,
+        place: &Place,
     ) -> Result<Self, Refused> {
         let mut builder = OrtSession::builder(environment)
             .and_then(|builder| {
@@ -44,41 +80,91 @@ impl Session {
                     .map_err(Into::into)
             })
             .map_err(|error| Refused::Model(error.to_string()))?;
-        let provider = match provider {
-            Provider::Cpu => ep::CPU::default().with_arena_allocator(true).build().error_on_failure(),
-        };
         builder = builder
-            .with_execution_providers([provider])
+            .with_execution_providers([provider(place, &manifest.input.name)])
             .map_err(|error| Refused::Provider(error.to_string()))?;
-        let inner = builder.commit_from_memory(graph).map_err(|error| Refused::Model(error.to_string()))?;
-        fits(&inner, manifest).map_err(Refused::Model)?;
+        // With a GPU, memory and engine are taken here: what fails then is the device's fault, and a
+        // wrong graph is found on the CPU too.
+        let refused = |error: ort::Error| match place {
+            Place::Cpu => Refused::Model(error.to_string()),
+            _ => Refused::Provider(error.to_string()),
+        };
+        let inner = builder.commit_from_memory(graph).map_err(refused)?;
+        let batches = fits(&inner, manifest).map_err(Refused::Model)?;
         let output = manifest.output.output_name().to_owned();
-        Ok(Self { inner, input: manifest.input.name.clone(), output })
+        Ok(Self { inner, input: manifest.input.name.clone(), output, batches })
     }
 
-    /// Runs the graph on `values`, `[1, 3, height, width]`.
-    pub(super) fn run(&mut self, values: &[f32], height: u32, width: u32) -> Result<Tensor, String> {
-        let shape = [1, 3, height as usize, width as usize];
+    /// Whether the graph takes more than one picture at once.
+    pub(super) fn batches(&self) -> bool {
+        self.batches
+    }
+
+    /// Runs the graph on `values`, `[count, 3, height, width]`; one tensor for each picture.
+    pub(super) fn run(
+        &mut self,
+        values: &[f32],
+        count: usize,
+        height: u32,
+        width: u32,
+    ) -> Result<Vec<Tensor>, String> {
+        let shape = [count, 3, height as usize, width as usize];
         let tensor = TensorRef::from_array_view((shape, values)).map_err(|error| error.to_string())?;
         let outputs =
             self.inner.run(ort::inputs![self.input.as_str() => tensor]).map_err(|error| error.to_string())?;
         let output =
             outputs.get(&self.output).ok_or_else(|| format!("there is no output {}", self.output))?;
         let (shape, values) = output.try_extract_tensor::<f32>().map_err(|error| error.to_string())?;
-        let shape = shape.iter().map(|&side| usize::try_from(side).unwrap_or(0)).collect();
-        Ok(Tensor { shape, values: values.to_vec() })
+        let mut shape: Vec<usize> = shape.iter().map(|&side| usize::try_from(side).unwrap_or(0)).collect();
+        if shape.first() != Some(&count) || !values.len().is_multiple_of(count.max(1)) {
+            return Err(format!("output {} has shape {shape:?} for {count} pictures", self.output));
+        }
+        shape[0] = 1;
+        let each = (values.len() / count.max(1)).max(1);
+        Ok(values.chunks(each).map(|own| Tensor { shape: shape.clone(), values: own.to_vec() }).collect())
     }
 }
 
-/// Holds the graph's names, types and shapes against the manifest.
-fn fits(session: &OrtSession, manifest: &Manifest) -> Result<(), String> {
+fn provider(place: &Place, input: &str) -> ep::ExecutionProviderDispatch {
+    match place {
+        Place::Cpu => ep::CPU::default().with_arena_allocator(true).build(),
+        Place::Cuda { device } => ep::CUDA::default().with_device_id(*device).build(),
+        Place::Tensorrt { device, engines, shapes } => {
+            let engines = engines.display().to_string();
+            ep::TensorRT::default()
+                .with_device_id(*device)
+                .with_fp16(true)
+                .with_engine_cache(true)
+                .with_engine_cache_path(&engines)
+                .with_timing_cache(true)
+                .with_timing_cache_path(engines)
+                .with_profile_min_shapes(profile(input, shapes.least))
+                .with_profile_opt_shapes(profile(input, shapes.usual))
+                .with_profile_max_shapes(profile(input, shapes.most))
+                .build()
+        }
+    }
+    .error_on_failure()
+}
+
+/// Loads CUDA's and cuDNN's libraries from `folder`, so that the provider finds them there.
+pub(super) fn preload_cuda(folder: &Path) -> Result<(), String> {
+    ep::cuda::preload_dylibs(Some(folder), Some(folder)).map_err(|error| error.to_string())
+}
+
+/// Holds the graph's names, types and shapes against the manifest; whether its batch is free.
+fn fits(session: &OrtSession, manifest: &Manifest) -> Result<bool, String> {
     let input = outlet("input", session.inputs(), &manifest.input.name)?;
     if session.inputs().len() != 1 {
         return Err(format!("the graph has {} inputs, not 1", session.inputs().len()));
     }
     holds_floats("input", input, &[Some(1), Some(3), None, None])?;
     let output = outlet("output", session.outputs(), manifest.output.output_name())?;
-    holds_floats("output", output, &manifest.output.expected_shape(manifest.classes.len()))
+    holds_floats("output", output, &manifest.output.expected_shape(manifest.classes.len()))?;
+    let free = |outlet: &Outlet| {
+        outlet.dtype().tensor_shape().and_then(|shape| shape.first().copied()).is_some_and(|side| side < 0)
+    };
+    Ok(free(input) && free(output))
 }
 
 fn outlet<'a>(kind: &str, outlets: &'a [Outlet], name: &str) -> Result<&'a Outlet, String> {

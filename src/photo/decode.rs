@@ -6,7 +6,7 @@ use image::ImageFormat;
 
 use super::codec::{Raster, heic, jpeg, other};
 use super::header::Header;
-use super::{Error, Format, Limits, exif, header, resize, turn};
+use super::{Error, Format, JpegLibrary, Limits, exif, header, resize, turn};
 use crate::domain::capture::CaptureInfo;
 use crate::domain::geometry::{Orientation, Size, Stored, Upright};
 use crate::domain::picture::Picture;
@@ -33,7 +33,68 @@ pub struct Photo {
 /// [`Error::TooLarge`] before anything of the declared size is allocated; [`Error::Unsupported`]
 /// and [`Error::Broken`] as the file deserves, a panic inside a codec included.
 pub fn decode(bytes: &[u8], limits: &Limits, long_side: Option<u32>) -> Result<Photo, Error> {
-    contain(|| decode_unguarded(bytes, limits, long_side))
+    let wanted = long_side.map_or(Wanted::Full, Wanted::Exactly);
+    contain(|| decode_unguarded(JpegLibrary::in_use(), bytes, limits, wanted))
+}
+
+/// As [`decode`], but left as the file's own decoder reduces it: the longer side is about `long_side`
+/// or up to twice that. Who resizes it anyway, to one size or several, resizes it once.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_near(bytes: &[u8], limits: &Limits, long_side: Option<u32>) -> Result<Photo, Error> {
+    decode_with(JpegLibrary::in_use(), bytes, limits, long_side)
+}
+
+/// As [`decode_near`] with a JPEG library of choice, to hold them against each other.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_with(
+    library: JpegLibrary,
+    bytes: &[u8],
+    limits: &Limits,
+    long_side: Option<u32>,
+) -> Result<Photo, Error> {
+    contain(|| decode_unguarded(library, bytes, limits, long_side.map_or(Wanted::Full, Wanted::Near)))
+}
+
+/// The memory that decoding `bytes` for `long_side` takes, estimated from their header.
+///
+/// # Errors
+/// As [`decode`], as far as the header tells.
+pub fn decoded_bytes(bytes: &[u8], limits: &Limits, long_side: Option<u32>) -> Result<u64, Error> {
+    let header = header::read(bytes, limits)?;
+    Ok(header.memory(reduction(&header, long_side)))
+}
+
+/// How large the pixels are wanted.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    Full,
+    Exactly(u32),
+    Near(u32),
+}
+
+impl Wanted {
+    fn long_side(self) -> Option<u32> {
+        match self {
+            Self::Full => None,
+            Self::Exactly(long_side) | Self::Near(long_side) => Some(long_side),
+        }
+    }
+
+    /// The size to bring a raster of `width` by `height` to, of a file of size `stored`.
+    fn size(self, stored: Size<Stored>, width: u32, height: u32) -> (u32, u32) {
+        match self {
+            Self::Exactly(long_side) => resize::fit(stored.width, stored.height, long_side),
+            // Formats that do not reduce while they decode.
+            Self::Near(long_side) if width.max(height) / 2 >= long_side => {
+                resize::fit(stored.width, stored.height, long_side)
+            }
+            Self::Full | Self::Near(_) => (width, height),
+        }
+    }
 }
 
 /// Runs a decoder; if it panics, that is the file's fault and not the process's end.
@@ -44,7 +105,12 @@ fn contain<T>(decoder: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     })
 }
 
-fn decode_unguarded(bytes: &[u8], limits: &Limits, long_side: Option<u32>) -> Result<Photo, Error> {
+fn decode_unguarded(
+    library: JpegLibrary,
+    bytes: &[u8],
+    limits: &Limits,
+    wanted: Wanted,
+) -> Result<Photo, Error> {
     let header = header::read(bytes, limits)?;
     let capture = exif::read(bytes);
     let orientation = match header.format {
@@ -52,12 +118,9 @@ fn decode_unguarded(bytes: &[u8], limits: &Limits, long_side: Option<u32>) -> Re
         Format::Heic => Orientation::Normal,
         _ => capture.orientation_or_normal(),
     };
-    let raster = raster(bytes, &header, limits, long_side)?;
+    let raster = raster(library, bytes, &header, limits, wanted.long_side())?;
     let stored = header.stored;
-    let to = match long_side {
-        Some(long_side) => resize::fit(stored.width, stored.height, long_side),
-        None => (stored.width, stored.height),
-    };
+    let to = wanted.size(stored, raster.width, raster.height);
     let small = resize::resize(raster.rgb, (raster.width, raster.height), to);
     let (rgb, width, height) = turn::upright(small, to.0, to.1, orientation);
     let size = orientation.upright(stored);
@@ -66,14 +129,17 @@ fn decode_unguarded(bytes: &[u8], limits: &Limits, long_side: Option<u32>) -> Re
     Ok(Photo { format: header.format, size, stored, capture, picture })
 }
 
-fn raster(bytes: &[u8], header: &Header, limits: &Limits, long_side: Option<u32>) -> Result<Raster, Error> {
-    let reduction = match header.format {
-        Format::Jpeg => jpeg::reduction(header.stored, long_side),
-        _ => 1,
-    };
+fn raster(
+    library: JpegLibrary,
+    bytes: &[u8],
+    header: &Header,
+    limits: &Limits,
+    long_side: Option<u32>,
+) -> Result<Raster, Error> {
+    let reduction = reduction(header, long_side);
     header.check_memory(reduction, limits)?;
     let raster = match header.format {
-        Format::Jpeg => jpeg::decode(bytes, header.stored, reduction),
+        Format::Jpeg => jpeg::decode(library, bytes, header.stored, reduction),
         Format::Png => other::decode(bytes, ImageFormat::Png, limits),
         Format::WebP => other::decode(bytes, ImageFormat::WebP, limits),
         Format::Heic => heic::decode(bytes, limits),
@@ -83,6 +149,14 @@ fn raster(bytes: &[u8], header: &Header, limits: &Limits, long_side: Option<u32>
         Ok(raster)
     } else {
         Err(Error::broken("its pixels are not as many as its header says"))
+    }
+}
+
+/// The reduction with which a file's own decoder serves `long_side`.
+fn reduction(header: &Header, long_side: Option<u32>) -> u32 {
+    match header.format {
+        Format::Jpeg => jpeg::reduction(header.stored, long_side),
+        _ => 1,
     }
 }
 
@@ -150,6 +224,59 @@ mod tests {
                     let expected = resize::resized(&reference, (1000, 752), to);
                     let difference = mean_difference(small.rgb(), &expected);
                     assert!(difference < 2.5, "{long_side} {sampling:?} {progressive}: {difference}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_photo_near_a_size_is_not_resized_after_its_decoder() {
+        let limits = Limits::shipped();
+        let file = plain(1000, 752, Some(&sample::orientation(6)));
+        let near = |long_side| decode_near(&file, &limits, long_side).expect("decodes");
+        let table = [
+            (None, 1000),
+            (Some(600), 1000),
+            (Some(500), 500),
+            (Some(512), 500),
+            (Some(260), 500),
+            (Some(120), 125),
+        ];
+        for (long_side, expected) in table {
+            let photo = near(long_side);
+            assert_eq!(photo.picture.size(), Size::new(expected * 752 / 1000, expected), "{long_side:?}");
+            assert_eq!(photo.size, Size::new(752, 1000));
+        }
+        let decoded = |long_side| decoded_bytes(&file, &limits, long_side).expect("a header");
+        assert_eq!((decoded(None), decoded(Some(500))), (1000 * 752 * 6, 500 * 376 * 6));
+        let mut png = std::io::Cursor::new(Vec::new());
+        let picture = image::RgbImage::from_raw(96, 64, sample::scene(96, 64)).expect("sized");
+        picture.write_to(&mut png, ImageFormat::Png).expect("encodes");
+        for (long_side, expected) in [(96, 96), (49, 96), (48, 48), (10, 10)] {
+            let photo = decode_near(png.get_ref(), &limits, Some(long_side)).expect("decodes");
+            assert_eq!(photo.picture.size().long_side(), expected);
+        }
+    }
+
+    #[test]
+    fn all_jpeg_libraries_of_this_build_see_the_same() {
+        let (limits, rgb) = (Limits::shipped(), sample::scene(1000, 752));
+        for sampling in [SamplingFactor::F_1_1, SamplingFactor::F_2_1, SamplingFactor::F_2_2] {
+            for progressive in [false, true] {
+                let file =
+                    sample::jpeg(&rgb, 1000, 752, sampling, progressive, Some(&sample::orientation(8)));
+                for long_side in [None, Some(500), Some(250), Some(125)] {
+                    let look = |&library| decode_with(library, &file, &limits, long_side).expect("decodes");
+                    let photos: Vec<Photo> = JpegLibrary::ALL.iter().map(look).collect();
+                    for photo in &photos {
+                        let difference = mean_difference(photo.picture.rgb(), photos[0].picture.rgb());
+                        assert!(difference < 1.5, "{long_side:?} {sampling:?} {progressive}: {difference}");
+                    }
+                }
+                for &library in JpegLibrary::ALL {
+                    let cut = &file[..file.len() / 2];
+                    let error = decode_with(library, cut, &limits, Some(125)).expect_err("cut off");
+                    assert_eq!(error.code(), "broken", "{library:?}");
                 }
             }
         }

@@ -53,12 +53,16 @@ impl Header {
         Self { format, stored, bytes_per_pixel, progressive: false }
     }
 
-    /// Checks that decoding at one `reduction`th of the size fits into the memory limit.
-    pub(super) fn check_memory(&self, reduction: u32, limits: &Limits) -> Result<(), Error> {
+    /// Bytes that decoding at one `reduction`th of the size takes.
+    pub(super) fn memory(&self, reduction: u32) -> u64 {
         let reduced = self.stored.pixels().div_ceil(u64::from(reduction).pow(2));
         let coefficients = if self.progressive { self.stored.pixels() * 6 } else { 0 };
-        let bytes = reduced.saturating_mul(self.bytes_per_pixel).saturating_add(coefficients);
-        check("bytes once decoded", bytes, limits.max_decoded_bytes, "max_decoded_bytes")
+        reduced.saturating_mul(self.bytes_per_pixel).saturating_add(coefficients)
+    }
+
+    /// Checks that decoding at one `reduction`th of the size fits into the memory limit.
+    pub(super) fn check_memory(&self, reduction: u32, limits: &Limits) -> Result<(), Error> {
+        check("bytes once decoded", self.memory(reduction), limits.max_decoded_bytes, "max_decoded_bytes")
     }
 }
 

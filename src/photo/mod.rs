@@ -21,10 +21,11 @@ mod taken_at;
 mod text;
 mod turn;
 
-pub use decode::{Photo, decode};
+pub use codec::JpegLibrary;
+pub use decode::{Photo, decode, decode_near, decode_with, decoded_bytes};
 pub use format::Format;
 pub use header::{Header, check_length, read as read_header};
-pub use resize::fit;
+pub use resize::{fit, reduce};
 use serde::Deserialize;
 
 /// What a photo may ask of this machine, section `[photo]`. A photo that asks for more is refused

@@ -3,12 +3,23 @@
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
+use crate::domain::geometry::Size;
+use crate::domain::picture::Picture;
+
 /// The size of a photo of `width` by `height` whose longer side is brought to `long_side`, each side
 /// rounded to the nearest pixel and at least 1. Never larger than the photo.
 pub fn fit(width: u32, height: u32, long_side: u32) -> (u32, u32) {
     let scale = (f64::from(long_side) / f64::from(width.max(height).max(1))).min(1.0);
     let side = |pixels: u32| ((f64::from(pixels) * scale).round() as u32).max(1);
     (side(width), side(height))
+}
+
+/// `picture` with its longer side reduced to `long_side`; never enlarged.
+pub fn reduce(picture: &Picture, long_side: u32) -> Picture {
+    let own = picture.size();
+    let to = fit(own.width, own.height, long_side);
+    let rgb = resize(picture.rgb().to_vec(), (own.width, own.height), to);
+    Picture::new(Size::new(to.0, to.1), picture.photo(), rgb).expect("as long as its size")
 }
 
 /// Resizes `rgb` of size `from` to size `to`; the same bytes back where nothing changes.
@@ -49,6 +60,15 @@ mod tests {
         for ((width, height, long_side), expected) in table {
             assert_eq!(fit(width, height, long_side), expected);
         }
+    }
+
+    #[test]
+    fn a_reduced_picture_knows_its_photo() {
+        let photo = Size::new(120, 90);
+        let picture = Picture::new(Size::new(40, 30), photo, vec![7; 40 * 30 * 3]).expect("sized");
+        let small = reduce(&picture, 20);
+        assert_eq!((small.size(), small.photo(), small.rgb()[0]), (Size::new(20, 15), photo, 7));
+        assert_eq!(reduce(&picture, 100), picture);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Look at one photo: the architecture on one screen.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::cards::{self, Subject};
-use super::look::{LookError, Looked, look, review_picture};
+use super::look::{LookError, Looked, Looker, review_picture};
 use super::{Context, Failure, describe, reference};
 use crate::domain::capture::{CaptureInfo, Known, TakenAt};
 use crate::domain::dedupe::Intake;
@@ -16,6 +17,7 @@ use crate::domain::gate::{Gate, gate};
 use crate::domain::ids::{ImageId, PhotoId, ProjectKey, Sha256Digest};
 use crate::domain::merge::merge;
 use crate::domain::retry::Disposition;
+use crate::domain::thoroughness;
 use crate::procore;
 use crate::procore::config::PermittedProject;
 use crate::procore::images::Image;
@@ -87,7 +89,13 @@ async fn analyze(
     record.content = Some(content);
     time(context, &mut record, "download", downloading.elapsed());
 
-    let looked = match look(&context.detector, &context.limits, bytes.clone()).await {
+    let looker = looker(context, project, &image);
+    let decoded = match looker.memory(&bytes) {
+        Ok(decoded) => decoded,
+        Err(error) => return unreadable(context, lease, record, LookError::Photo(error)).await,
+    };
+    let _decoded_room = context.decoded_room(decoded).await?;
+    let looked = match looker.look(bytes).await {
         Ok(looked) => looked,
         Err(error) => return unreadable(context, lease, record, error).await,
     };
@@ -106,14 +114,8 @@ async fn analyze(
         cards::draft(context, &Subject { permitted, image, capture, picture, content }, found).await?;
     time(context, &mut record, "draft", drafting.elapsed());
     let reducing = Instant::now();
-    match review_picture(
-        &context.limits,
-        bytes,
-        context.config.review_long_side,
-        context.config.review_quality,
-    )
-    .await
-    {
+    let (long_side, quality) = (context.config.review_long_side, context.config.review_quality);
+    match review_picture(looked.photo.picture, long_side, quality).await {
         Ok(picture) => {
             record.picture = Some(StoredPicture { media_type: "image/jpeg".to_owned(), bytes: picture });
         }
@@ -121,6 +123,18 @@ async fn analyze(
     }
     time(context, &mut record, "picture", reducing.elapsed());
     store(context, lease, record, &intake).await
+}
+
+/// What the photo is looked at with: as closely as the rules say, and decoded once for review too.
+fn looker(context: &Context, project: ProjectKey, image: &Image) -> Looker {
+    let album = image.facts().album;
+    let usual = context.detector.usual();
+    Looker {
+        detector: Arc::clone(&context.detector),
+        limits: context.limits.clone(),
+        thoroughness: thoroughness::choose(usual, &context.config.thorough, project, album.as_deref()),
+        also: context.config.review_long_side,
+    }
 }
 
 async fn store(

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::Failure;
 use crate::domain::picture::Picture;
+use crate::domain::thoroughness::Thoroughness;
 use crate::inference::{Detector, Look};
 use crate::photo::{self, Limits, Photo};
 
@@ -28,38 +29,79 @@ pub enum LookError {
     Machine(Failure),
 }
 
-/// Decodes `bytes` to what the detector wants and runs it, off the async threads.
-///
-/// # Errors
-/// See [`LookError`].
-pub async fn look(detector: &Arc<dyn Detector>, limits: &Limits, bytes: Bytes) -> Result<Looked, LookError> {
-    let (detector, limits) = (Arc::clone(detector), limits.clone());
-    off_thread(move || {
-        let started = Instant::now();
-        let photo = photo::decode(&bytes, &limits, Some(detector.long_side())).map_err(LookError::Photo)?;
-        let decode = started.elapsed();
-        let look = detector.detect(&photo.picture).map_err(|error| LookError::Machine(error.into()))?;
-        Ok(Looked { photo, look, decode })
-    })
-    .await
-    .unwrap_or_else(|| Err(LookError::Machine(Failure::retry("the thread that looked at the photo ended"))))
+/// What one photo is looked at with.
+#[derive(Clone)]
+pub struct Looker {
+    /// The model.
+    pub detector: Arc<dyn Detector>,
+    /// Limits of decoding.
+    pub limits: Limits,
+    /// How closely.
+    pub thoroughness: Thoroughness,
+    /// The longer side of what else the pixels are wanted for, so that they are decoded once.
+    pub also: u32,
+}
+
+impl Looker {
+    /// The longer side to decode to, none for the full size. A photo whose full size does not fit into
+    /// memory is looked at as usual: that is better than not at all.
+    fn wants(&self, thoroughness: Thoroughness) -> Option<u32> {
+        self.detector.wants(thoroughness).map(|own| own.max(self.also))
+    }
+
+    /// The memory that decoding takes.
+    ///
+    /// # Errors
+    /// When the photo's header is at fault.
+    pub fn memory(&self, bytes: &[u8]) -> Result<u64, photo::Error> {
+        photo::decoded_bytes(bytes, &self.limits, self.wants(self.thoroughness))
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<(Photo, Thoroughness), photo::Error> {
+        let decode = |thoroughness| {
+            let photo = photo::decode_near(bytes, &self.limits, self.wants(thoroughness))?;
+            Ok((photo, thoroughness))
+        };
+        match decode(self.thoroughness) {
+            Err(photo::Error::TooLarge { key: "max_decoded_bytes", .. })
+                if self.thoroughness == Thoroughness::Thorough =>
+            {
+                tracing::warn!("the photo is too large for a thorough look; it gets a standard one");
+                decode(Thoroughness::Standard)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Decodes `bytes` to what is wanted and runs the model, off the async threads.
+    ///
+    /// # Errors
+    /// See [`LookError`].
+    pub async fn look(self, bytes: Bytes) -> Result<Looked, LookError> {
+        let work = move || {
+            let started = Instant::now();
+            let (photo, thoroughness) = self.decode(&bytes).map_err(LookError::Photo)?;
+            // The file is not needed any more; its pixels are.
+            drop(bytes);
+            let decode = started.elapsed();
+            let look = self.detector.detect(&photo.picture, thoroughness);
+            let look = look.map_err(|error| LookError::Machine(error.into()))?;
+            Ok(Looked { photo, look, decode })
+        };
+        off_thread(work).await.unwrap_or_else(|| {
+            Err(LookError::Machine(Failure::retry("the thread that looked at the photo ended")))
+        })
+    }
 }
 
 /// The reduced picture that review needs, as JPEG.
 ///
 /// # Errors
 /// See [`LookError`].
-pub async fn review_picture(
-    limits: &Limits,
-    bytes: Bytes,
-    long_side: u32,
-    quality: u8,
-) -> Result<Vec<u8>, LookError> {
-    let limits = limits.clone();
+pub async fn review_picture(picture: Picture, long_side: u32, quality: u8) -> Result<Vec<u8>, LookError> {
     off_thread(move || {
-        let photo = photo::decode(&bytes, &limits, Some(long_side)).map_err(LookError::Photo)?;
-        let picture: &Picture = &photo.picture;
-        photo::encode::review_jpeg(picture, quality).map_err(LookError::Photo)
+        let reduced = photo::reduce(&picture, long_side);
+        photo::encode::review_jpeg(&reduced, quality).map_err(LookError::Photo)
     })
     .await
     .unwrap_or_else(|| Err(LookError::Machine(Failure::retry("the thread that reduced the photo ended"))))

@@ -35,6 +35,7 @@ pub use rules::{ProjectRules, RulesByProject, TaggingConfig};
 
 use crate::domain::ids::ProjectKey;
 use crate::domain::retry::Backoff;
+use crate::domain::thoroughness::ThoroughRule;
 use crate::inference::Detector;
 use crate::photo::Limits;
 use crate::procore::Client;
@@ -58,8 +59,12 @@ pub struct Config {
     pub backoff_base_s: u64,
     /// Longest wait after a failure, seconds.
     pub backoff_cap_s: u64,
-    /// Bytes of photos held in memory at once.
+    /// Bytes of photos held in memory at once, as files.
     pub in_flight_bytes: u64,
+    /// Bytes of photos held in memory at once, as pixels.
+    pub decoded_bytes: u64,
+    /// Which photos are looked at thoroughly.
+    pub thorough: Vec<ThoroughRule>,
     /// Age at which Procore's lists are read again, seconds.
     pub reference_max_age_s: u64,
     /// Time within which a photo must be through, seconds.
@@ -129,7 +134,7 @@ pub struct Context {
     /// What Prometheus may ask for.
     pub metrics: Metrics,
     /// Bytes of photos that may still be taken into memory.
-    pub in_flight: Semaphore,
+    pub in_flight: InFlight,
     /// The clock.
     pub clock: fn() -> Timestamp,
 }
@@ -165,20 +170,43 @@ impl Context {
             .ok_or_else(|| rules::not_permitted(project))
     }
 
-    /// Waits until `bytes` more bytes of photos fit into memory; they are free again when the permit is dropped.
+    /// Waits until `bytes` more bytes of files fit into memory; they are free again when the permit is dropped.
     async fn room(&self, bytes: u64) -> Result<SemaphorePermit<'_>, Failure> {
-        let units =
-            bytes.div_ceil(IN_FLIGHT_UNIT).clamp(1, self.config.in_flight_bytes.div_ceil(IN_FLIGHT_UNIT));
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
-        self.in_flight.acquire_many(units).await.map_err(|_| Failure::retry("the service is stopping"))
+        acquire(&self.in_flight.files, bytes, self.config.in_flight_bytes).await
+    }
+
+    /// Waits until `bytes` more bytes of pixels fit into memory. Whoever waits here may hold a file, but
+    /// whoever waits for a file holds no pixels: so nobody waits in a circle.
+    async fn decoded_room(&self, bytes: u64) -> Result<SemaphorePermit<'_>, Failure> {
+        acquire(&self.in_flight.pixels, bytes, self.config.decoded_bytes).await
     }
 }
 
-/// Bytes that one permit of [`Context::in_flight`] stands for.
+/// What may still be taken into memory.
+pub struct InFlight {
+    files: Semaphore,
+    pixels: Semaphore,
+}
+
+impl InFlight {
+    /// Everything that `config` allows.
+    pub fn new(config: &Config) -> Self {
+        Self { files: permits(config.in_flight_bytes), pixels: permits(config.decoded_bytes) }
+    }
+}
+
+/// Bytes that one permit stands for.
 const IN_FLIGHT_UNIT: u64 = 65_536;
 
-/// The permits for `[pipeline] in_flight_bytes`.
-pub fn in_flight(config: &Config) -> Semaphore {
-    let permits = config.in_flight_bytes.div_ceil(IN_FLIGHT_UNIT).max(1);
+fn permits(bytes: u64) -> Semaphore {
+    let permits = bytes.div_ceil(IN_FLIGHT_UNIT).max(1);
     Semaphore::new(usize::try_from(permits).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS))
+}
+
+/// Permits for `bytes`; for all of `limit` where they are more, so that a large photo waits for the others
+/// and not for ever.
+async fn acquire(permits: &Semaphore, bytes: u64, limit: u64) -> Result<SemaphorePermit<'_>, Failure> {
+    let units = bytes.div_ceil(IN_FLIGHT_UNIT).clamp(1, limit.div_ceil(IN_FLIGHT_UNIT).max(1));
+    let units = u32::try_from(units).unwrap_or(u32::MAX);
+    permits.acquire_many(units).await.map_err(|_| Failure::retry("the service is stopping"))
 }

@@ -46,6 +46,7 @@ pub struct Metrics {
     stopped: Gauge,
     healed: Counter,
     swept: Counter,
+    fallback: Gauge,
 }
 
 impl Metrics {
@@ -97,6 +98,12 @@ impl Metrics {
             "The loaded model (what) and the execution provider in use (outcome)",
             model_in_use,
         );
+        let fallback = Gauge::default();
+        registry.register(
+            "provider_fallback",
+            "1 while another execution provider stands in for the one that was asked for",
+            fallback.clone(),
+        );
         Self {
             registry: Arc::new(registry),
             jobs,
@@ -109,7 +116,13 @@ impl Metrics {
             stopped,
             healed,
             swept,
+            fallback,
         }
+    }
+
+    /// Whether another execution provider stands in for the one that was asked for.
+    pub fn provider_fallback(&self, fell_back: bool) {
+        self.fallback.set(fell_back.into());
     }
 
     /// Counts one attempt at a job.

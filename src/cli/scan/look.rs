@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::annotated;
 use super::files::Found;
-use super::record::{Failure, Milliseconds, ModelStamp, Outcome, Record, Seen};
+use super::record::{Failure, Looked, Milliseconds, ModelStamp, Outcome, Record, Seen};
 use super::tags::Tagger;
 use crate::domain::ids::Sha256Digest;
+use crate::domain::thoroughness::Thoroughness;
 use crate::inference::Detector;
 use crate::photo::{self, Limits};
 
@@ -18,6 +19,7 @@ pub(super) struct Scanner<'a> {
     pub(super) annotate: Option<&'a Path>,
     pub(super) score_map: bool,
     pub(super) tagger: Option<&'a Tagger>,
+    pub(super) thoroughness: Thoroughness,
 }
 
 impl Scanner<'_> {
@@ -41,12 +43,12 @@ impl Scanner<'_> {
         let bytes = read(path, self.limits)?;
         let sha256 = Sha256Digest::of(&bytes);
         let (read, decoding) = (started.elapsed(), Instant::now());
-        let photo = photo::decode(&bytes, self.limits, Some(self.detector.long_side()))
+        let photo = photo::decode_near(&bytes, self.limits, self.detector.wants(self.thoroughness))
             .map_err(|error| Failure { code: error.code(), message: error.to_string() })?;
         let decode = decoding.elapsed();
         let look = self
             .detector
-            .detect(&photo.picture)
+            .detect(&photo.picture, self.thoroughness)
             .map_err(|error| Failure { code: error.code(), message: error.to_string() })?;
         let (timings, total) = (look.timings, started.elapsed());
         if let Some(folder) = self.annotate {
@@ -66,7 +68,13 @@ impl Scanner<'_> {
             exif: photo.capture,
             class_scores: look.seen.class_scores,
             findings: look.seen.detections,
-            model: ModelStamp::from(self.detector.model()),
+            model: ModelStamp::new(self.detector.model(), self.detector.provider().got),
+            looked: Looked {
+                mode: self.thoroughness,
+                ended_early: timings.ended_early,
+                tiles: timings.tiles,
+                tiles_left_out: timings.tiles_left_out,
+            },
             ms: Milliseconds {
                 read: ms(read),
                 decode: ms(decode),

@@ -14,6 +14,7 @@ use super::files::Found;
 use super::look::Scanner;
 use super::record::{Outcome, Seen};
 use crate::domain::geometry::{PixelBox, Upright};
+use crate::domain::thoroughness::Thoroughness;
 use crate::inference::{self, Config, PrecisionChoice, ensure_runtime};
 use crate::photo::Limits;
 
@@ -85,6 +86,8 @@ fn check(golden: &Golden, file: &Path) {
         model: root().join(&golden.model).display().to_string(),
         precision: golden.precision,
         sessions: 1,
+        // The reference looks at every photo whole.
+        coarse_to_fine: false,
         ..shipped
     };
     let package = inference::package::open(&config).expect("the model is whole");
@@ -101,6 +104,7 @@ fn check(golden: &Golden, file: &Path) {
         annotate: None,
         score_map: false,
         tagger: None,
+        thoroughness: Thoroughness::Standard,
     };
     for (name, expected) in &golden.photos {
         let record = scanner.look(&Found::File(root().join(&golden.photos_in).join(name)));

@@ -10,6 +10,7 @@
 //!  "class_scores":{"crack":0.971,"spalling":0.012},
 //!  "findings":[{"class":"crack","score":0.971,"box":[0.0,1260.0,3024.0,2268.0],"area_share":0.09}],
 //!  "model":{"name":"finish-defects","version":"0.1.0","sha256":"…","precision":"int8","provider":"cpu"},
+//!  "looked":{"mode":"standard","ended_early":false,"tiles":0,"tiles_left_out":0},
 //!  "ms":{"read":1.2,"decode":52.1,"preprocess":1.0,"queue":0.1,"infer":61.4,"postprocess":0.6,"total":116.9}}
 //! ```
 //!
@@ -19,9 +20,11 @@
 //!   threshold; scores are calibrated odds, 0 to 1.
 //! - `findings` has one entry for each region, best first; `box` is `[x0, y0, x1, y1]` in upright
 //!   photo pixels, `area_share` the region's share of the photo.
+//! - `looked` says how: with `ended_early` the first, cheap look was enough, and `class_scores` are its
+//!   own; `tiles` at full size were looked at and `tiles_left_out` were not, in mode `thorough`.
 //! - A photo that could not be looked at is
 //!   `{"schema":1,"file":"…","error":{"code":"…","message":"…"}}` with `code` one of `not_found`,
-//!   `unreadable`, `too_large`, `unsupported`, `broken`, `timeout`, `inference`, `annotate`.
+//!   `unreadable`, `too_large`, `unsupported`, `broken`, `timeout`, `hung`, `inference`, `annotate`.
 //!
 //! - With `--site`, `--locations`, `--trades` or `--tagging` there is `tags`: `place` in words with its evidence,
 //!   `location` as names from the root or null, `confidence` (`none`, `low`, `medium`, `high`), and `items`, one for
@@ -36,6 +39,7 @@ use super::tags::Tags;
 use crate::domain::capture::CaptureInfo;
 use crate::domain::detection::{ClassScore, Detection};
 use crate::domain::ids::Sha256Digest;
+use crate::domain::thoroughness::Thoroughness;
 use crate::inference::manifest::Precision;
 use crate::inference::{ModelInfo, Provider};
 use crate::photo::Format;
@@ -107,6 +111,8 @@ pub(super) struct Seen {
     pub tags: Option<Tags>,
     /// Which model looked.
     pub model: ModelStamp,
+    /// How closely it looked.
+    pub looked: Looked,
     /// Where the time went, in milliseconds.
     pub ms: Milliseconds,
 }
@@ -126,16 +132,30 @@ pub(super) struct ModelStamp {
     pub provider: Provider,
 }
 
-impl From<&ModelInfo> for ModelStamp {
-    fn from(model: &ModelInfo) -> Self {
+impl ModelStamp {
+    /// `model`, as it ran on `provider`.
+    pub(super) fn new(model: &ModelInfo, provider: Provider) -> Self {
         Self {
             name: model.name.clone(),
             version: model.version.clone(),
             sha256: model.sha256,
             precision: model.precision,
-            provider: model.provider.got,
+            provider,
         }
     }
+}
+
+/// How closely a photo was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct Looked {
+    /// As asked for.
+    pub mode: Thoroughness,
+    /// Whether the first, cheap look was enough.
+    pub ended_early: bool,
+    /// Tiles at full size that were looked at.
+    pub tiles: u32,
+    /// Tiles that the look at the whole photo ruled out.
+    pub tiles_left_out: u32,
 }
 
 /// Milliseconds by stage.

@@ -103,6 +103,19 @@ impl ScoreMap {
         self.class(index).iter().map(|&logit| logit >= threshold).collect()
     }
 
+    /// A map of one uncalibrated class.
+    #[cfg(test)]
+    pub(in crate::inference) fn for_tests(
+        columns: usize,
+        rows: usize,
+        stride: u32,
+        view: Size<Working>,
+        logits: Vec<f32>,
+    ) -> Self {
+        let calibrations = vec![Calibration { scale: 1.0, offset: 0.0 }];
+        Self { columns, rows, stride, view, logits, calibrations, cell_thresholds: vec![0.0] }
+    }
+
     /// How many pixels of the upright photo, of size `photo`, a cell is across and down.
     pub fn cell(&self, photo: Size<Upright>) -> (f32, f32) {
         let side = |photo: u32, view: u32| self.stride as f32 * photo as f32 / view.max(1) as f32;

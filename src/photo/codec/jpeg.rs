@@ -1,69 +1,74 @@
 //! JPEG, reduced while it is decoded: the inverse DCT of 4, 2 or 1 instead of 8 samples a side
 //! skips most of the arithmetic and leaves entropy decoding as the floor.
 
-use rusty_jpeg::PixelFormat;
-use rusty_jpeg::decode::{Decoder, Error as JpegError};
+mod rusty;
+#[cfg(feature = "libjpeg-turbo")]
+mod turbo;
 
 use super::Raster;
 use crate::domain::geometry::{Size, Stored};
 use crate::photo::Error;
 
+/// What decodes JPEG.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JpegLibrary {
+    /// `rusty_jpeg`, pure Rust.
+    RustyJpeg,
+    /// libjpeg-turbo, which takes cmake and nasm to build.
+    #[cfg(feature = "libjpeg-turbo")]
+    LibjpegTurbo,
+}
+
+impl JpegLibrary {
+    /// Every one of this build, the one in use first.
+    pub const ALL: &[Self] = &[
+        #[cfg(feature = "libjpeg-turbo")]
+        Self::LibjpegTurbo,
+        Self::RustyJpeg,
+    ];
+
+    /// The one in use.
+    pub const fn in_use() -> Self {
+        Self::ALL[0]
+    }
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RustyJpeg => "rusty_jpeg",
+            #[cfg(feature = "libjpeg-turbo")]
+            Self::LibjpegTurbo => "libjpeg-turbo",
+        }
+    }
+}
+
 /// The reductions that the inverse DCT offers, strongest first.
 const REDUCTIONS: [u32; 4] = [8, 4, 2, 1];
 
-/// The strongest reduction that leaves the longer side at least `long_side` pixels.
+/// How much smaller than asked the longer side may come out, as a share. A quarter of the 3968 to 4080
+/// pixels of usual phones is a little less than 1024; half of them would cost a quarter more time, and
+/// what is found is the same (`benches/README.md`).
+const TOLERANCE: f64 = 0.035;
+
+/// The strongest reduction that leaves the longer side about `long_side` pixels.
 pub(in crate::photo) fn reduction(stored: Size<Stored>, long_side: Option<u32>) -> u32 {
     let Some(wanted) = long_side else { return 1 };
-    let enough = |reduction: &u32| stored.long_side().div_ceil(*reduction) >= wanted;
+    let least = f64::from(wanted) * (1.0 - TOLERANCE);
+    let enough = |reduction: &u32| f64::from(stored.long_side().div_ceil(*reduction)) >= least;
     REDUCTIONS.into_iter().find(enough).unwrap_or(1)
 }
 
 /// Decodes `bytes` at one `reduction`th of `stored`, rounded up.
-pub(in crate::photo) fn decode(bytes: &[u8], stored: Size<Stored>, reduction: u32) -> Result<Raster, Error> {
-    let mut decoder = Decoder::new(bytes);
-    // Photos are decoded side by side; one photo on many threads would only add hand-overs.
-    decoder.set_single_threaded(true);
-    let size = Size::<Stored>::new(stored.width.div_ceil(reduction), stored.height.div_ceil(reduction));
-    if reduction > 1 {
-        // The decoder stops at the first scale that satisfies either side, so only the longer one
-        // is told; the other asks for what no scale gives.
-        let side = |own: u32, other: u32, wanted: u32| {
-            if own >= other { u16::try_from(wanted).unwrap_or(u16::MAX) } else { u16::MAX }
-        };
-        let (width, height) = (stored.width, stored.height);
-        decoder.scale(side(width, height, size.width), side(height, width, size.height)).map_err(broken)?;
-    }
-    let pixels = decoder.decode().map_err(broken)?;
-    let info = decoder.info().ok_or_else(|| Error::broken("the JPEG has no frame"))?;
-    let rgb = to_rgb(info.pixel_format, pixels)?;
-    let (width, height) = (u32::from(info.width), u32::from(info.height));
-    if rgb.len() as u64 != u64::from(width) * u64::from(height) * 3 {
-        return Err(Error::broken("the JPEG decoder gave too few pixels"));
-    }
-    Ok(Raster { width, height, rgb })
-}
-
-fn to_rgb(format: PixelFormat, pixels: Vec<u8>) -> Result<Vec<u8>, Error> {
-    match format {
-        PixelFormat::RGB24 => Ok(pixels),
-        PixelFormat::L8 => Ok(pixels.into_iter().flat_map(|grey| [grey; 3]).collect()),
-        PixelFormat::CMYK32 => Ok(pixels.chunks_exact(4).flat_map(from_cmyk).collect()),
-        PixelFormat::L16 => Err(Error::unsupported("a JPEG with 16 bits a sample")),
-    }
-}
-
-/// Inks to light. The decoder gives inks as Adobe does: 0 is no ink.
-fn from_cmyk(inks: &[u8]) -> [u8; 3] {
-    let paper = 255 - u32::from(inks[3]);
-    [inks[0], inks[1], inks[2]].map(|ink| ((255 - u32::from(ink)) * paper / 255) as u8)
-}
-
-fn broken(error: JpegError) -> Error {
-    match error {
-        JpegError::UnexpectedEof => Error::broken("the JPEG ends before its last pixel"),
-        JpegError::Unsupported(feature) => Error::unsupported(format!("a JPEG with {feature:?}")),
-        JpegError::Format(what) => Error::broken(what),
-        other => Error::broken(other.to_string()),
+pub(in crate::photo) fn decode(
+    library: JpegLibrary,
+    bytes: &[u8],
+    stored: Size<Stored>,
+    reduction: u32,
+) -> Result<Raster, Error> {
+    match library {
+        JpegLibrary::RustyJpeg => rusty::decode(bytes, stored, reduction),
+        #[cfg(feature = "libjpeg-turbo")]
+        JpegLibrary::LibjpegTurbo => turbo::decode(bytes, stored, reduction),
     }
 }
 
@@ -74,9 +79,10 @@ mod tests {
     #[test]
     fn the_strongest_sufficient_reduction_is_chosen() {
         let table = [
-            ((4032, 3024), Some(1024), 2),
+            ((4032, 3024), Some(1024), 4),
             ((4096, 3072), Some(1024), 4),
-            ((4000, 3000), Some(1024), 2),
+            ((3968, 2976), Some(1024), 4),
+            ((3900, 2925), Some(1024), 2),
             ((3024, 4032), Some(504), 8),
             ((800, 600), Some(1024), 1),
             ((4000, 3000), None, 1),

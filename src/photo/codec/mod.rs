@@ -4,6 +4,8 @@ pub(super) mod heic;
 pub(super) mod jpeg;
 pub(super) mod other;
 
+pub use jpeg::JpegLibrary;
+
 /// Pixels as stored in the file, perhaps reduced: 8-bit RGB, row by row, no padding.
 pub(super) struct Raster {
     pub(super) width: u32,

@@ -7,6 +7,7 @@ use punchlens::domain::geometry::PixelBox;
 use punchlens::domain::ids::Sha256Digest;
 use punchlens::domain::picture::Picture;
 use punchlens::domain::score::Score;
+use punchlens::domain::thoroughness::Thoroughness;
 use punchlens::inference::manifest::{DataStatus, Licence, Precision};
 use punchlens::inference::{ClassInfo, Detector, Error, Look, ModelInfo, Provider, ProviderReport, Timings};
 
@@ -53,7 +54,7 @@ impl Detector for Scripted {
         64
     }
 
-    fn detect(&self, picture: &Picture) -> Result<Look, Error> {
+    fn detect(&self, picture: &Picture, _: Thoroughness) -> Result<Look, Error> {
         let dark = picture.rgb()[0] < 128;
         let (width, height) = (picture.photo().width as f32, picture.photo().height as f32);
         let area = PixelBox::new(width * 0.25, height * 0.25, width * 0.75, height * 0.5).expect("a box");
