@@ -27,6 +27,7 @@ use crate::inference::{self, Detector, ModelInfo};
 use crate::pipeline::{self, Context, ProjectRules, worker};
 use crate::procore::webhook::{self, SecretKeeper};
 use crate::procore::{self, Client};
+use crate::secrets;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 
@@ -72,7 +73,7 @@ impl App {
         detector: Arc<dyn Detector>,
         clock: fn() -> Timestamp,
     ) -> anyhow::Result<Self> {
-        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let credentials = secrets::credentials();
         let store = Store::open(&config.store, clock()).await?;
         let secrets = Arc::new(SecretKeeper::read(&config.webhook, credentials.clone())?);
         let key = ReviewKey::load_or_create(&key_file(config)?)?;
@@ -141,7 +142,7 @@ impl App {
     /// # Errors
     /// When the store cannot be reached at the start.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
-        let owner = owner();
+        let owner = owner(listener.local_addr()?.port());
         self.context.store.reclaim_own(&owner, self.context.now()).await?;
         self.load_sightings().await?;
         let router = http::router(self.state(&stop)?);
@@ -253,9 +254,12 @@ impl App {
     }
 }
 
-/// Name of this box in leases; the same after a restart, so that what it held is taken back at once.
-fn owner() -> String {
-    std::fs::read_to_string("/etc/hostname").map_or_else(|_| "box".to_owned(), |name| name.trim().to_owned())
+/// Name of this service in leases; the same after a restart, so that what it held is taken back at once. The port
+/// tells apart those that run on one machine.
+fn owner(port: u16) -> String {
+    let host = std::fs::read_to_string("/etc/hostname");
+    let host = host.map_or_else(|_| "box".to_owned(), |name| name.trim().to_owned());
+    format!("{host}:{port}")
 }
 
 fn key_file(config: &Config) -> Result<PathBuf, crate::store::Error> {

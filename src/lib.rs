@@ -81,6 +81,7 @@ pub mod inference;
 pub mod photo;
 pub mod pipeline;
 pub mod procore;
+pub mod secrets;
 pub mod simulator;
 pub mod store;
 pub mod telemetry;

@@ -17,7 +17,7 @@ use crate::procore::Client;
 
 pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let config = settings.config;
-    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(std::path::PathBuf::from);
+    let credentials = crate::secrets::credentials();
     let inference = config.inference.clone();
     let mut lines = tokio::task::spawn_blocking(move || self_test(&inference)).await?;
     lines.extend(doctor::examine(&config, credentials.as_deref()).await);

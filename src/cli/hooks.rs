@@ -1,6 +1,6 @@
 //! `punchlens hooks`: the webhooks of the permitted projects in Procore.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
@@ -39,7 +39,7 @@ pub(super) async fn run(args: Args, settings: Settings) -> anyhow::Result<ExitCo
         !config.procore.projects.is_empty(),
         "no project is permitted: add one under [[procore.projects]]"
     );
-    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let credentials = crate::secrets::credentials();
     let client = Client::new(&config.procore, credentials.as_deref())?;
     let webhook = &config.webhook;
     match args.action {

@@ -84,7 +84,7 @@ pub(super) fn locations_in(file: &std::path::Path) -> anyhow::Result<LocationTre
 
 async fn locations_of(config: &Config, named: Option<&str>) -> anyhow::Result<LocationTree> {
     let project = project(config, named)?;
-    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let credentials = crate::secrets::credentials();
     let client = Client::new(&config.procore, credentials.as_deref())?;
     Ok(LocationTree::new(client.locations(project).await?))
 }

@@ -127,13 +127,15 @@ pub fn load_from(
     let sound = config.procore.check().and_then(|()| config.webhook.check());
     sound.map_err(|error| Error::Invalid(error.to_string()))?;
     config.sign_in.check().map_err(|error| Error::Invalid(error.to_string()))?;
+    config.store.database().map_err(|error| Error::Invalid(error.to_string()))?;
     Ok(Loaded { config, layers })
 }
 
 /// The value as `check-config` may show it.
 pub fn redacted(key: &str, value: &Value) -> String {
     let name = key.rsplit('.').next().unwrap_or(key);
-    let secret = ["secret", "authorization", "password", "token"].iter().any(|word| name.contains(word));
+    let secret = key == "store.url"
+        || ["secret", "authorization", "password", "token"].iter().any(|word| name.contains(word));
     let names_a_file = name.ends_with("_file");
     match value {
         Value::String(text) if secret && !names_a_file && !text.is_empty() => "\"(redacted)\"".to_owned(),

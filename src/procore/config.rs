@@ -12,8 +12,8 @@ use crate::domain::delivery::ProjectMode;
 use crate::domain::ids::{CompanyId, ProjectId, ProjectKey};
 use crate::procore::error::Error;
 use crate::procore::limiter::LimiterConfig;
-use crate::procore::secrets::{self, Homes};
 use crate::procore::sign_in::SignInConfig;
+use crate::secrets::{self, Homes};
 
 /// The commented defaults of this module.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -270,7 +270,7 @@ impl Config {
             file: &self.client_secret_file,
             credential: "procore_client_secret",
         };
-        homes.read(credentials)?.ok_or_else(|| Error::Config {
+        homes.read(credentials).map_err(|error| unreadable(&error))?.ok_or_else(|| Error::Config {
             reason: "there is no client secret; name its file in procore.client_secret_file, or set \
                      PUNCHLENS_PROCORE__CLIENT_SECRET"
                 .to_owned(),
@@ -291,6 +291,11 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
+}
+
+/// A secret that was named and cannot be had.
+pub(crate) fn unreadable(error: &secrets::Error) -> Error {
+    Error::Config { reason: error.to_string() }
 }
 
 #[cfg(test)]

@@ -20,7 +20,6 @@ mod problem;
 pub mod project_data;
 pub mod punch_items;
 mod punch_links;
-pub mod secrets;
 pub mod sign_in;
 #[cfg(test)]
 mod stub;

@@ -15,11 +15,11 @@ use crate::domain::people::{Grant, Role};
 use crate::procore::auth::{SecretText, Token, of_person, refused};
 use crate::procore::call::Call;
 use crate::procore::client::Client;
-use crate::procore::config::is_loopback;
+use crate::procore::config::{is_loopback, unreadable};
 use crate::procore::error::Error;
 use crate::procore::lenient;
 use crate::procore::project_data::{Permissions, ToolPermission};
-use crate::procore::secrets::{self, Homes};
+use crate::secrets::{self, Homes};
 
 /// The tool whose permission says who may decide.
 const PUNCH_LIST: &str = "punch_list";
@@ -124,7 +124,7 @@ impl SignIn {
             file: &own.client_secret_file,
             credential: "procore_sign_in_client_secret",
         };
-        let client_secret = match homes.read(credentials)? {
+        let client_secret = match homes.read(credentials).map_err(|error| unreadable(&error))? {
             Some(secret) => secret,
             None => config.read_client_secret(credentials)?,
         };

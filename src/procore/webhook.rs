@@ -12,10 +12,10 @@ use subtle::{Choice, ConstantTimeEq};
 
 use crate::domain::event::{Change, Event};
 use crate::domain::ids::{CompanyId, ProjectId, Sha256Digest, UserId};
-use crate::procore::config::WebhookConfig;
+use crate::procore::config::{WebhookConfig, unreadable};
 use crate::procore::error::Error;
 use crate::procore::lenient::{integer, text_of};
-use crate::procore::secrets::Homes;
+use crate::secrets::Homes;
 
 pub use keeper::SecretKeeper;
 
@@ -35,7 +35,9 @@ impl WebhookSecrets {
     /// # Errors
     /// When a file that was named cannot be read.
     pub fn read(config: &WebhookConfig, credentials: Option<&Path>) -> Result<Self, Error> {
-        let read = |value, file, credential| Homes { value, file, credential }.read(credentials);
+        let read = |value, file, credential| {
+            Homes { value, file, credential }.read(credentials).map_err(|error| unreadable(&error))
+        };
         let current = read(&config.authorization, &config.authorization_file, "webhook_authorization")?;
         let beside = previous_file(config).filter(|file| {
             // During a rotation it is there, and else it is not.
@@ -47,7 +49,8 @@ impl WebhookSecrets {
             file: &beside,
             credential: "webhook_previous_authorization",
         }
-        .read(credentials)?;
+        .read(credentials)
+        .map_err(|error| unreadable(&error))?;
         let hmac = read(&config.hmac_secret, &config.hmac_secret_file, "webhook_hmac_secret")?;
         Ok(Self { authorizations: current.into_iter().chain(previous).collect(), hmac })
     }

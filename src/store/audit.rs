@@ -207,7 +207,7 @@ pub(crate) async fn append(
     now: Timestamp,
 ) -> Result<(), Error> {
     let (seq, previous): (i64, String) =
-        sqlx::query_as("UPDATE audit_head SET seq = seq + 1 WHERE only = 1 RETURNING seq, hash")
+        sqlx::query_as("UPDATE audit_head SET seq = seq + 1 WHERE \"only\" = 1 RETURNING seq, hash")
             .fetch_one(&mut *connection)
             .await?;
     let mut record = Record {
@@ -221,7 +221,7 @@ pub(crate) async fn append(
         hash: String::new(),
     };
     record.hash = record.computed_hash()?.to_string();
-    sqlx::query("UPDATE audit_head SET hash = $1 WHERE only = 1")
+    sqlx::query("UPDATE audit_head SET hash = $1 WHERE \"only\" = 1")
         .bind(&record.hash)
         .execute(&mut *connection)
         .await?;
@@ -246,9 +246,9 @@ impl Store {
     /// Walks the whole chain and tells where it first does not hold.
     pub async fn verify_audit(&self) -> Result<AuditReport, Error> {
         // One transaction, so that head and rows are of the same moment.
-        let mut snapshot = self.0.readers.begin().await?;
+        let mut snapshot = self.snapshot().await?;
         let (head_seq, head_hash): (i64, String) =
-            sqlx::query_as("SELECT seq, hash FROM audit_head WHERE only = 1")
+            sqlx::query_as("SELECT seq, hash FROM audit_head WHERE \"only\" = 1")
                 .fetch_one(&mut *snapshot)
                 .await?;
         let mut rows = 0;

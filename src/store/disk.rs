@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::store::{Error, Store};
+use crate::store::{Database, Error, Store};
 
 impl Store {
     /// Bytes that are free beside the database; `None` where that cannot be told from here.
@@ -10,7 +10,10 @@ impl Store {
     /// # Errors
     /// When the disk does not answer.
     pub fn free_bytes(&self) -> Result<Option<u64>, Error> {
-        free_bytes(&self.0.config.file()?)
+        match &self.0.database {
+            Database::File(file) => free_bytes(file),
+            Database::Server(_) => Ok(None),
+        }
     }
 }
 

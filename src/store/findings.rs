@@ -8,13 +8,13 @@ use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
-use sqlx::QueryBuilder;
 
 use crate::domain::card::Card;
 use crate::domain::ids::{FindingId, PhotoId, ProjectKey, PunchItemId, TradeId};
 use crate::domain::review::{Decision, Delivery, FindingState, Held, Keeper};
 use crate::store::record::record;
 use crate::store::rows::{from_hex, from_json, from_json_option, from_name, millis, to_json};
+use crate::store::sql::QueryBuilder;
 use crate::store::{Connection, Error, Store};
 
 pub use crate::store::findings::query::{CardOrder, CardQuery, PLACE_JOINT, Shelf};

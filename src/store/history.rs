@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::QueryBuilder;
 
 use crate::domain::detection::DefectClass;
 use crate::domain::ids::{CompanyId, FindingId, ProjectId, ProjectKey};
@@ -12,6 +11,7 @@ use crate::domain::score::Score;
 use crate::store::findings::{push_conditions, push_projects};
 use crate::store::record::record;
 use crate::store::rows::{from_hex, from_json, instant, millis};
+use crate::store::sql::QueryBuilder;
 use crate::store::{CardQuery, Error, Store};
 
 /// What the findings of a list can be narrowed by, with how many there are of each, most first.

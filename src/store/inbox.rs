@@ -6,7 +6,7 @@ use crate::domain::ids::Sha256Digest;
 use crate::domain::job::{InboxId, Job};
 use crate::store::audit::{self, Entry, Subject};
 use crate::store::rows::{bounded, instant, millis};
-use crate::store::{Error, Lease, Store, queue};
+use crate::store::{Error, Lease, Store, Turn, queue};
 
 /// As much of a body stands in the audit, bytes; Procore's events are shorter.
 const BODY_IN_AUDIT: usize = 4096;
@@ -43,7 +43,7 @@ pub struct DeliveryRow {
 impl Store {
     /// Stores a delivery and queues its routing, in one transaction.
     pub async fn receive(&self, delivery: &NewDelivery, now: Timestamp) -> Result<Received, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_as(Turn::Free).await?;
         let id: Option<i64> = sqlx::query_scalar(
             "INSERT INTO inbox (dedupe_key, body, received_at) VALUES ($1, $2, $3)
              ON CONFLICT (dedupe_key) DO NOTHING RETURNING id",

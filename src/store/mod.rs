@@ -3,8 +3,26 @@
 //! One file a subject, each with all of its SQL. Every change is one transaction that is on the
 //! disk when the call returns. Nothing here reads a clock: `now` is an argument.
 //!
-//! Statements use `$1` placeholders and types that SQLite and PostgreSQL share; what differs
-//! between the two (opening, locking, migrations) is in `open` and `queue`.
+//! # Two databases, one text of SQL
+//!
+//! SQLite (one box, one file) and PostgreSQL 15+ (one database that many boxes share) through `sqlx`'s `Any`. What
+//! differs between them is in `open`, `dialect` and `migrations`, and nowhere else. To add a statement or a table:
+//!
+//! - **Placeholders** are `$1`, `$2`, … Statements put together at run time: [`sql::QueryBuilder`], never `sqlx`'s.
+//! - **Types** are `i64`, `f64`, `String`, `Vec<u8>` and their `Option`s. A `bool` may be bound, but not read: SQLite
+//!   has none, so select `CASE WHEN … THEN 1 ELSE 0 END`. PostgreSQL's `SUM` of integers and `AVG` are `NUMERIC`, which
+//!   is not read either: `CAST(SUM(…) AS BIGINT)`, `CAST(AVG(…) AS DOUBLE PRECISION)`. Texts must not hold NUL.
+//! - **Words** that both know: `COALESCE`, `CASE`, `LENGTH`, `SUBSTR`, `||`, `LIKE … ESCAPE`, window functions,
+//!   `ON CONFLICT (…) DO UPDATE`, `RETURNING`, `UPDATE … FROM`. Not: `IFNULL`, `MAX(a, b)` of two values, `GLOB`,
+//!   `datetime`, `json_extract`, `rowid`, `INSERT OR IGNORE`. PostgreSQL sorts NULL last and SQLite first: say
+//!   `NULLS LAST`. Every column that is selected beside an aggregate must stand in `GROUP BY`.
+//! - **Writing**: `self.begin()` … `self.commit(transaction)`. What `begin` reads stays true until the commit on both
+//!   databases (SQLite's write lock; on PostgreSQL an advisory lock). Never read through `self.0.readers` within it.
+//! - **Reading** more than one statement of the same moment: `self.snapshot()`.
+//! - **A table**: a new file `migrations/000N_subject.sql` in SQLite's words and a line in [`migrations::MIGRATIONS`];
+//!   the head of [`migrations`] says what may be in it. PostgreSQL's text is made from it.
+//! - **A test**: a function that takes a [`tests::Fresh`], named in `on_both![…]`; it runs on both databases. How the
+//!   tests find a PostgreSQL server is told in `tests/it/support/postgres.rs`.
 
 mod accounts;
 mod audit;
@@ -12,6 +30,7 @@ mod awaited;
 mod cache;
 mod config;
 mod decisions;
+mod dialect;
 mod disk;
 mod error;
 mod evidence;
@@ -20,8 +39,10 @@ mod history;
 mod inbox;
 mod intake;
 mod links;
+mod migrations;
 mod mutes;
 mod neighbours;
+mod notify;
 mod open;
 mod outbox;
 mod photos;
@@ -31,6 +52,7 @@ mod record;
 mod rows;
 mod sessions;
 mod sightings;
+mod sql;
 mod stops;
 #[cfg(test)]
 mod tests;
@@ -39,10 +61,13 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::store::dialect::{Dialect, Turn};
+use crate::store::notify::Notices;
+
 pub use crate::store::accounts::{Account, AccountChange, NewAccount};
 pub use crate::store::audit::{Actor, AuditBreak, AuditReport, AuditRow, Subject};
 pub use crate::store::awaited::Unaccounted;
-pub use crate::store::config::{Config, DEFAULTS};
+pub use crate::store::config::{Config, DEFAULTS, Database};
 pub use crate::store::decisions::{Batch, MutingOf};
 pub use crate::store::disk::free_bytes;
 pub use crate::store::error::Error;
@@ -61,7 +86,7 @@ pub use crate::store::queue::{Claimed, JobRow, JobState, Lease, QueueStats};
 pub use crate::store::sessions::{NewToken, SessionRow, TokenRow, viewer_of};
 pub use crate::store::stops::Stop;
 
-type Db = sqlx::Sqlite;
+type Db = sqlx::Any;
 type Connection = <Db as sqlx::Database>::Connection;
 type Transaction = sqlx::Transaction<'static, Db>;
 
@@ -72,16 +97,20 @@ pub struct Store(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     config: Config,
-    /// One connection: writers of this process wait in line here instead of fighting for the lock.
+    database: Database,
+    dialect: Dialect,
     writer: sqlx::Pool<Db>,
     readers: sqlx::Pool<Db>,
     sightings: sightings::Sightings,
     changes: watch::Sender<u64>,
+    /// To and from the other boxes on one PostgreSQL.
+    notices: Option<Notices>,
 }
 
 impl Store {
-    /// A receiver that wakes after every change made through this handle or its clones: for
-    /// workers and live pages. Changes by other processes are not seen; poll for those.
+    /// A receiver that wakes after every change made through this handle or its clones, and by other boxes on
+    /// the same PostgreSQL: for workers and live pages. It is a hint: other processes' changes to an SQLite file
+    /// are not seen, and a notice may be lost; poll, too.
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
     }
@@ -94,11 +123,29 @@ impl Store {
     /// Starts a transaction that holds the write lock from the start, so that what it reads stays
     /// true until it commits.
     async fn begin(&self) -> Result<Transaction, Error> {
-        Ok(self.0.writer.begin_with("BEGIN IMMEDIATE").await?)
+        self.begin_as(Turn::Alone).await
     }
 
-    /// Makes a transaction durable, then wakes whoever waits for changes.
-    async fn commit(&self, transaction: Transaction) -> Result<(), Error> {
+    /// Starts a transaction that shuts out less.
+    async fn begin_as(&self, turn: Turn) -> Result<Transaction, Error> {
+        let dialect = self.0.dialect;
+        let mut transaction = self.0.writer.begin_with(dialect.begin()).await?;
+        if let Some(take) = dialect.take(turn) {
+            sqlx::query(take).execute(&mut *transaction).await?;
+        }
+        Ok(transaction)
+    }
+
+    /// Starts a reading transaction in which every statement sees the same moment.
+    async fn snapshot(&self) -> Result<Transaction, Error> {
+        Ok(self.0.readers.begin_with(self.0.dialect.begin_snapshot()).await?)
+    }
+
+    /// Makes a transaction durable, then wakes whoever waits for changes, here and on other boxes.
+    async fn commit(&self, mut transaction: Transaction) -> Result<(), Error> {
+        if let Some(notices) = &self.0.notices {
+            notices.send(&mut transaction).await?;
+        }
         transaction.commit().await?;
         self.0.changes.send_modify(|version| *version = version.wrapping_add(1));
         Ok(())

@@ -14,6 +14,7 @@ use crate::store::audit::{self, Actor, Entry, Subject};
 use crate::store::findings::push_projects;
 use crate::store::record::record;
 use crate::store::rows::{from_hex, from_name, instant, millis};
+use crate::store::sql::QueryBuilder;
 use crate::store::{Connection, Error, Store};
 
 /// What stands for no location: the whole project is muted. Procore's ids begin at 1.
@@ -89,7 +90,7 @@ impl Store {
     /// The mutes that nobody lifted, of some projects or all, last made first. Some may have run out: see
     /// [`Mute::holds`].
     pub async fn mutes(&self, projects: Option<&[ProjectKey]>) -> Result<Vec<MuteRow>, Error> {
-        let mut sql = sqlx::QueryBuilder::new(SELECT);
+        let mut sql = QueryBuilder::new(SELECT);
         push_projects(&mut sql, projects);
         sql.push(" ORDER BY added_at DESC, id DESC LIMIT ").push_bind(i64::from(self.0.config.list_rows));
         let records: Vec<Record> = sql.build_query_as().fetch_all(&self.0.readers).await?;
@@ -144,7 +145,7 @@ impl InForce {
         project: ProjectKey,
         today: Date,
     ) -> Result<Self, Error> {
-        let mut sql = sqlx::QueryBuilder::new(SELECT);
+        let mut sql = QueryBuilder::new(SELECT);
         sql.push(" AND company = ").push_bind(project.company.value());
         sql.push(" AND project = ").push_bind(project.project.value()).push(" ORDER BY id");
         let records: Vec<Record> = sql.build_query_as().fetch_all(connection).await?;

@@ -1,92 +1,121 @@
-//! Opening the database: folder and file, settings, migrations. SQLite's ways are all in here.
+//! Opening the database, and what is asked of it as a whole.
 
-use std::path::Path;
+mod postgres;
+mod sqlite;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::SqlSafeStr as _;
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::any::install_default_drivers;
+use sqlx::migrate::MigrateError;
 use sqlx::pool::PoolOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Executor as _};
 use tokio::sync::watch;
 
+use crate::store::config::Database;
+use crate::store::dialect::{Dialect, Turn};
+use crate::store::notify::Notices;
 use crate::store::rows::millis;
 use crate::store::sightings::Sightings;
-use crate::store::{Config, Db, Error, Inner, Store};
-
-/// Append-only: version, name, text. A migration that has landed is never edited.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
-    (1, "first", include_str!("migrations/0001_first.sql")),
-    (2, "once", include_str!("migrations/0002_once.sql")),
-    (3, "review", include_str!("migrations/0003_review.sql")),
-    (4, "watching", include_str!("migrations/0004_watching.sql")),
-    (5, "people", include_str!("migrations/0005_people.sql")),
-];
+use crate::store::{Config, Connection, Db, Error, Inner, Store};
 
 /// Processes that open a new database at once may trip over each other, once a migration at the worst; the next
 /// look finds the others' work done.
 const OPEN_ATTEMPTS: u32 = 10;
 
-fn migrator() -> Migrator {
-    let migration = |(version, name, text): (i64, &'static str, &'static str)| {
-        Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
-    };
-    Migrator::with_migrations(MIGRATIONS.map(migration).to_vec())
+/// The pools of one kind of database.
+struct Pools {
+    writer: sqlx::Pool<Db>,
+    readers: sqlx::Pool<Db>,
 }
 
 impl Store {
     /// Opens the database, makes it if there is none, and brings its tables up to this version.
     ///
     /// # Errors
-    /// [`Error::Schema`] when a newer version made the file; otherwise as the disk has it.
+    /// [`Error::Schema`] when a newer version made it; otherwise as the disk or the server has it.
     pub async fn open(config: &Config, now: Timestamp) -> Result<Self, Error> {
-        let file = config.file()?;
-        prepare(&file)?;
+        install_default_drivers();
+        let database = config.database()?;
         let mut attempt = 1;
-        loop {
-            match connect(config, &file).await {
-                Ok(inner) => {
-                    let store = Self(Arc::new(inner));
-                    store.note_opening(now).await?;
-                    return Ok(store);
-                }
+        let pools = loop {
+            let opened = match &database {
+                Database::File(file) => sqlite::open(config, file).await,
+                Database::Server(url) => postgres::open(config, url).await,
+            };
+            match opened {
+                Ok(pools) => break pools,
                 Err(Error::Busy | Error::Other(_)) if attempt < OPEN_ATTEMPTS => attempt += 1,
                 Err(error) => return Err(error),
             }
-        }
+        };
+        let changes = watch::Sender::new(0);
+        let (dialect, notices) = match &database {
+            Database::File(_) => (Dialect::Sqlite, None),
+            Database::Server(url) => (Dialect::Postgres, Some(Notices::listen(url.clone(), changes.clone()))),
+        };
+        let Pools { writer, readers } = pools;
+        let store = Self(Arc::new(Inner {
+            config: config.clone(),
+            database,
+            dialect,
+            writer,
+            readers,
+            sightings: Sightings::default(),
+            changes,
+            notices,
+        }));
+        store.note_opening(now).await?;
+        Ok(store)
+    }
+
+    /// Where the database is, for people.
+    pub fn describe(&self) -> String {
+        self.0.database.describe()
     }
 
     /// Proves that a transaction can be committed right now: a real write, fsync included.
     pub async fn ping(&self) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
-        // A new value each time: SQLite leaves a page alone when nothing in it differs.
-        sqlx::query(
-            "INSERT INTO meta (name, value) VALUES ('pings', '1') ON CONFLICT (name)
-             DO UPDATE SET value = CAST(CAST(meta.value AS INTEGER) + 1 AS TEXT)",
-        )
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(())
+        let write = async {
+            let mut transaction = self.begin_as(Turn::Free).await?;
+            // A new value each time: SQLite leaves a page alone when nothing in it differs.
+            sqlx::query(
+                "INSERT INTO meta (name, value) VALUES ('pings', '1') ON CONFLICT (name)
+                 DO UPDATE SET value = CAST(CAST(meta.value AS BIGINT) + 1 AS TEXT)",
+            )
+            .execute(&mut *transaction)
+            .await?;
+            transaction.commit().await?;
+            Ok(())
+        };
+        // A server that vanished without a word would be waited for until TCP gives up.
+        tokio::time::timeout(self.0.config.busy_timeout() * 3, write).await.unwrap_or(Err(Error::Busy))
     }
 
     /// What is wrong inside the file, if anything: every page is read. For `doctor`, not for the hot
-    /// path.
+    /// path. A PostgreSQL server has tools of its own for that (`pg_amcheck`), and answers nothing here.
     pub async fn integrity(&self) -> Result<Option<String>, Error> {
+        if self.0.dialect == Dialect::Postgres {
+            return Ok(None);
+        }
         let faults: Vec<String> =
             sqlx::query_scalar("PRAGMA quick_check(5)").fetch_all(&self.0.readers).await?;
         Ok((faults != ["ok"]).then(|| faults.join("; ")))
     }
 
-    /// Waits for running statements, then folds the write-ahead log into the file and lets go of it.
+    /// Waits for running statements, then lets go of the database; SQLite's write-ahead log is folded into
+    /// the file.
     pub async fn close(&self) {
+        if let Some(notices) = &self.0.notices {
+            notices.stop();
+        }
         self.0.readers.close().await;
         self.0.writer.close().await;
     }
 
     async fn note_opening(&self, now: Timestamp) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_as(Turn::Free).await?;
         sqlx::query(
             "INSERT INTO meta (name, value) VALUES ('opened_at', $1)
              ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -99,85 +128,28 @@ impl Store {
     }
 }
 
-/// Makes folder and file with rights for their owner alone: photos of people's homes are in there.
-fn prepare(file: &Path) -> Result<(), Error> {
-    let failed = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => Error::ReadOnly,
-        std::io::ErrorKind::StorageFull => Error::DiskFull,
-        _ => Error::Other(format!("{}: {error}: check `path` in [store]", file.display())),
-    };
-    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        private_folder(folder).map_err(failed)?;
-    }
-    if !file.exists() {
-        private_file(file).map_err(failed)?;
-        keep_name(file).map_err(failed)?;
-    }
-    Ok(())
+/// A pool whose connections run `settings` first.
+fn pool_with(settings: String) -> PoolOptions<Db> {
+    PoolOptions::new().after_connect(move |connection: &mut Connection, _| {
+        let settings = AssertSqlSafe(settings.clone());
+        Box::pin(async move { connection.execute(settings).await.map(drop) })
+    })
 }
 
-fn private_folder(folder: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-fn private_file(file: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file).map(drop)
-}
-
-/// Makes the new file's name in its folder durable; SQLite does that for its log only.
-fn keep_name(file: &Path) -> std::io::Result<()> {
-    #[cfg(unix)]
-    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::File::open(folder)?.sync_all()?;
-    }
-    Ok(())
-}
-
-async fn connect(config: &Config, file: &Path) -> Result<Inner, Error> {
-    let shared = SqliteConnectOptions::new()
-        .filename(file)
-        .busy_timeout(config.busy_timeout())
-        .foreign_keys(true)
-        .synchronous(SqliteSynchronous::Full);
-    let writing = shared.clone().journal_mode(SqliteJournalMode::Wal);
-    let writer = pool(config, 1).connect_with(writing).await?;
-    if let Err(error) = migrator().run(&writer).await {
-        writer.close().await;
-        return Err(from_migration(error));
-    }
-    let reading = shared.pragma("query_only", "ON");
-    let readers = pool(config, config.read_connections.max(1)).connect_with(reading).await?;
-    let (sightings, changes) = (Sightings::default(), watch::Sender::new(0));
-    Ok(Inner { config: config.clone(), writer, readers, sightings, changes })
-}
-
-fn pool(config: &Config, connections: u32) -> PoolOptions<Db> {
-    PoolOptions::new()
-        .max_connections(connections)
-        // Twice: once for the line in this process, once for the lock of another.
-        .acquire_timeout(config.busy_timeout().max(Duration::from_millis(1)) * 2)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
+/// How long to wait for a connection: once for the line in this process, once for the lock of another.
+fn acquire_timeout(config: &Config) -> Duration {
+    config.busy_timeout().max(Duration::from_millis(1)) * 2
 }
 
 fn from_migration(error: MigrateError) -> Error {
     match error {
         MigrateError::VersionMissing(version) => Error::Schema(format!(
             "the database was last used by a newer Punchlens (its schema {version} is unknown here): \
-             install that version again, or point `path` in [store] to another file"
+             install that version again, or name another database in [store]"
         )),
         MigrateError::VersionMismatch(version) => Error::Schema(format!(
             "schema step {version} of the database is not the one of this Punchlens: \
-             it was made by a build between releases; use that build or another file"
+             it was made by a build between releases; use that build or another database"
         )),
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
         error => Error::Schema(format!("the tables could not be brought up to date: {error}")),

@@ -191,7 +191,7 @@ impl Store {
 
     /// All photos, up to the configured number, by file name, each with what was first found in it.
     pub async fn photos_summary(&self) -> Result<Vec<PhotoSummary>, Error> {
-        let mut snapshot = self.0.readers.begin().await?;
+        let mut snapshot = self.snapshot().await?;
         let records: Vec<Record> = sqlx::query_as(select_photos!("ORDER BY filename, id LIMIT $1"))
             .bind(i64::from(self.0.config.summary_photos))
             .fetch_all(&mut *snapshot)

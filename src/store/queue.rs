@@ -11,13 +11,13 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::QueryBuilder;
 
 use crate::domain::ids::PhotoId;
 use crate::domain::job::{Job, JobId};
 use crate::store::record::record;
 use crate::store::rows::{bounded, from_json, millis, to_json};
-use crate::store::{Connection, Db, Error, Store};
+use crate::store::sql::QueryBuilder;
+use crate::store::{Connection, Error, Store, Turn};
 
 pub(crate) use crate::store::queue::claim::KINDS;
 pub use crate::store::queue::inspect::{JobRow, QueueStats};
@@ -97,7 +97,7 @@ impl Store {
 
     /// Keeps the job until `until`.
     pub async fn extend(&self, lease: &Lease, until: Timestamp) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_as(Turn::Beside).await?;
         let row = sqlx::query("UPDATE jobs SET lease_until = $3 WHERE id = $1 AND lease_token = $2")
             .bind(lease.job.0)
             .bind(&lease.token)
@@ -383,7 +383,7 @@ pub(crate) async fn withdraw(connection: &mut Connection, job: &Job) -> Result<(
 }
 
 /// The items of an `IN (…)`.
-fn push_list(sql: &mut QueryBuilder<Db>, items: &[&str]) {
+fn push_list(sql: &mut QueryBuilder, items: &[&str]) {
     let mut list = sql.separated(", ");
     for item in items {
         list.push_bind((*item).to_owned());

@@ -2,7 +2,7 @@
 
 /// Declares a struct that is read from a row, column by column; `flatten` parts read the same row.
 ///
-/// `sqlx`'s derive does the same, but brings a second SQLite into every build, compiled for the compiler.
+/// `sqlx`'s derive does the same, but brings a second copy of the drivers into every build, compiled for the compiler.
 macro_rules! record {
     (
         $(#[$meta:meta])*

@@ -14,6 +14,7 @@ use crate::domain::tagging::OnceRules;
 use crate::store::mutes::InForce;
 use crate::store::record::record;
 use crate::store::rows::{from_hex, from_json, from_name, instant, to_json};
+use crate::store::sql::QueryBuilder;
 use crate::store::{Connection, Error, Store};
 
 /// Rows that are read at a time while an index is filled.
@@ -230,7 +231,7 @@ async fn standings(
     seen: &[FindingId],
     mutes: &InForce,
 ) -> Result<Vec<Standing>, Error> {
-    let mut sql = sqlx::QueryBuilder::new(
+    let mut sql = QueryBuilder::new(
         "SELECT id, state, found_at, held, held_by,
              (SELECT COUNT(*) FROM mutes WHERE mutes.finding = findings.id) AS mutes
          FROM findings WHERE id IN (SELECT card FROM sightings WHERE seen IN (",
@@ -242,7 +243,7 @@ async fn standings(
     cards.into_iter().map(|card| standing(&card, mutes)).collect()
 }
 
-fn push_ids(sql: &mut sqlx::QueryBuilder<crate::store::Db>, ids: &[FindingId]) {
+fn push_ids(sql: &mut QueryBuilder, ids: &[FindingId]) {
     let mut list = sql.separated(", ");
     for id in ids {
         list.push_bind(id.to_string());

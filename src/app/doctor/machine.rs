@@ -3,11 +3,17 @@
 use jiff::Timestamp;
 
 use super::Line;
-use crate::store::{Config, Store, free_bytes};
+use crate::store::{Config, Database, Store, free_bytes};
 
 pub(super) fn disk(config: &Config) -> Line {
     const NAME: &str = "disk";
-    let free = config.file().and_then(|file| free_bytes(&file));
+    let free = match config.database() {
+        Ok(Database::Server(_)) => {
+            return Line::ok(NAME, "the database is on a server, which watches its own");
+        }
+        Ok(Database::File(file)) => free_bytes(&file),
+        Err(error) => Err(error),
+    };
     match free {
         Err(error) => {
             Line::wrong(NAME, error.to_string(), "check `path` in [store], and the disk (dmesg, smartctl)")
@@ -55,7 +61,10 @@ async fn look(store: &Store) -> Result<Vec<Line>, crate::store::Error> {
     }
     let audit = store.verify_audit().await?;
     let mut lines = vec![match &audit.broken {
-        None => Line::ok(NAME, format!("writes; {} audit rows in an unbroken chain", audit.rows)),
+        None => Line::ok(
+            NAME,
+            format!("{} writes; {} audit rows in an unbroken chain", store.describe(), audit.rows),
+        ),
         Some(at) => Line::wrong(
             NAME,
             format!("the audit chain does not hold at row {}: {}", at.seq, at.what),

@@ -1,12 +1,11 @@
 //! Which findings, in which order: one query's conditions, for lists, counts and choices alike.
 
 use jiff::Timestamp;
-use sqlx::QueryBuilder;
 
 use crate::domain::ids::{PhotoId, ProjectKey, TradeId};
 use crate::domain::review::{Delivery, FindingState};
-use crate::store::Db;
 use crate::store::rows::millis;
+use crate::store::sql::QueryBuilder;
 
 /// Which cards to list. The default is all of them, newest first, as many as one list holds.
 #[derive(Debug, Clone, Default)]
@@ -114,7 +113,7 @@ impl CardOrder {
 /// What `Counts::problems` counts and [`CardQuery::problems`] lists.
 const PROBLEM: &str = "delivery IN ('refused', 'waiting') AND (delivery = 'refused' OR problem IS NOT NULL)";
 
-pub(crate) fn push_conditions(sql: &mut QueryBuilder<Db>, query: &CardQuery) {
+pub(crate) fn push_conditions(sql: &mut QueryBuilder, query: &CardQuery) {
     sql.push(" WHERE 1 = 1");
     push_projects(sql, query.projects.as_deref());
     sql.push(query.shelf.sql());
@@ -127,8 +126,8 @@ pub(crate) fn push_conditions(sql: &mut QueryBuilder<Db>, query: &CardQuery) {
         // Not LIKE: its case and its wildcards differ between databases.
         let below = format!("{place}{PLACE_JOINT}");
         sql.push(" AND (place = ").push_bind(place.clone());
-        sql.push(" OR SUBSTR(place, 1, ").push_bind(below.chars().count() as u32);
-        sql.push(") = ").push_bind(below).push(")");
+        sql.push(" OR SUBSTR(place, 1, LENGTH(").push_bind(below.clone());
+        sql.push(")) = ").push_bind(below).push(")");
     }
     if let Some(trade) = query.trade {
         sql.push(" AND trade = ").push_bind(trade.value());
@@ -149,7 +148,7 @@ pub(crate) fn push_conditions(sql: &mut QueryBuilder<Db>, query: &CardQuery) {
 }
 
 /// Narrows to `projects`; absent means any.
-pub(crate) fn push_projects(sql: &mut QueryBuilder<Db>, projects: Option<&[ProjectKey]>) {
+pub(crate) fn push_projects(sql: &mut QueryBuilder, projects: Option<&[ProjectKey]>) {
     let Some(projects) = projects else { return };
     sql.push(" AND (");
     if projects.is_empty() {
@@ -163,7 +162,7 @@ pub(crate) fn push_projects(sql: &mut QueryBuilder<Db>, projects: Option<&[Proje
     sql.push(")");
 }
 
-fn push_times(sql: &mut QueryBuilder<Db>, query: &CardQuery) {
+fn push_times(sql: &mut QueryBuilder, query: &CardQuery) {
     let bounds = [
         (" AND found_at >= ", query.found_since),
         (" AND found_at < ", query.found_before),
@@ -177,7 +176,7 @@ fn push_times(sql: &mut QueryBuilder<Db>, query: &CardQuery) {
     }
 }
 
-fn push_names(sql: &mut QueryBuilder<Db>, before: &str, names: impl ExactSizeIterator<Item = &'static str>) {
+fn push_names(sql: &mut QueryBuilder, before: &str, names: impl ExactSizeIterator<Item = &'static str>) {
     if names.len() == 0 {
         return;
     }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::QueryBuilder;
 
 use crate::domain::job::JobId;
+use crate::store::dialect::Dialect;
 use crate::store::queue::{Claimed, Held, JobState, Lease, aside, later, push_list};
 use crate::store::record::record;
 use crate::store::rows::{instant, millis};
-use crate::store::{Db, Error, Store};
+use crate::store::sql::QueryBuilder;
+use crate::store::{Error, Store, Turn};
 
 /// Every kind that this build knows; rows of other kinds are set aside by whoever meets them.
 pub(crate) const KINDS: [&str; 7] =
@@ -61,12 +62,17 @@ impl Store {
             return Ok(None);
         }
         loop {
-            let mut transaction = self.begin().await?;
+            let mut transaction = self.begin_as(Turn::Beside).await?;
             let token = format!("{:032x}", rand::random::<u128>());
-            let taken: Option<Taken> = statement(owner, kinds, &token, later(now, lease), millis(now))
+            let found = statement(self.0.dialect, owner, kinds, &token, later(now, lease), millis(now))
                 .build_query_as()
                 .fetch_optional(&mut *transaction)
-                .await?;
+                .await;
+            let taken: Option<Taken> = match found {
+                // Two boxes took two jobs of one lane at once, and the other was faster: look again.
+                Err(sqlx::Error::Database(error)) if error.is_unique_violation() => continue,
+                found => found?,
+            };
             let Some(taken) = taken else { return Ok(None) };
             let config = &self.0.config;
             if let Some(reason) = taken.spent(config.max_attempts, config.max_crashes) {
@@ -101,7 +107,14 @@ impl Store {
 ///
 /// The `+` keeps SQLite from collecting and sorting all that is ready: it shall walk along the
 /// index that has them in order and stop at the first.
-fn statement(owner: &str, kinds: &[&str], token: &str, until: i64, now: i64) -> QueryBuilder<Db> {
+fn statement(
+    dialect: Dialect,
+    owner: &str,
+    kinds: &[&str],
+    token: &str,
+    until: i64,
+    now: i64,
+) -> QueryBuilder {
     let mut sql = QueryBuilder::new(
         "UPDATE jobs SET state = 'running', attempts = attempts + 1, crashes = crashes + 1, lease_owner = ",
     );
@@ -116,20 +129,21 @@ fn statement(owner: &str, kinds: &[&str], token: &str, until: i64, now: i64) -> 
         " AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.state = 'running' AND other.lane = waiting.lane)",
     );
     push_kinds(&mut sql, kinds);
-    sql.push(
-        " ORDER BY rank, run_at, id LIMIT 1) AS ready
-          UNION ALL SELECT * FROM (SELECT id, rank, run_at FROM jobs WHERE state = 'running' AND lease_until <= ",
-    );
+    let skip_locked = dialect.skip_locked();
+    sql.push(format_args!(
+        " ORDER BY rank, run_at, id LIMIT 1{skip_locked}) AS ready
+          UNION ALL SELECT * FROM (SELECT id, rank, run_at FROM jobs WHERE state = 'running' AND lease_until <= "
+    ));
     sql.push_bind(now);
     push_kinds(&mut sql, kinds);
-    sql.push(
-        " ORDER BY rank, run_at, id LIMIT 1) AS abandoned) AS candidates ORDER BY rank, run_at, id LIMIT 1)
-          RETURNING id, kind, version, payload, dedupe_key, attempts, crashes, enqueued_at, error",
-    );
+    sql.push(format_args!(
+        " ORDER BY rank, run_at, id LIMIT 1{skip_locked}) AS abandoned) AS candidates ORDER BY rank, run_at, id LIMIT 1)
+          RETURNING id, kind, version, payload, dedupe_key, attempts, crashes, enqueued_at, error"
+    ));
     sql
 }
 
-fn push_kinds(sql: &mut QueryBuilder<Db>, kinds: &[&str]) {
+fn push_kinds(sql: &mut QueryBuilder, kinds: &[&str]) {
     sql.push(" AND (kind IN (");
     push_list(sql, kinds);
     sql.push(") OR kind NOT IN (");

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::QueryBuilder;
 
 use crate::domain::job::{Job, JobId};
 use crate::store::audit::{self, Entry, Subject};
 use crate::store::queue::{Held, JobState, note_problem, push_list, requeue};
 use crate::store::record::record;
 use crate::store::rows::{from_name, instant, millis};
+use crate::store::sql::QueryBuilder;
 use crate::store::{Connection, Error, Store};
 
 /// A job as people see it.
@@ -154,8 +154,9 @@ impl Store {
     /// How much there is to do.
     pub async fn queue_stats(&self, now: Timestamp) -> Result<QueueStats, Error> {
         let now = millis(now);
-        let rows: Vec<(String, bool, i64, i64)> = sqlx::query_as(
-            "SELECT state, (state = 'queued' AND run_at <= $1) OR (state = 'running' AND lease_until <= $1),
+        let rows: Vec<(String, i64, i64, i64)> = sqlx::query_as(
+            "SELECT state, CASE WHEN (state = 'queued' AND run_at <= $1) OR (state = 'running' AND lease_until <= $1)
+                                THEN 1 ELSE 0 END,
                     COUNT(*), MIN(CASE WHEN state = 'running' THEN lease_until ELSE run_at END)
              FROM jobs GROUP BY 1, 2",
         )
@@ -166,7 +167,7 @@ impl Store {
         for (state, ready, count, since) in rows {
             let count = count as u64;
             match from_name("jobs.state", &state)? {
-                _ if ready => {
+                _ if ready == 1 => {
                     stats.ready += count;
                     let waited = Duration::from_millis(u64::try_from(now - since).unwrap_or(0));
                     stats.oldest_ready = stats.oldest_ready.max(Some(waited));

@@ -21,8 +21,8 @@ async fn after_power_cut(from: &Path, length: u64, garbage: &[u8]) -> (tempfile:
 
 #[tokio::test]
 async fn a_power_cut_loses_nothing_that_was_acknowledged() {
-    let fresh = Fresh::new().await;
-    let log = fresh.folder.path().join("p.db-wal");
+    let fresh = Fresh::sqlite().await;
+    let log = fresh.folder().join("p.db-wal");
     let length = || std::fs::metadata(&log).expect("is there").len();
     let start = length();
     let mut acknowledged = Vec::new();
@@ -36,7 +36,7 @@ async fn a_power_cut_loses_nothing_that_was_acknowledged() {
     let around = acknowledged.iter().flat_map(|end| [end - 1, *end, end + 1]);
     let cuts = around.chain((start..length()).step_by(7919));
     for (cut, garbage) in cuts.zip([&[][..], &[0; 5000], &[0xa5; 5000]].into_iter().cycle()) {
-        let (_folder, store) = after_power_cut(fresh.folder.path(), cut, garbage).await;
+        let (_folder, store) = after_power_cut(fresh.folder(), cut, garbage).await;
         let whole = acknowledged.iter().filter(|end| **end <= cut).count();
         let kept = store.queue_stats(at(0)).await.expect("counts").ready as usize;
         // The one that was being written is there as a whole or not at all.
@@ -56,7 +56,7 @@ async fn a_power_cut_loses_nothing_that_was_acknowledged() {
 
 #[tokio::test]
 async fn a_full_disk_is_told_and_passes() {
-    let fresh = Fresh::new().await;
+    let fresh = Fresh::sqlite().await;
     let store = &fresh.store;
     let limit = async |pages: &'static str| {
         sqlx::query(pages).execute(&store.0.writer).await.expect("limits");
@@ -72,7 +72,7 @@ async fn a_full_disk_is_told_and_passes() {
 
 #[tokio::test]
 async fn a_disk_turned_read_only_is_told() {
-    let fresh = Fresh::new().await;
+    let fresh = Fresh::sqlite().await;
     let store = &fresh.store;
     sqlx::query("PRAGMA query_only = ON").execute(&store.0.writer).await.expect("sets");
     assert!(matches!(store.ping().await, Err(Error::ReadOnly)));
@@ -83,9 +83,8 @@ async fn a_disk_turned_read_only_is_told() {
 
 #[tokio::test]
 async fn a_locked_database_is_busy_until_it_is_free() {
-    let fresh = Fresh::new().await;
-    let impatient = Config { busy_timeout_ms: 1, ..config(&fresh.folder) };
-    let store = Store::open(&impatient, at(0)).await.expect("opens");
+    let fresh = Fresh::sqlite().await;
+    let store = fresh.open(|config| config.busy_timeout_ms = 1).await;
     let mut holder = fresh.raw().await;
     sqlx::query("BEGIN IMMEDIATE").execute(&mut holder).await.expect("locks");
     let busy = store.enqueue(&[analyse(1)], at(0), at(0)).await.expect_err("locked");
@@ -100,24 +99,24 @@ async fn garbage_is_called_damaged() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("p.db");
     std::fs::write(&file, vec![0x5a; 8192]).expect("writes");
-    let refused = Store::open(&config(&folder), at(0)).await.expect_err("no database");
+    let refused = Store::open(&config(folder.path()), at(0)).await.expect_err("no database");
     assert!(matches!(refused, Error::Corrupt(_)) && !refused.is_transient(), "{refused:?}");
     assert_eq!(std::fs::read(&file).expect("reads"), vec![0x5a; 8192], "left for whoever mends it");
 }
 
 #[tokio::test]
 async fn a_damaged_page_is_found() {
-    let fresh = Fresh::new().await;
+    let fresh = Fresh::sqlite().await;
     let many: Vec<Job> = (0..500).map(analyse).collect();
     fresh.store.enqueue(&many, at(0), at(0)).await.expect("queues");
     assert_eq!(fresh.store.integrity().await.expect("checks"), None);
     fresh.store.close().await;
-    let file = fresh.folder.path().join("p.db");
+    let file = fresh.folder().join("p.db");
     let mut bytes = std::fs::read(&file).expect("reads");
     let middle = bytes.len() / 2 / 4096 * 4096;
     bytes[middle..].fill(0xff);
     std::fs::write(&file, bytes).expect("writes");
-    let found = match Store::open(&config(&fresh.folder), at(0)).await {
+    let found = match Store::open(&fresh.config, at(0)).await {
         Ok(store) => store.integrity().await,
         Err(error) => Err(error),
     };
@@ -126,11 +125,11 @@ async fn a_damaged_page_is_found() {
 
 #[tokio::test]
 async fn a_newer_schema_is_refused_with_a_way_out() {
-    let fresh = Fresh::new().await;
+    let fresh = Fresh::sqlite().await;
     let add = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
                VALUES (9001, 'from the future', TRUE, x'00', 0)";
     sqlx::query(add).execute(&mut fresh.raw().await).await.expect("adds");
-    let refused = Store::open(&config(&fresh.folder), at(0)).await.expect_err("too new");
+    let refused = Store::open(&fresh.config, at(0)).await.expect_err("too new");
     assert!(matches!(&refused, Error::Schema(text) if text.contains("newer Punchlens")), "{refused}");
 }
 
@@ -150,7 +149,8 @@ async fn only_the_owner_may_read_the_files() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let nested = folder.path().join("data/punchlens/p.db");
-    let store = Store::open(&Config { path: nested.clone(), ..config(&folder) }, at(0)).await.expect("opens");
+    let store =
+        Store::open(&Config { path: nested.clone(), ..config(folder.path()) }, at(0)).await.expect("opens");
     store.ping().await.expect("writes");
     let mode = |path: &Path| std::fs::metadata(path).expect("is there").permissions().mode() & 0o777;
     for file in ["p.db", "p.db-wal", "p.db-shm"] {
@@ -161,7 +161,7 @@ async fn only_the_owner_may_read_the_files() {
 
 #[tokio::test]
 async fn a_closed_store_says_so() {
-    let fresh = Fresh::new().await;
+    let fresh = Fresh::sqlite().await;
     fresh.store.ping().await.expect("writes");
     fresh.store.close().await;
     assert!(matches!(fresh.store.ping().await, Err(Error::Other(text)) if text.contains("stopping")));
@@ -190,7 +190,7 @@ async fn receive_within(store: &Store, key: String, turns: usize) -> Option<usiz
 
 #[tokio::test]
 async fn a_call_that_is_dropped_midway_leaves_nothing_by_halves() {
-    let fresh = Fresh::new().await;
+    let fresh = Fresh::sqlite().await;
     let store = &fresh.store;
     let needed = receive_within(store, "first".into(), usize::MAX).await.expect("no end of patience");
     let mut finished = 1;

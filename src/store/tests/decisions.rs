@@ -1,10 +1,23 @@
 use serde_json::json;
 
-use super::{Fresh, MUTING, PROJECT, accepted, at, claim, found, rejected, started};
+use super::{Fresh, MUTING, PROJECT, accepted, at, claim, found, on_both, rejected, started};
 use crate::domain::ids::{FindingId, PunchItemId};
 use crate::domain::job::Job;
 use crate::domain::review::{Delivery, FindingState};
 use crate::store::{Error, Store, WriteIntent, WriteKind, WriteOutcome};
+
+on_both![
+    a_rejection_of_what_was_never_made_can_be_undone_and_is_then_published,
+    a_decision_is_kept_queued_and_final,
+    of_two_reviewers_at_once_one_wins,
+    undone_it_is_as_if_never_decided,
+    too_late_is_told,
+    a_decision_before_the_draft_is_out_outlives_its_publishing,
+    a_refusal_is_a_problem_until_it_is_mended,
+    a_hand_in_procore_ends_our_say,
+    what_takes_two_writes_waits_for_the_second,
+    in_shadow_mode_every_decision_can_be_undone,
+];
 
 fn made(punch_item: i64) -> WriteOutcome {
     WriteOutcome::Delivered {
@@ -29,9 +42,7 @@ fn conflict<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
     }
 }
 
-#[tokio::test]
-async fn a_decision_is_kept_queued_and_final() {
-    let fresh = Fresh::new().await;
+async fn a_decision_is_kept_queued_and_final(fresh: Fresh) {
     let store = &fresh.store;
     let finding = published(store, 1).await;
     let card = store.decide(finding, &accepted("dana", 10), MUTING).await.expect("decides");
@@ -46,9 +57,7 @@ async fn a_decision_is_kept_queued_and_final() {
     assert!(matches!(store.decide(stranger, &accepted("dana", 10), MUTING).await, Err(Error::NotFound(_))));
 }
 
-#[tokio::test]
-async fn of_two_reviewers_at_once_one_wins() {
-    let fresh = Fresh::new().await;
+async fn of_two_reviewers_at_once_one_wins(fresh: Fresh) {
     let (one, other) = (&fresh.store, fresh.again().await);
     for image in 1..=10 {
         let finding = found(one, image, "crack", 0).await;
@@ -63,9 +72,7 @@ async fn of_two_reviewers_at_once_one_wins() {
     }
 }
 
-#[tokio::test]
-async fn undone_it_is_as_if_never_decided() {
-    let fresh = Fresh::new().await;
+async fn undone_it_is_as_if_never_decided(fresh: Fresh) {
     let store = &fresh.store;
     let finding = published(store, 1).await;
     let before = store.card(finding).await.expect("reads").expect("is there");
@@ -77,9 +84,7 @@ async fn undone_it_is_as_if_never_decided() {
     store.decide(finding, &accepted("lee", 13), MUTING).await.expect("decides anew");
 }
 
-#[tokio::test]
-async fn too_late_is_told() {
-    let fresh = Fresh::new().await;
+async fn too_late_is_told(fresh: Fresh) {
     let store = &fresh.store;
     let finding = published(store, 1).await;
     store.decide(finding, &accepted("dana", 10), MUTING).await.expect("decides");
@@ -113,9 +118,7 @@ async fn too_late_is_told() {
     );
 }
 
-#[tokio::test]
-async fn a_decision_before_the_draft_is_out_outlives_its_publishing() {
-    let fresh = Fresh::new().await;
+async fn a_decision_before_the_draft_is_out_outlives_its_publishing(fresh: Fresh) {
     let store = &fresh.store;
     let finding = found(store, 1, "crack", 0).await;
     let publish = claim(store, "box", 1).await.expect("the publishing").lease;
@@ -128,9 +131,7 @@ async fn a_decision_before_the_draft_is_out_outlives_its_publishing() {
     assert_eq!(undone.delivery, Delivery::Delivered, "the draft is there");
 }
 
-#[tokio::test]
-async fn a_refusal_is_a_problem_until_it_is_mended() {
-    let fresh = Fresh::new().await;
+async fn a_refusal_is_a_problem_until_it_is_mended(fresh: Fresh) {
     let store = &fresh.store;
     let finding = found(store, 1, "crack", 0).await;
     let lease = claim(store, "box", 1).await.expect("the publishing").lease;
@@ -151,9 +152,7 @@ async fn a_refusal_is_a_problem_until_it_is_mended() {
     );
 }
 
-#[tokio::test]
-async fn a_hand_in_procore_ends_our_say() {
-    let fresh = Fresh::new().await;
+async fn a_hand_in_procore_ends_our_say(fresh: Fresh) {
     let store = &fresh.store;
     let finding = published(store, 1).await;
     let lease = started(store, Job::SyncPunchItem { finding }, 5).await.lease;
@@ -165,9 +164,7 @@ async fn a_hand_in_procore_ends_our_say() {
     assert_eq!(store.counts(None, at(0)).await.expect("counts").problems, 0);
 }
 
-#[tokio::test]
-async fn what_takes_two_writes_waits_for_the_second() {
-    let fresh = Fresh::new().await;
+async fn what_takes_two_writes_waits_for_the_second(fresh: Fresh) {
     let store = &fresh.store;
     let finding = found(store, 1, "crack", 0).await;
     let publish = claim(store, "box", 1).await.expect("the publishing").lease;
@@ -188,10 +185,9 @@ fn never_made() -> WriteOutcome {
     WriteOutcome::Delivered { punch_item: None, position: None, answer: json!("never made") }
 }
 
-#[tokio::test]
-async fn a_rejection_of_what_was_never_made_can_be_undone_and_is_then_published() {
+async fn a_rejection_of_what_was_never_made_can_be_undone_and_is_then_published(first: Fresh) {
     for rejected_first in [true, false] {
-        let fresh = Fresh::new().await;
+        let fresh = first.another().await;
         let store = &fresh.store;
         let finding = found(store, 1, "crack", 0).await;
         let publish = if rejected_first { None } else { claim(store, "box", 1).await };
@@ -208,9 +204,7 @@ async fn a_rejection_of_what_was_never_made_can_be_undone_and_is_then_published(
     }
 }
 
-#[tokio::test]
-async fn in_shadow_mode_every_decision_can_be_undone() {
-    let fresh = Fresh::new().await;
+async fn in_shadow_mode_every_decision_can_be_undone(fresh: Fresh) {
     let store = &fresh.store;
     let finding = found(store, 1, "crack", 0).await;
     for now in [1, 3] {

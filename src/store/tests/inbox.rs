@@ -1,14 +1,18 @@
-use super::{Fresh, analyse, at, claim};
+use super::{Fresh, analyse, at, claim, on_both};
 use crate::domain::job::{InboxId, Job};
 use crate::store::{Error, NewDelivery, Received};
+
+on_both![
+    a_repeated_delivery_is_stored_and_queued_once,
+    settling_without_the_lease_changes_nothing,
+    an_unknown_delivery_is_not_found,
+];
 
 fn delivery(key: &str) -> NewDelivery {
     NewDelivery { dedupe_key: key.into(), body: br#"{"resource_name":"Images"}"#.to_vec() }
 }
 
-#[tokio::test]
-async fn a_repeated_delivery_is_stored_and_queued_once() {
-    let fresh = Fresh::new().await;
+async fn a_repeated_delivery_is_stored_and_queued_once(fresh: Fresh) {
     let store = &fresh.store;
     let Received::Stored(id) = store.receive(&delivery("ulid-1"), at(1)).await.expect("stores") else {
         panic!("the first one is new");
@@ -26,9 +30,7 @@ async fn a_repeated_delivery_is_stored_and_queued_once() {
     assert_eq!(store.receive(&delivery("ulid-1"), at(6)).await.expect("answers"), Received::Duplicate);
 }
 
-#[tokio::test]
-async fn settling_without_the_lease_changes_nothing() {
-    let fresh = Fresh::new().await;
+async fn settling_without_the_lease_changes_nothing(fresh: Fresh) {
     let store = &fresh.store;
     store.receive(&delivery("ulid-1"), at(0)).await.expect("stores");
     let frozen = claim(store, "box", 0).await.expect("queued");
@@ -40,8 +42,6 @@ async fn settling_without_the_lease_changes_nothing() {
     assert!(claim(store, "box", 62).await.is_none(), "no follow-up was queued");
 }
 
-#[tokio::test]
-async fn an_unknown_delivery_is_not_found() {
-    let fresh = Fresh::new().await;
+async fn an_unknown_delivery_is_not_found(fresh: Fresh) {
     assert!(matches!(fresh.store.delivery(InboxId(7)).await, Err(Error::NotFound(_))));
 }

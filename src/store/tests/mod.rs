@@ -1,18 +1,27 @@
 //! The conformance suite: what any database behind [`Store`] must hold to. Time is an argument
 //! throughout, so nothing here waits.
+//!
+//! `damage` is SQLite's alone (a disk's tricks), `servers` PostgreSQL's (a server's).
 
 mod audit;
 mod damage;
 mod decisions;
 mod inbox;
+mod migrations;
 mod model;
 mod mutes;
 mod outbox;
 mod photos;
 mod queue;
 mod review;
+mod servers;
 mod sightings;
 
+/// How the tests come to a PostgreSQL server.
+#[path = "../../../tests/it/support/postgres.rs"]
+mod server;
+
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -35,7 +44,9 @@ use crate::domain::review::{Decision, Delivery, FindingState, RejectReason, Verd
 use crate::domain::score::Score;
 use crate::domain::tagging::{CapRules, MuteRules, Tagging};
 use crate::store::queue::KINDS;
-use crate::store::{Claimed, Config, DEFAULTS, MutingOf, PhotoRecord, PhotoState, Store, StoredPicture};
+use crate::store::{
+    Claimed, Config, Connection, DEFAULTS, MutingOf, PhotoRecord, PhotoState, Store, StoredPicture,
+};
 
 const PROJECT: ProjectKey = ProjectKey { company: CompanyId::new(8), project: ProjectId::new(6778) };
 /// "Too early" mutes for a fortnight from 15 January 2027.
@@ -48,42 +59,95 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).expect("in range")
 }
 
-/// A database of its own for one test, deleted with it.
+/// A database of its own for one test.
 struct Fresh {
-    folder: TempDir,
+    /// Where an SQLite file lies; deleted with it.
+    folder: Option<TempDir>,
+    config: Config,
     store: Store,
 }
 
 impl Fresh {
-    async fn new() -> Self {
+    async fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = open(&folder).await;
-        Self { folder, store }
+        let config = config(folder.path());
+        let store = Store::open(&config, at(0)).await.expect("opens");
+        Self { folder: Some(folder), config, store }
+    }
+
+    /// Nothing where there is no server, which is told.
+    async fn postgres() -> Option<Self> {
+        let url = server::fresh_schema().await?.into();
+        let config = Config { url, path: PathBuf::new(), ..config(Path::new("")) };
+        let store = Store::open(&config, at(0)).await.expect("opens");
+        Some(Self { folder: None, config, store })
+    }
+
+    /// An empty database of the same kind.
+    async fn another(&self) -> Self {
+        match self.folder {
+            Some(_) => Self::sqlite().await,
+            None => Self::postgres().await.expect("the server is there"),
+        }
     }
 
     /// A second process's view of the same database.
     async fn again(&self) -> Store {
-        open(&self.folder).await
+        self.open(|_| ()).await
+    }
+
+    /// The same with other limits.
+    async fn open(&self, change: impl FnOnce(&mut Config)) -> Store {
+        let mut config = self.config.clone();
+        change(&mut config);
+        Store::open(&config, at(0)).await.expect("opens")
     }
 
     /// A connection behind the store's back.
-    async fn raw(&self) -> sqlx::SqliteConnection {
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.folder.path().join("p.db"));
-        sqlx::ConnectOptions::connect(&options).await.expect("a connection")
+    async fn raw(&self) -> Connection {
+        let options = self.store.0.writer.connect_options();
+        sqlx::ConnectOptions::connect(options.as_ref()).await.expect("a connection")
+    }
+
+    /// Where the SQLite file lies.
+    fn folder(&self) -> &Path {
+        self.folder.as_ref().expect("an SQLite database").path()
     }
 }
 
-fn config(folder: &TempDir) -> Config {
+/// Runs each test on both databases.
+macro_rules! on_both {
+    ($($test:ident),+ $(,)?) => { $(
+        mod $test {
+            use crate::store::tests::Fresh;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                super::$test(Fresh::sqlite().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                if let Some(fresh) = Fresh::postgres().await {
+                    super::$test(fresh).await;
+                }
+            }
+        }
+    )+ };
+}
+use on_both;
+
+fn config(folder: &Path) -> Config {
     #[derive(serde::Deserialize)]
     struct File {
         store: Config,
     }
     let File { store } = toml::from_str(DEFAULTS).expect("the defaults are complete");
-    Config { path: folder.path().join("p.db"), max_attempts: 4, max_crashes: 3, decision_hold_s: 0, ..store }
+    Config { path: folder.join("p.db"), max_attempts: 4, max_crashes: 3, decision_hold_s: 0, ..store }
 }
 
 async fn open(folder: &TempDir) -> Store {
-    Store::open(&config(folder), at(0)).await.expect("opens")
+    Store::open(&config(folder.path()), at(0)).await.expect("opens")
 }
 
 fn analyse(image: i64) -> Job {

@@ -7,7 +7,7 @@
 
 use proptest::prelude::*;
 
-use super::{Fresh, KINDS, LEASE, PROJECT, analyse, at, config};
+use super::{Fresh, KINDS, LEASE, PROJECT, analyse, at};
 use crate::domain::ids::{FindingId, Sha256Digest};
 use crate::domain::job::Job;
 use crate::store::{Error, JobState, Lease, Store};
@@ -257,10 +257,9 @@ fn without_tokens(rows: &[Row]) -> Vec<Row> {
     rows.iter().map(|row| Row { held: held(row), ..row.clone() }).collect()
 }
 
-async fn run(steps: Vec<Step>) {
-    let fresh = Fresh::new().await;
+async fn run(fresh: Fresh, steps: Vec<Step>) {
     let stores = [fresh.store.clone(), fresh.again().await];
-    let config = config(&fresh.folder);
+    let config = &fresh.config;
     let finding = FindingId::of(PROJECT, &Sha256Digest::of(b"photo"), "crack");
     let jobs = [analyse(1), analyse(2), Job::Publish { finding }, Job::ApplyDecision { finding }];
     let mut model =
@@ -317,11 +316,24 @@ async fn run(steps: Vec<Step>) {
     assert_eq!(fresh.store.verify_audit().await.expect("walks").broken, None);
 }
 
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_queue_is_its_model(steps in proptest::collection::vec(step(), 1..80)) {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(run(steps));
+    fn the_queue_is_its_model_on_sqlite(steps in proptest::collection::vec(step(), 1..80)) {
+        runtime().block_on(async { run(Fresh::sqlite().await, steps).await });
+    }
+
+    #[test]
+    fn the_queue_is_its_model_on_postgres(steps in proptest::collection::vec(step(), 1..80)) {
+        runtime().block_on(async {
+            if let Some(fresh) = Fresh::postgres().await {
+                run(fresh, steps).await;
+            }
+        });
     }
 }

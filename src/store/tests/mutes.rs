@@ -1,6 +1,8 @@
 use jiff::civil::date;
 
-use super::{Fresh, MUTING, PROJECT, accepted, analyse, at, card, record, rejected, started, suggestions};
+use super::{
+    Fresh, MUTING, PROJECT, accepted, analyse, at, card, on_both, record, rejected, started, suggestions,
+};
 use crate::domain::card::Card;
 use crate::domain::dedupe::Mute;
 use crate::domain::detection::DefectClass;
@@ -9,6 +11,12 @@ use crate::domain::place::{Location, Place};
 use crate::domain::review::{Decision, Held, Keeper, MuteId, RejectReason, Verdict};
 use crate::store::audit::Subject;
 use crate::store::{CardQuery, Error, MuteRow, Shelf, Store};
+
+on_both![
+    a_rejection_mutes_until_it_is_taken_back,
+    accepting_and_places_unknown_mute_nothing,
+    what_a_mute_kept_back_is_counted_and_comes_back,
+];
 
 fn too_early(now: i64) -> Decision {
     Decision { verdict: Verdict::Reject { reason: RejectReason::TooEarly }, ..rejected("dana", now) }
@@ -31,9 +39,7 @@ async fn mutes(store: &Store) -> Vec<MuteRow> {
     store.mutes(Some(&[PROJECT])).await.expect("lists")
 }
 
-#[tokio::test]
-async fn a_rejection_mutes_until_it_is_taken_back() {
-    let fresh = Fresh::new().await;
+async fn a_rejection_mutes_until_it_is_taken_back(fresh: Fresh) {
     let store = &fresh.store;
     let finding = crack_in(store, 1, 204).await;
     store.decide(finding, &too_early(10), MUTING).await.expect("decides");
@@ -48,9 +54,7 @@ async fn a_rejection_mutes_until_it_is_taken_back() {
     assert_eq!(mutes(store).await, [], "what is no defect mutes nothing");
 }
 
-#[tokio::test]
-async fn accepting_and_places_unknown_mute_nothing() {
-    let fresh = Fresh::new().await;
+async fn accepting_and_places_unknown_mute_nothing(fresh: Fresh) {
     let store = &fresh.store;
     let finding = crack_in(store, 1, 204).await;
     store.decide(finding, &accepted("dana", 10), MUTING).await.expect("decides");
@@ -59,9 +63,7 @@ async fn accepting_and_places_unknown_mute_nothing() {
     assert_eq!(mutes(store).await, []);
 }
 
-#[tokio::test]
-async fn what_a_mute_kept_back_is_counted_and_comes_back() {
-    let fresh = Fresh::new().await;
+async fn what_a_mute_kept_back_is_counted_and_comes_back(fresh: Fresh) {
     let store = &fresh.store;
     let mute = Mute {
         class: DefectClass::new("crack"),

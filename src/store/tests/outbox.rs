@@ -1,9 +1,18 @@
 use serde_json::json;
 
-use super::{Fresh, at, claim, found, started};
+use super::{Fresh, at, claim, found, on_both, started};
 use crate::domain::ids::{FindingId, PunchItemId};
 use crate::domain::job::Job;
 use crate::store::{Error, WriteIntent, WriteKind, WriteOutcome, WriteState};
+
+on_both![
+    a_crash_in_the_middle_of_a_write_leaves_a_doubt,
+    what_was_certainly_not_sent_leaves_no_doubt,
+    a_refused_write_may_be_tried_again,
+    an_update_is_new_when_it_asks_for_something_else,
+    only_jobs_on_findings_write,
+    a_lost_answer_is_remembered_until_the_item_is_known,
+];
 
 fn intent(finding: FindingId, kind: WriteKind, title: &str) -> WriteIntent {
     WriteIntent { finding, kind, reference: finding.reference(), request: json!({ "name": title }) }
@@ -17,9 +26,7 @@ fn delivered() -> WriteOutcome {
     }
 }
 
-#[tokio::test]
-async fn a_crash_in_the_middle_of_a_write_leaves_a_doubt() {
-    let fresh = Fresh::new().await;
+async fn a_crash_in_the_middle_of_a_write_leaves_a_doubt(fresh: Fresh) {
     let store = &fresh.store;
     let finding = found(store, 1, "crack", 0).await;
     let create = intent(finding, WriteKind::Create, "Crack");
@@ -46,9 +53,7 @@ async fn a_crash_in_the_middle_of_a_write_leaves_a_doubt() {
     assert_eq!(answer, Some(json!({ "workflow_status": "draft" })));
 }
 
-#[tokio::test]
-async fn what_was_certainly_not_sent_leaves_no_doubt() {
-    let fresh = Fresh::new().await;
+async fn what_was_certainly_not_sent_leaves_no_doubt(fresh: Fresh) {
     let store = &fresh.store;
     let finding = found(store, 1, "crack", 0).await;
     let create = intent(finding, WriteKind::Create, "Crack");
@@ -64,9 +69,7 @@ async fn what_was_certainly_not_sent_leaves_no_doubt() {
     assert_eq!(still, in_doubt, "the earlier attempt may have arrived all the same");
 }
 
-#[tokio::test]
-async fn a_refused_write_may_be_tried_again() {
-    let fresh = Fresh::new().await;
+async fn a_refused_write_may_be_tried_again(fresh: Fresh) {
     let store = &fresh.store;
     let finding = found(store, 1, "crack", 0).await;
     let create = intent(finding, WriteKind::Create, "Crack");
@@ -78,9 +81,7 @@ async fn a_refused_write_may_be_tried_again() {
     assert_eq!(store.begin_write(&lease, &create, at(3)).await.expect("begins"), WriteState::Fresh);
 }
 
-#[tokio::test]
-async fn an_update_is_new_when_it_asks_for_something_else() {
-    let fresh = Fresh::new().await;
+async fn an_update_is_new_when_it_asks_for_something_else(fresh: Fresh) {
     let store = &fresh.store;
     let finding = found(store, 1, "crack", 0).await;
     let publish = claim(store, "box", 1).await.expect("the publishing").lease;
@@ -97,18 +98,14 @@ async fn an_update_is_new_when_it_asks_for_something_else() {
     assert_eq!(begin("Wide crack", 4).await, WriteState::Fresh);
 }
 
-#[tokio::test]
-async fn only_jobs_on_findings_write() {
-    let fresh = Fresh::new().await;
+async fn only_jobs_on_findings_write(fresh: Fresh) {
     let lease = started(&fresh.store, super::analyse(1), 0).await.lease;
     let wrong = fresh.store.finish_write(&lease, &delivered(), &[], at(1)).await;
     assert!(matches!(wrong, Err(Error::Other(_))));
     fresh.store.complete(&lease).await.expect("the job is still there");
 }
 
-#[tokio::test]
-async fn a_lost_answer_is_remembered_until_the_item_is_known() {
-    let fresh = Fresh::new().await;
+async fn a_lost_answer_is_remembered_until_the_item_is_known(fresh: Fresh) {
     let store = &fresh.store;
     let finding = found(store, 1, "crack", 0).await;
     let doubt = async || store.create_in_doubt(finding).await.expect("reads");

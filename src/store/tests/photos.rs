@@ -1,14 +1,27 @@
 use super::{
-    Fresh, MUTING, PROJECT, accepted, analyse, at, card, claim, config, drafts, found, record, rejected,
+    Fresh, MUTING, PROJECT, accepted, analyse, at, card, claim, drafts, found, on_both, record, rejected,
     started, suggestions,
 };
 use crate::domain::ids::{ImageId, PhotoId, ProjectId, ProjectKey, Sha256Digest};
 use crate::domain::job::Job;
 use crate::domain::review::{Delivery, FindingState};
 use crate::store::{
-    CardOrder, CardQuery, Config, Counts, Error, NewDelivery, PhotoRecord, PhotoState, Pruned, Recorded,
-    Store, WriteOutcome,
+    CardOrder, CardQuery, Counts, Error, NewDelivery, PhotoRecord, PhotoState, Pruned, Recorded, Store,
+    WriteOutcome,
 };
+
+on_both![
+    a_photo_comes_back_as_it_was_recorded,
+    the_same_photo_or_bytes_again_are_one_finding,
+    a_lost_lease_records_nothing,
+    a_photo_that_failed_keeps_its_reason,
+    a_forgotten_photo_has_no_picture_and_gets_none_again,
+    lists_filter_order_and_page,
+    the_summary_is_in_the_order_of_file_names,
+    old_pictures_go_once_nobody_waits_for_them,
+    pictures_beyond_the_budget_go_oldest_first_but_never_undecided_ones,
+    settled_deliveries_are_dropped_after_their_time,
+];
 
 fn id(image: i64) -> PhotoId {
     PhotoId::of(PROJECT, ImageId::new(image))
@@ -19,9 +32,7 @@ async fn titles(store: &Store, query: CardQuery) -> Vec<String> {
     cards.into_iter().map(|card| card.draft.title).collect()
 }
 
-#[tokio::test]
-async fn a_photo_comes_back_as_it_was_recorded() {
-    let fresh = Fresh::new().await;
+async fn a_photo_comes_back_as_it_was_recorded(fresh: Fresh) {
     let store = &fresh.store;
     let record = record(7, b"bytes");
     let cards = [card(&record, "crack", 0.9, at(1)), card(&record, "spalling", 0.7, at(1))];
@@ -51,9 +62,7 @@ async fn a_photo_comes_back_as_it_was_recorded() {
     assert_eq!(store.photo(id(8)).await.expect("reads"), None);
 }
 
-#[tokio::test]
-async fn the_same_photo_or_bytes_again_are_one_finding() {
-    let fresh = Fresh::new().await;
+async fn the_same_photo_or_bytes_again_are_one_finding(fresh: Fresh) {
     let store = &fresh.store;
     let finding = found(store, 1, "crack", 0).await;
     let first = store.card(finding).await.expect("reads");
@@ -75,9 +84,7 @@ async fn the_same_photo_or_bytes_again_are_one_finding() {
     assert_eq!(store.photo_by_content(PROJECT, &Sha256Digest::of(b"other")).await.expect("reads"), None);
 }
 
-#[tokio::test]
-async fn a_lost_lease_records_nothing() {
-    let fresh = Fresh::new().await;
+async fn a_lost_lease_records_nothing(fresh: Fresh) {
     let store = &fresh.store;
     let frozen = started(store, analyse(1), 0).await.lease;
     claim(store, "other", 60).await.expect("abandoned");
@@ -90,9 +97,7 @@ async fn a_lost_lease_records_nothing() {
     assert_eq!(store.verify_audit().await.expect("walks").rows, 0);
 }
 
-#[tokio::test]
-async fn a_photo_that_failed_keeps_its_reason() {
-    let fresh = Fresh::new().await;
+async fn a_photo_that_failed_keeps_its_reason(fresh: Fresh) {
     let store = &fresh.store;
     let state = PhotoState::Failed { reason: "the file ends too early: upload it again".into() };
     let record =
@@ -104,9 +109,7 @@ async fn a_photo_that_failed_keeps_its_reason() {
     assert_eq!(store.picture(id(1)).await.expect("reads"), None);
 }
 
-#[tokio::test]
-async fn a_forgotten_photo_has_no_picture_and_gets_none_again() {
-    let fresh = Fresh::new().await;
+async fn a_forgotten_photo_has_no_picture_and_gets_none_again(fresh: Fresh) {
     let store = &fresh.store;
     let finding = found(store, 1, "crack", 0).await;
     store.forget_photo(None, id(1), at(5)).await.expect("forgets");
@@ -120,9 +123,7 @@ async fn a_forgotten_photo_has_no_picture_and_gets_none_again() {
     assert!(store.card(finding).await.expect("reads").is_some());
 }
 
-#[tokio::test]
-async fn lists_filter_order_and_page() {
-    let fresh = Fresh::new().await;
+async fn lists_filter_order_and_page(fresh: Fresh) {
     let store = &fresh.store;
     for (image, class, score) in [(1, "crack", 0.7), (2, "peeling_paint", 0.9), (3, "spalling", 0.8)] {
         let record = record(image, &[image as u8]);
@@ -160,9 +161,7 @@ async fn lists_filter_order_and_page() {
     assert_eq!(store.counts(Some(&[elsewhere]), at(40)).await.expect("counts"), Counts::default());
 }
 
-#[tokio::test]
-async fn the_summary_is_in_the_order_of_file_names() {
-    let fresh = Fresh::new().await;
+async fn the_summary_is_in_the_order_of_file_names(fresh: Fresh) {
     let store = &fresh.store;
     for image in [3, 1, 2] {
         found(store, image, "crack", image).await;
@@ -173,9 +172,7 @@ async fn the_summary_is_in_the_order_of_file_names() {
     assert!(summary.iter().all(|summary| summary.cards.len() == 1 && !summary.photo.timings.is_empty()));
 }
 
-#[tokio::test]
-async fn old_pictures_go_once_nobody_waits_for_them() {
-    let fresh = Fresh::new().await;
+async fn old_pictures_go_once_nobody_waits_for_them(fresh: Fresh) {
     let store = &fresh.store;
     let settled = found(store, 1, "crack", 0).await;
     found(store, 2, "crack", 0).await;
@@ -191,12 +188,9 @@ async fn old_pictures_go_once_nobody_waits_for_them() {
     assert!(store.picture(id(2)).await.expect("reads").is_some());
 }
 
-#[tokio::test]
-async fn pictures_beyond_the_budget_go_oldest_first_but_never_undecided_ones() {
-    let fresh = Fresh::new().await;
+async fn pictures_beyond_the_budget_go_oldest_first_but_never_undecided_ones(fresh: Fresh) {
     let picture = 3;
-    let tight = Config { picture_budget_bytes: 2 * picture, ..config(&fresh.folder) };
-    let store = Store::open(&tight, at(0)).await.expect("opens");
+    let store = fresh.open(|config| config.picture_budget_bytes = 2 * picture).await;
     for image in 1..=4 {
         found(&store, image, "crack", image).await;
     }
@@ -216,9 +210,7 @@ async fn pictures_beyond_the_budget_go_oldest_first_but_never_undecided_ones() {
     assert_eq!(kept, [false, false, true, true], "the newest settled one and the undecided one");
 }
 
-#[tokio::test]
-async fn settled_deliveries_are_dropped_after_their_time() {
-    let fresh = Fresh::new().await;
+async fn settled_deliveries_are_dropped_after_their_time(fresh: Fresh) {
     let store = &fresh.store;
     let month = 30 * 24 * 3600;
     for key in ["settled", "waiting"] {

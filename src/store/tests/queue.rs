@@ -1,16 +1,34 @@
 use std::time::Duration;
 
-use super::{Fresh, KINDS, LEASE, PROJECT, analyse, at, claim, found, started};
+use super::{Fresh, KINDS, LEASE, PROJECT, analyse, at, claim, found, on_both, started};
 use crate::domain::job::Job;
 use crate::store::{Error, JobState, QueueStats, Store};
+
+on_both![
+    people_come_before_photos_and_photos_before_sweeps,
+    only_the_kinds_asked_for_are_claimed,
+    an_equal_job_is_queued_once_and_again_while_one_runs,
+    a_failed_job_swallows_its_waiting_twin_and_keeps_its_count,
+    jobs_on_one_finding_wait_for_each_other,
+    a_worker_frozen_past_its_lease_changes_nothing,
+    an_extended_lease_holds_longer,
+    a_job_that_kills_the_box_dies_after_three_crashes,
+    failures_with_a_word_spend_attempts_not_crashes,
+    a_job_given_back_was_never_claimed,
+    a_restart_frees_its_own_leases_and_no_others,
+    payloads_of_another_version_are_parked_and_the_next_job_runs,
+    people_retry_and_drop_what_was_set_aside,
+    work_done_later_clears_what_was_set_aside_before,
+    the_numbers_add_up,
+    changes_wake_those_who_wait,
+    many_workers_in_two_processes_do_each_job_once,
+];
 
 fn lost(result: &Result<(), Error>) {
     assert!(matches!(result, Err(Error::LeaseLost)), "{result:?}");
 }
 
-#[tokio::test]
-async fn people_come_before_photos_and_photos_before_sweeps() {
-    let fresh = Fresh::new().await;
+async fn people_come_before_photos_and_photos_before_sweeps(fresh: Fresh) {
     let store = &fresh.store;
     let finding = found(store, 1, "crack", 0).await;
     let sweep = Job::Sweep { project: PROJECT };
@@ -26,9 +44,7 @@ async fn people_come_before_photos_and_photos_before_sweeps() {
     assert_eq!(order, expected);
 }
 
-#[tokio::test]
-async fn only_the_kinds_asked_for_are_claimed() {
-    let fresh = Fresh::new().await;
+async fn only_the_kinds_asked_for_are_claimed(fresh: Fresh) {
     let store = &fresh.store;
     store.enqueue(&[analyse(1)], at(0), at(0)).await.expect("queues");
     assert!(store.claim("box", &["sweep"], LEASE, at(0)).await.expect("claims").is_none());
@@ -36,9 +52,7 @@ async fn only_the_kinds_asked_for_are_claimed() {
     assert!(store.claim("box", &["sweep", "analyze_photo"], LEASE, at(0)).await.expect("claims").is_some());
 }
 
-#[tokio::test]
-async fn an_equal_job_is_queued_once_and_again_while_one_runs() {
-    let fresh = Fresh::new().await;
+async fn an_equal_job_is_queued_once_and_again_while_one_runs(fresh: Fresh) {
     let store = &fresh.store;
     assert_eq!(store.enqueue(&[analyse(1), analyse(1)], at(0), at(0)).await.expect("queues"), 1);
     assert_eq!(store.enqueue(&[analyse(1)], at(0), at(0)).await.expect("queues"), 0);
@@ -49,9 +63,7 @@ async fn an_equal_job_is_queued_once_and_again_while_one_runs() {
     assert_eq!(claim(store, "other", 0).await.expect("the second one").attempt, 1);
 }
 
-#[tokio::test]
-async fn a_failed_job_swallows_its_waiting_twin_and_keeps_its_count() {
-    let fresh = Fresh::new().await;
+async fn a_failed_job_swallows_its_waiting_twin_and_keeps_its_count(fresh: Fresh) {
     let store = &fresh.store;
     let first = started(store, analyse(1), 0).await;
     store.enqueue(&[analyse(1)], at(0), at(0)).await.expect("queues");
@@ -62,9 +74,7 @@ async fn a_failed_job_swallows_its_waiting_twin_and_keeps_its_count() {
     assert_eq!(claim(store, "box", 30).await.expect("ready").attempt, 2);
 }
 
-#[tokio::test]
-async fn jobs_on_one_finding_wait_for_each_other() {
-    let fresh = Fresh::new().await;
+async fn jobs_on_one_finding_wait_for_each_other(fresh: Fresh) {
     let store = &fresh.store;
     let finding = found(store, 1, "crack", 0).await;
     let publish = claim(store, "a", 1).await.expect("the publishing");
@@ -74,9 +84,7 @@ async fn jobs_on_one_finding_wait_for_each_other() {
     assert_eq!(claim(store, "b", 1).await.expect("free now").job, Job::ApplyDecision { finding });
 }
 
-#[tokio::test]
-async fn a_worker_frozen_past_its_lease_changes_nothing() {
-    let fresh = Fresh::new().await;
+async fn a_worker_frozen_past_its_lease_changes_nothing(fresh: Fresh) {
     let (store, other) = (&fresh.store, fresh.again().await);
     let frozen = started(store, analyse(1), 0).await.lease;
     assert!(claim(&other, "other", 59).await.is_none(), "the lease still holds");
@@ -96,9 +104,7 @@ async fn a_worker_frozen_past_its_lease_changes_nothing() {
     other.complete(&taken.lease).await.expect("its own lease is good");
 }
 
-#[tokio::test]
-async fn an_extended_lease_holds_longer() {
-    let fresh = Fresh::new().await;
+async fn an_extended_lease_holds_longer(fresh: Fresh) {
     let store = &fresh.store;
     let lease = started(store, analyse(1), 0).await.lease;
     store.extend(&lease, at(100)).await.expect("extends");
@@ -106,9 +112,7 @@ async fn an_extended_lease_holds_longer() {
     assert!(claim(store, "other", 100).await.is_some());
 }
 
-#[tokio::test]
-async fn a_job_that_kills_the_box_dies_after_three_crashes() {
-    let fresh = Fresh::new().await;
+async fn a_job_that_kills_the_box_dies_after_three_crashes(fresh: Fresh) {
     let store = &fresh.store;
     store.enqueue(&[analyse(1)], at(0), at(0)).await.expect("queues");
     for crash in 0..3 {
@@ -122,9 +126,7 @@ async fn a_job_that_kills_the_box_dies_after_three_crashes() {
     assert!(row.error.as_deref().is_some_and(|reason| reason.contains("without a word")), "{row:?}");
 }
 
-#[tokio::test]
-async fn failures_with_a_word_spend_attempts_not_crashes() {
-    let fresh = Fresh::new().await;
+async fn failures_with_a_word_spend_attempts_not_crashes(fresh: Fresh) {
     let store = &fresh.store;
     store.enqueue(&[analyse(1)], at(0), at(0)).await.expect("queues");
     for attempt in 1..=4 {
@@ -138,9 +140,7 @@ async fn failures_with_a_word_spend_attempts_not_crashes() {
     assert_eq!(row.error.as_deref(), Some("all 4 attempts are spent (503)"));
 }
 
-#[tokio::test]
-async fn a_job_given_back_was_never_claimed() {
-    let fresh = Fresh::new().await;
+async fn a_job_given_back_was_never_claimed(fresh: Fresh) {
     let store = &fresh.store;
     store.enqueue(&[analyse(1)], at(0), at(0)).await.expect("queues");
     for _ in 0..10 {
@@ -150,9 +150,7 @@ async fn a_job_given_back_was_never_claimed() {
     }
 }
 
-#[tokio::test]
-async fn a_restart_frees_its_own_leases_and_no_others() {
-    let fresh = Fresh::new().await;
+async fn a_restart_frees_its_own_leases_and_no_others(fresh: Fresh) {
     let store = &fresh.store;
     store.enqueue(&[analyse(1), analyse(2)], at(0), at(0)).await.expect("queues");
     let own = claim(store, "box-1#3", 0).await.expect("ready");
@@ -165,9 +163,7 @@ async fn a_restart_frees_its_own_leases_and_no_others() {
     assert!(claim(store, "box-1", 5).await.is_none());
 }
 
-#[tokio::test]
-async fn payloads_of_another_version_are_parked_and_the_next_job_runs() {
-    let fresh = Fresh::new().await;
+async fn payloads_of_another_version_are_parked_and_the_next_job_runs(fresh: Fresh) {
     let store = &fresh.store;
     store.enqueue(&[analyse(1), analyse(2), analyse(3), analyse(4)], at(0), at(0)).await.expect("queues");
     let mut raw = fresh.raw().await;
@@ -185,9 +181,7 @@ async fn payloads_of_another_version_are_parked_and_the_next_job_runs() {
     assert!(parked.iter().all(|row| row.job.is_none() && row.error.is_some()), "{parked:?}");
 }
 
-#[tokio::test]
-async fn people_retry_and_drop_what_was_set_aside() {
-    let fresh = Fresh::new().await;
+async fn people_retry_and_drop_what_was_set_aside(fresh: Fresh) {
     let store = &fresh.store;
     let finding = found(store, 1, "crack", 0).await;
     let publish = claim(store, "box", 1).await.expect("the publishing");
@@ -207,9 +201,7 @@ async fn people_retry_and_drop_what_was_set_aside() {
     assert!(matches!(store.drop_job(id, "dana", "", at(6)).await, Err(Error::NotFound(_))));
 }
 
-#[tokio::test]
-async fn work_done_later_clears_what_was_set_aside_before() {
-    let fresh = Fresh::new().await;
+async fn work_done_later_clears_what_was_set_aside_before(fresh: Fresh) {
     let store = &fresh.store;
     let first = started(store, analyse(1), 0).await;
     store.park(&first.lease, "not permitted", at(1)).await.expect("parks");
@@ -218,9 +210,7 @@ async fn work_done_later_clears_what_was_set_aside_before() {
     assert!(store.jobs(None, 10).await.expect("lists").is_empty());
 }
 
-#[tokio::test]
-async fn the_numbers_add_up() {
-    let fresh = Fresh::new().await;
+async fn the_numbers_add_up(fresh: Fresh) {
     let store = &fresh.store;
     store.enqueue(&(1..=5).map(analyse).collect::<Vec<_>>(), at(0), at(0)).await.expect("queues");
     store.enqueue(&[analyse(6)], at(500), at(0)).await.expect("queues");
@@ -243,9 +233,7 @@ async fn the_numbers_add_up() {
     assert_eq!(store.next_due(&KINDS).await.expect("reads"), Some(at(0)));
 }
 
-#[tokio::test]
-async fn changes_wake_those_who_wait() {
-    let fresh = Fresh::new().await;
+async fn changes_wake_those_who_wait(fresh: Fresh) {
     let mut changed = fresh.store.changed();
     assert!(!changed.has_changed().expect("open"));
     fresh.store.enqueue(&[analyse(1)], at(0), at(0)).await.expect("queues");
@@ -255,9 +243,7 @@ async fn changes_wake_those_who_wait() {
     assert!(!changed.has_changed().expect("open"), "an idle look wakes nobody");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn many_workers_in_two_processes_do_each_job_once() {
-    let fresh = Fresh::new().await;
+async fn many_workers_in_two_processes_do_each_job_once(fresh: Fresh) {
     let stores = [fresh.store.clone(), fresh.again().await];
     let jobs: Vec<Job> = (0..120).map(analyse).collect();
     fresh.store.enqueue(&jobs, at(0), at(0)).await.expect("queues");

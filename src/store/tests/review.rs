@@ -1,11 +1,19 @@
 //! What review asks for: batches, narrowing, what there is to choose from, what was decided.
 
-use super::{Fresh, MUTING, PROJECT, accepted, at, card, found, record, rejected, started};
+use super::{Fresh, MUTING, PROJECT, accepted, at, card, found, on_both, record, rejected, started};
 use crate::domain::ids::{FindingId, LocationId, TradeId};
 use crate::domain::job::Job;
 use crate::domain::place::{Location, Place};
 use crate::domain::review::{Delivery, FindingState, RejectReason};
 use crate::store::{CardOrder, CardQuery, Error, Store, WriteOutcome};
+
+on_both![
+    a_batch_is_decided_and_undone_as_one,
+    lists_narrow_by_place_and_below_it,
+    rulings_tell_what_was_decided_and_why,
+    what_was_refused_is_sent_again_when_asked_for,
+    a_decision_waits_as_long_as_it_can_be_taken_back,
+];
 
 /// Records a finding at `path` for `trade`.
 async fn placed(store: &Store, image: i64, path: &[&str], trade: i64) -> FindingId {
@@ -27,9 +35,7 @@ async fn ids(store: &Store, query: CardQuery) -> Vec<FindingId> {
     store.cards(&query).await.expect("reads").into_iter().map(|card| card.finding.id).collect()
 }
 
-#[tokio::test]
-async fn a_batch_is_decided_and_undone_as_one() {
-    let fresh = Fresh::new().await;
+async fn a_batch_is_decided_and_undone_as_one(fresh: Fresh) {
     let store = &fresh.store;
     let mut all = Vec::new();
     for image in 1..=3 {
@@ -55,11 +61,8 @@ async fn a_batch_is_decided_and_undone_as_one() {
     assert_eq!((again.done.len(), again.left.len()), (0, 2), "there is nothing left to take back");
 }
 
-#[tokio::test]
-async fn a_decision_waits_as_long_as_it_can_be_taken_back() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let config = crate::store::Config { decision_hold_s: 8, ..super::config(&folder) };
-    let store = Store::open(&config, at(0)).await.expect("opens");
+async fn a_decision_waits_as_long_as_it_can_be_taken_back(fresh: Fresh) {
+    let store = fresh.open(|config| config.decision_hold_s = 8).await;
     let finding = found(&store, 1, "crack", 0).await;
     store.decide(finding, &accepted("dana", 10), MUTING).await.expect("decides");
     let apply =
@@ -68,9 +71,7 @@ async fn a_decision_waits_as_long_as_it_can_be_taken_back() {
     assert_eq!(apply(18).await.expect("is due").job, Job::ApplyDecision { finding });
 }
 
-#[tokio::test]
-async fn lists_narrow_by_place_and_below_it() {
-    let fresh = Fresh::new().await;
+async fn lists_narrow_by_place_and_below_it(fresh: Fresh) {
     let store = &fresh.store;
     let unit = placed(store, 1, &["A", "Floor 2", "Unit 204"], 9).await;
     let floor = placed(store, 2, &["A", "Floor 2"], 9).await;
@@ -96,9 +97,7 @@ async fn lists_narrow_by_place_and_below_it() {
     assert_eq!(facets.places.len(), 3);
 }
 
-#[tokio::test]
-async fn rulings_tell_what_was_decided_and_why() {
-    let fresh = Fresh::new().await;
+async fn rulings_tell_what_was_decided_and_why(fresh: Fresh) {
     let store = &fresh.store;
     let (kept, thrown) = (found(store, 1, "crack", 0).await, found(store, 2, "crack", 0).await);
     store.decide(kept, &accepted("dana", 10), MUTING).await.expect("decides");
@@ -109,9 +108,7 @@ async fn rulings_tell_what_was_decided_and_why() {
     assert_eq!(store.rulings(None, at(15), 100).await.expect("reads").len(), 1);
 }
 
-#[tokio::test]
-async fn what_was_refused_is_sent_again_when_asked_for() {
-    let fresh = Fresh::new().await;
+async fn what_was_refused_is_sent_again_when_asked_for(fresh: Fresh) {
     let store = &fresh.store;
     let finding = found(store, 1, "crack", 0).await;
     assert!(matches!(store.send_again(finding, "dana", at(1)).await, Err(Error::Conflict(_))));
@@ -126,7 +123,7 @@ async fn what_was_refused_is_sent_again_when_asked_for() {
 /// What the migration takes out of cards that were there before it.
 #[tokio::test]
 async fn findings_from_before_are_narrowed_too() {
-    let fresh = Fresh::new().await;
+    let fresh = Fresh::sqlite().await;
     let store = &fresh.store;
     let unit = placed(store, 1, &["A", "Floor 2", "Unit 204"], 9).await;
     sqlx::query("UPDATE findings SET place = NULL, trade = NULL, uploader = NULL")

@@ -5,7 +5,7 @@ use jiff::civil::date;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-use super::{Fresh, MUTING, PROJECT, analyse, at, card, drafts, record, rejected, started};
+use super::{Fresh, MUTING, PROJECT, analyse, at, card, drafts, on_both, record, rejected, started};
 use crate::domain::card::Card;
 use crate::domain::dedupe::{Candidate, Intake, Mute, Sighting, groups};
 use crate::domain::delivery::ProjectMode;
@@ -17,6 +17,14 @@ use crate::domain::place::{Location, Place};
 use crate::domain::review::{Decision, Delivery, FindingState, Keeper, RejectReason, Verdict};
 use crate::domain::tagging::CapRules;
 use crate::store::{CardQuery, Recorded, Store};
+
+on_both![
+    photos_of_one_defect_on_two_boxes_at_once_are_one_card,
+    a_photo_between_two_cards_makes_them_one,
+    a_place_that_comes_later_refiles_the_card_until_somebody_decides,
+    what_mutes_and_caps_and_the_list_keep_back_is_recorded_with_its_reason,
+    what_was_rejected_stays_away_until_its_mute_ends,
+];
 
 /// What a photo shows: where, when, and in how many bits its prints differ from those of photo 0.
 #[derive(Debug, Clone, Copy)]
@@ -112,11 +120,21 @@ fn any_shots() -> impl Strategy<Value = Vec<(Shot, bool)>> {
 
 #[test]
 fn two_boxes_make_the_same_cards_in_whatever_order_photos_arrive() {
+    two_boxes(24, async || Some(Fresh::sqlite().await));
+}
+
+#[test]
+fn two_boxes_on_postgres_make_the_same_cards_in_whatever_order_photos_arrive() {
+    two_boxes(12, Fresh::postgres);
+}
+
+/// Without a database to be had there is nothing to show.
+fn two_boxes(cases: u32, fresh: impl AsyncFn() -> Option<Fresh>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let mut runner = TestRunner::new(Config::with_cases(24));
+    let mut runner = TestRunner::new(Config::with_cases(cases));
     let outcome = runner.run(&any_shots(), |shots| {
         runtime.block_on(async {
-            let fresh = Fresh::new().await;
+            let Some(fresh) = fresh().await else { return Ok(()) };
             let (one, two) = (&fresh.store, fresh.again().await);
             for (shot, box_two) in &shots {
                 take(if *box_two { &two } else { one }, *shot, &shot.intake()).await;
@@ -142,9 +160,7 @@ fn two_boxes_make_the_same_cards_in_whatever_order_photos_arrive() {
     outcome.expect("holds");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn photos_of_one_defect_on_two_boxes_at_once_are_one_card() {
-    let fresh = Fresh::new().await;
+async fn photos_of_one_defect_on_two_boxes_at_once_are_one_card(fresh: Fresh) {
     let boxes = [fresh.store.clone(), fresh.again().await];
     let tasks = (1..=12).map(|image| {
         let store = boxes[image as usize % 2].clone();
@@ -169,9 +185,7 @@ async fn photos_of_one_defect_on_two_boxes_at_once_are_one_card() {
     assert_eq!(publishing.iter().filter(|job| job.kind == "publish").count(), 1);
 }
 
-#[tokio::test]
-async fn a_photo_between_two_cards_makes_them_one() {
-    let fresh = Fresh::new().await;
+async fn a_photo_between_two_cards_makes_them_one(fresh: Fresh) {
     let store = &fresh.store;
     let left = Shot { location: Some(1), region: 0, photo: 0, ..Shot::of(1) };
     let right = Shot { location: Some(1), region: 20, photo: 30, ..Shot::of(2) };
@@ -192,9 +206,7 @@ async fn a_photo_between_two_cards_makes_them_one() {
     assert!(store.verify_audit().await.expect("walks").broken.is_none());
 }
 
-#[tokio::test]
-async fn a_place_that_comes_later_refiles_the_card_until_somebody_decides() {
-    let fresh = Fresh::new().await;
+async fn a_place_that_comes_later_refiles_the_card_until_somebody_decides(fresh: Fresh) {
     let store = &fresh.store;
     let lost = Shot::of(1);
     let placed = Shot { location: Some(2), ..lost };
@@ -211,9 +223,7 @@ async fn a_place_that_comes_later_refiles_the_card_until_somebody_decides() {
     assert_eq!(decided.place.id(), Some(LocationId::new(2)));
 }
 
-#[tokio::test]
-async fn what_mutes_and_caps_and_the_list_keep_back_is_recorded_with_its_reason() {
-    let fresh = Fresh::new().await;
+async fn what_mutes_and_caps_and_the_list_keep_back_is_recorded_with_its_reason(fresh: Fresh) {
     let store = &fresh.store;
     let mute = Mute {
         class: DefectClass::new("crack"),
@@ -253,9 +263,7 @@ async fn what_mutes_and_caps_and_the_list_keep_back_is_recorded_with_its_reason(
     assert_eq!(recorded.new, [later.id()]);
 }
 
-#[tokio::test]
-async fn what_was_rejected_stays_away_until_its_mute_ends() {
-    let fresh = Fresh::new().await;
+async fn what_was_rejected_stays_away_until_its_mute_ends(fresh: Fresh) {
     let store = &fresh.store;
     let shot = |image| Shot { location: Some(1), region: 0, photo: 0, ..Shot::of(image) };
     take(store, shot(1), &shot(1).intake()).await;

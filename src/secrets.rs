@@ -1,21 +1,15 @@
 //! Where secrets come from: the environment, a file of their own, or a systemd credential.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
-use crate::procore::error::Error;
-
-/// Keys of the config that hold secrets, for whoever prints it.
-pub const SECRET_KEYS: [&str; 5] = [
-    "procore.client_secret",
-    "procore.sign_in.client_secret",
-    "webhook.authorization",
-    "webhook.previous_authorization",
-    "webhook.hmac_secret",
-];
+/// A secret that was named and cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Error(String);
 
 /// Longest secret that is read from a file, bytes; anything longer is the wrong file.
 const LONGEST: u64 = 8192;
@@ -51,8 +45,8 @@ impl Homes<'_> {
 }
 
 fn from_file(path: &Path) -> Result<SecretString, Error> {
-    let problem = |what: String| Error::Config {
-        reason: format!("the secret file {}: {what}; put the secret alone into it", path.display()),
+    let problem = |what: String| {
+        Error(format!("the secret file {}: {what}; put the secret alone into it", path.display()))
     };
     let size = fs::metadata(path).map_err(|error| problem(error.to_string()))?.len();
     if size > LONGEST {
@@ -63,6 +57,11 @@ fn from_file(path: &Path) -> Result<SecretString, Error> {
         "" => Err(problem("is empty".to_owned())),
         secret => Ok(secret.into()),
     }
+}
+
+/// The folder with the credentials that systemd hands to the service, if there is one.
+pub fn credentials() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
 /// Reads a secret from the config without ever keeping it as plain text beside it.

@@ -1,0 +1,64 @@
+//! What SQLite and PostgreSQL do not say in the same words.
+
+/// Which of the two databases is behind the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// One file, one writer.
+    Sqlite,
+    /// A server that many boxes may share.
+    Postgres,
+}
+
+/// What a writing transaction shuts out while it runs. SQLite knows one writer and shuts out all others
+/// in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Every other change but [`Turn::Free`] ones: what it reads stays true until it commits.
+    Alone,
+    /// Changes that go [`Turn::Alone`]: many of these run at once, each holding its own rows.
+    Beside,
+    /// Nothing.
+    Free,
+}
+
+impl Dialect {
+    /// The statement that begins a writing transaction.
+    pub(crate) const fn begin(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN",
+        }
+    }
+
+    /// The statement that then takes the turn, if one is needed.
+    ///
+    /// On PostgreSQL it is an advisory lock of the schema that ends with the transaction. It stands for SQLite's
+    /// write lock, and it is what keeps the audit chain in one line.
+    pub(crate) const fn take(self, turn: Turn) -> Option<&'static str> {
+        match (self, turn) {
+            (Self::Sqlite, _) | (Self::Postgres, Turn::Free) => None,
+            (Self::Postgres, Turn::Alone) => {
+                Some("SELECT pg_advisory_xact_lock(7238, hashtext(current_schema()))")
+            }
+            (Self::Postgres, Turn::Beside) => {
+                Some("SELECT pg_advisory_xact_lock_shared(7238, hashtext(current_schema()))")
+            }
+        }
+    }
+
+    /// The statement that begins a reading transaction in which everything is of the same moment.
+    pub(crate) const fn begin_snapshot(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN",
+            Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        }
+    }
+
+    /// After a `SELECT` that picks a row to work on: leave out those that somebody else picks right now.
+    pub(crate) const fn skip_locked(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+}
