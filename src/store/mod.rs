@@ -8,7 +8,7 @@
 //! SQLite (one box, one file) and PostgreSQL 15+ (one database that many boxes share) through `sqlx`'s `Any`. What
 //! differs between them is in `open`, `dialect` and `migrations`, and nowhere else. To add a statement or a table:
 //!
-//! - **Placeholders** are `$1`, `$2`, … Statements put together at run time: [`sql::QueryBuilder`], never `sqlx`'s.
+//! - **Placeholders** are `$1`, `$2`, … Statements put together at run time: `sql::QueryBuilder`, never `sqlx`'s.
 //! - **Types** are `i64`, `f64`, `String`, `Vec<u8>` and their `Option`s. A `bool` may be bound, but not read: SQLite
 //!   has none, so select `CASE WHEN … THEN 1 ELSE 0 END`. PostgreSQL's `SUM` of integers and `AVG` are `NUMERIC`, which
 //!   is not read either: `CAST(SUM(…) AS BIGINT)`, `CAST(AVG(…) AS DOUBLE PRECISION)`. Texts must not hold NUL.
@@ -19,9 +19,9 @@
 //! - **Writing**: `self.begin()` … `self.commit(transaction)`. What `begin` reads stays true until the commit on both
 //!   databases (SQLite's write lock; on PostgreSQL an advisory lock). Never read through `self.0.readers` within it.
 //! - **Reading** more than one statement of the same moment: `self.snapshot()`.
-//! - **A table**: a new file `migrations/000N_subject.sql` in SQLite's words and a line in [`migrations::MIGRATIONS`];
-//!   the head of [`migrations`] says what may be in it. PostgreSQL's text is made from it.
-//! - **A test**: a function that takes a [`tests::Fresh`], named in `on_both![…]`; it runs on both databases. How the
+//! - **A table**: a new file `migrations/000N_subject.sql` in SQLite's words and a line in `migrations::MIGRATIONS`;
+//!   the head of `migrations` says what may be in it. PostgreSQL's text is made from it.
+//! - **A test**: a function that takes a `tests::Fresh`, named in `on_both![…]`; it runs on both databases. How the
 //!   tests find a PostgreSQL server is told in `tests/it/support/postgres.rs`.
 
 mod accounts;
