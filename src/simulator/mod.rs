@@ -223,6 +223,11 @@ impl Simulator {
         id
     }
 
+    /// The id of a trade of the company by its name.
+    pub fn trade(&self, name: &str) -> Option<TradeId> {
+        self.sim.world().trades.iter().find(|trade| trade.name == name).map(|trade| trade.id)
+    }
+
     /// Every location of the seeded project with its path, by id.
     pub fn locations(&self) -> Vec<(LocationId, Vec<String>)> {
         let world = self.sim.world();

@@ -18,6 +18,8 @@ mod hostile;
 mod journeys;
 /// The uplink as sites have it.
 mod network;
+/// Place, trade and priority on a building, and one card for one defect.
+mod once;
 /// The shipped model through the real runtime and the real binary.
 mod real_model;
 /// Signing in with Procore.

@@ -81,3 +81,21 @@ pub(crate) fn photo(dark: bool, salt: u8) -> Vec<u8> {
         .expect("encodes");
     bytes
 }
+
+/// A dark wall with a pattern of its own, by which it is recognised; `quality` is the JPEG's.
+pub(crate) fn wall(pattern: u64, quality: u8) -> Vec<u8> {
+    // Squares of grey by a fixed scramble of pattern and place.
+    let shade = |x: u32, y: u32| {
+        let mut mixed = (u64::from(x / 16) << 32 | u64::from(y / 12)).wrapping_add(pattern << 17);
+        for _ in 0..3 {
+            mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        }
+        20 + ((mixed >> 57) as u8 & 0x3F)
+    };
+    let pixels = image::RgbImage::from_fn(320, 240, |x, y| image::Rgb([shade(x, y); 3]));
+    let mut bytes = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, quality)
+        .encode_image(&pixels)
+        .expect("encodes");
+    bytes
+}

@@ -53,6 +53,7 @@ pub(crate) struct TestApp {
     service: JoinHandle<anyhow::Result<()>>,
     lines: Option<[Line; 2]>,
     _folder: TempDir,
+    others: Vec<JoinHandle<anyhow::Result<()>>>,
 }
 
 /// What differs between tests.
@@ -120,7 +121,28 @@ impl TestApp {
         let key = std::fs::read_to_string(folder.path().join("review.key")).expect("made at the start");
         let key = key.trim().to_owned();
         let service = tokio::spawn(app.serve(listener, stop.clone()));
-        Self { simulator, store, url, key, config, config_file: file, stop, service, lines, _folder: folder }
+        Self { simulator, store, url, key, config, config_file: file, stop, service, others: vec![], lines, _folder: folder }
+    }
+
+    /// Starts a second box on the same database, to which every event is delivered too.
+    pub(crate) async fn another_box(&mut self, detector: Arc<dyn Detector>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}/procore/events", listener.local_addr().expect("bound"));
+        let app = App::assemble(&self.config, detector).await.expect("assembles");
+        self.simulator.add_hook(PROJECT.project, &url, AUTHORIZATION, "v4.0").expect("hooked");
+        self.others.push(tokio::spawn(app.serve(listener, self.stop.clone())));
+    }
+
+    /// Why the service does not start around `detector`.
+    pub(crate) async fn refusal(detector: Arc<dyn Detector>) -> String {
+        let simulator = Simulator::start(Options::default()).await.expect("free ports");
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = config_file(&simulator, &folder, "http://127.0.0.1:9", ProjectMode::Draft, 0);
+        let config = load_from(Some(&file), std::iter::empty()).expect("a good config").config;
+        match App::assemble(&config, detector).await {
+            Ok(_) => panic!("it starts"),
+            Err(error) => format!("{error:#}"),
+        }
     }
 
     /// The line from the service to Procore.
@@ -254,7 +276,9 @@ impl TestApp {
     /// Stops everything where refusals were the matter, which the contract knows nothing of.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
-        self.service.await.expect("no panic").expect("a clean end");
+        for service in [self.service].into_iter().chain(self.others) {
+            service.await.expect("no panic").expect("a clean end");
+        }
         self.simulator.stop().await;
     }
 
@@ -264,7 +288,9 @@ impl TestApp {
         let audit = self.store.verify_audit().await.expect("audit");
         assert!(audit.broken.is_none(), "{audit:?}");
         self.stop.cancel();
-        self.service.await.expect("no panic").expect("a clean end");
+        for service in self.services {
+            service.await.expect("no panic").expect("a clean end");
+        }
         let violations: Vec<_> = self
             .simulator
             .requests()
