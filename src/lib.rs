@@ -8,15 +8,19 @@
 //!                                │  │        │  └── review (http) ◄── a person
 //!    download (procore) ─► decode + EXIF (photo) ─► tensors ─► session ─► score maps (inference)
 //!                                │
-//!    detections ─► merge ─► findings ─► place, trade, priority, wording (domain) ─► card, audit (store)
+//!    detections ─► merge ─► findings ─► place, trade, priority, wording, likeness (domain)
+//!                                │
+//!    known? muted? capped? (domain, inside the store's transaction) ─► card, audit (store)
 //! ```
 //!
 //! 1. [`http`] checks that a delivery is genuine and stores it, with a job, before it answers 2xx.
 //! 2. [`pipeline::route`] reads the stored delivery and queues what it calls for; [`pipeline::sweep`] finds the
 //!    photos that no webhook told of.
-//! 3. [`pipeline::analyze`] fetches a photo, looks at it and records everything in one transaction.
+//! 3. [`pipeline::analyze`] fetches a photo, looks at it and records everything in one transaction. In that transaction
+//!    [`domain::dedupe::Intake`] decides what becomes of each finding: a card of its own, one more photo of a known card,
+//!    or a card that a mute, an open punch item or a cap keeps back.
 //! 4. [`pipeline::deliver`] brings one finding's punch item in Procore in line with what was found and decided. What is
-//!    to be done is a value, made by [`domain::delivery::plan`].
+//!    to be done is a value, made by [`domain::delivery::plan`]. [`pipeline::link`] brings further photos to the item.
 //! 5. A person decides on the review page; the decision is stored, audited, and delivered by step 4.
 //!
 //! # Layers
@@ -62,6 +66,7 @@
 //! | --- | --- |
 //! | which trade, priority, words | `src/domain/tagging.toml`, [`domain::tagging`], [`domain::wording`] |
 //! | how a place is chosen | [`domain::place`], [`domain::site`] |
+//! | what counts as the same, as known, as muted | [`domain::dedupe`], `src/store/sightings.rs` |
 //! | what is written to Procore, and when | [`domain::delivery`], [`pipeline::deliver`] |
 //! | a field of Procore's API | [`procore`], and [`simulator`] by its own reading of the contract |
 //! | a limit or a timeout | the module's `default.toml` |

@@ -40,7 +40,7 @@ pub struct GpsFix {
     pub longitude: f64,
     /// Metres above sea level.
     pub altitude_m: Option<f64>,
-    /// Radius in metres within which the position is claimed to lie (`GPSHPositioningError`).
+    /// Radius in metres within which the position is claimed to lie (`GPSHPositioningError`, else from `GPSDOP`).
     pub accuracy_m: Option<f64>,
     /// Direction in which the camera pointed, degrees clockwise from north.
     pub direction_deg: Option<f64>,
@@ -68,6 +68,15 @@ pub struct CaptureInfo {
     pub camera: Known<String>,
     /// The description or comment that a person wrote into the file.
     pub description: Known<String>,
+    /// The location that somebody wrote into the file in words (XMP, IPTC), where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location_text: Option<String>,
+    /// The lens, where it is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lens: Option<String>,
+    /// Its focal length, millimetres.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub focal_length_mm: Option<f64>,
 }
 
 impl CaptureInfo {
@@ -79,6 +88,9 @@ impl CaptureInfo {
             orientation: Known::unknown(because),
             camera: Known::unknown(because),
             description: Known::unknown(because),
+            location_text: None,
+            lens: None,
+            focal_length_mm: None,
         }
     }
 

@@ -46,6 +46,8 @@ impl Location {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TextSource {
+    /// The location that was written into the file in words.
+    FileLocation,
     /// The description in Procore or in the file.
     Description,
     /// The file's name.
@@ -58,6 +60,7 @@ impl TextSource {
     /// Words that follow "from".
     pub const fn words(self) -> &'static str {
         match self {
+            Self::FileLocation => "the location written into the file",
             Self::Description => "the photo's description",
             Self::FileName => "the file name",
             Self::Album => "the album",

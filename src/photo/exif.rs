@@ -7,7 +7,7 @@ use std::panic::catch_unwind;
 use ::exif::{Context, Error as ExifError, Exif, In, Rational, Reader, Tag, Value};
 
 use super::gps::{self, Ratio, RawGps};
-use super::{taken_at, text};
+use super::{location_text, taken_at, text};
 use crate::domain::capture::{CaptureInfo, Known, TakenAt};
 use crate::domain::geometry::Orientation;
 
@@ -20,10 +20,11 @@ pub fn read(bytes: &[u8]) -> CaptureInfo {
     // The reader is given bytes from strangers; a panic in it must cost no more than the metadata.
     let parsed =
         catch_unwind(|| parse(bytes)).unwrap_or_else(|_| Err("its EXIF data could not be read".into()));
-    match parsed {
+    let capture = match parsed {
         Ok(exif) => interpret(&exif),
         Err(because) => CaptureInfo::silent(&because),
-    }
+    };
+    CaptureInfo { location_text: location_text::read(bytes), ..capture }
 }
 
 fn parse(bytes: &[u8]) -> Result<Exif, String> {
@@ -43,7 +44,17 @@ fn interpret(exif: &Exif) -> CaptureInfo {
         orientation: orientation(exif),
         camera: camera(exif),
         description: description(exif),
+        location_text: None,
+        lens: ascii(exif, Tag::LensModel).or_else(|| ascii(exif, Tag::LensMake)),
+        focal_length_mm: focal_length(exif),
     }
+}
+
+/// In millimetres; 0 stands for unknown, and nothing longer than a telescope is believed.
+fn focal_length(exif: &Exif) -> Option<f64> {
+    let Value::Rational(values) = &exif.get_field(Tag::FocalLength, In::PRIMARY)?.value else { return None };
+    let first = values.first().filter(|ratio| ratio.denom != 0)?;
+    Some(first.to_f64()).filter(|mm| *mm > 0.0 && *mm < 10_000.0)
 }
 
 /// The shutter's time, else the sensor's, else the file's: many phones write only the last.
@@ -119,6 +130,7 @@ fn raw_gps(exif: &Exif) -> RawGps {
         altitude: one(Tag::GPSAltitude),
         below_sea_level: altitude_ref.and_then(|field| field.value.get_uint(0)) == Some(1),
         accuracy: one(Tag::GPSHPositioningError),
+        dilution: one(Tag::GPSDOP),
         direction: one(Tag::GPSImgDirection),
         status: letter(Tag::GPSStatus),
         datum: ascii(exif, Tag::GPSMapDatum),
@@ -167,6 +179,9 @@ mod tests {
             (Tag::GPSAltitudeRef, Value::Byte(vec![1])),
             (Tag::GPSAltitude, ratios(&[(25, 10)])),
             (Tag::GPSHPositioningError, ratios(&[(48, 10)])),
+            (Tag::GPSDOP, ratios(&[(9, 1)])),
+            (Tag::LensModel, ascii("back camera 6.765mm f/1.78")),
+            (Tag::FocalLength, ratios(&[(6765, 1000)])),
         ]
     }
 
@@ -183,6 +198,8 @@ mod tests {
             let gps = capture.gps.as_option().expect("known");
             assert!((gps.latitude - 52.5).abs() < 1e-9 && (gps.longitude + 13.4).abs() < 1e-9);
             assert_eq!((gps.altitude_m, gps.accuracy_m), (Some(-2.5), Some(4.8)));
+            assert_eq!(capture.lens.as_deref(), Some("back camera 6.765mm f/1.78"));
+            assert_eq!(capture.focal_length_mm, Some(6.765));
         }
     }
 
@@ -196,9 +213,12 @@ mod tests {
                 (Tag::GPSLatitude, Value::Short(vec![52])),
                 (Tag::GPSLongitude, ratios(&[(13, 0)])),
                 (Tag::Make, Value::Long(vec![1])),
+                (Tag::FocalLength, ratios(&[(50, 0)])),
+                (Tag::LensModel, Value::Short(vec![50])),
             ],
             true,
         );
+        assert_eq!((&capture.lens, capture.focal_length_mm), (&None, None));
         let reasons = [
             (capture.orientation_or_normal() == Orientation::Normal, format!("{:?}", capture.orientation)),
             (true, format!("{:?} {:?}", capture.taken_at, capture.gps)),

@@ -27,6 +27,8 @@ pub(super) struct RawGps {
     /// `GPSAltitudeRef` 1.
     pub(super) below_sea_level: bool,
     pub(super) accuracy: Option<Ratio>,
+    /// `GPSDOP`.
+    pub(super) dilution: Option<Ratio>,
     pub(super) direction: Option<Ratio>,
     /// `GPSStatus`: V means that the receiver had no fix.
     pub(super) status: Option<char>,
@@ -41,7 +43,7 @@ pub(super) fn fix(raw: &RawGps) -> Known<GpsFix> {
             latitude,
             longitude,
             altitude_m: altitude(raw),
-            accuracy_m: raw.accuracy.and_then(Ratio::value).filter(|metres| *metres > 0.0),
+            accuracy_m: accuracy(raw),
             direction_deg: raw
                 .direction
                 .and_then(Ratio::value)
@@ -107,6 +109,16 @@ fn degrees(parts: &[Ratio]) -> Option<f64> {
     Some(sum)
 }
 
+/// Metres that a receiver errs by for each unit of dilution: what phones reach under an open sky.
+const ERROR_PER_DILUTION_M: f64 = 5.0;
+
+/// As the camera claims it; else from the dilution of precision, above 50 of which a fix is none.
+fn accuracy(raw: &RawGps) -> Option<f64> {
+    let claimed = raw.accuracy.and_then(Ratio::value).filter(|metres| *metres > 0.0);
+    let dilution = raw.dilution.and_then(Ratio::value).filter(|dop| *dop > 0.0 && *dop <= 50.0);
+    claimed.or_else(|| dilution.map(|dop| dop * ERROR_PER_DILUTION_M))
+}
+
 fn altitude(raw: &RawGps) -> Option<f64> {
     let metres = raw.altitude.and_then(Ratio::value)?;
     let metres = if raw.below_sea_level { -metres } else { metres };
@@ -139,6 +151,21 @@ mod tests {
             status: Some('A'),
             datum: Some("WGS-84".into()),
             ..RawGps::default()
+        }
+    }
+
+    #[test]
+    fn accuracy_is_the_cameras_claim_or_follows_from_dilution() {
+        let table = [
+            (Some(Ratio(475, 100)), Some(Ratio(9, 1)), Some(4.75)),
+            (None, Some(Ratio(3, 1)), Some(15.0)),
+            (Some(Ratio(0, 1)), Some(Ratio(3, 1)), Some(15.0)),
+            (Some(Ratio(1, 0)), Some(Ratio(99, 1)), None),
+            (None, Some(Ratio(0, 0)), None),
+        ];
+        for (accuracy, dilution, expected) in table {
+            let raw = RawGps { accuracy, dilution, ..sydney() };
+            assert_eq!(fix(&raw).as_option().and_then(|fix| fix.accuracy_m), expected, "{raw:?}");
         }
     }
 

@@ -14,6 +14,7 @@ mod format;
 mod gps;
 mod header;
 mod jpeg_header;
+mod location_text;
 mod resize;
 #[cfg(test)]
 mod sample;

@@ -6,6 +6,7 @@ use punchlens::domain::place::{Evidence, LocationTree};
 use punchlens::domain::punch_item::Edits;
 use punchlens::domain::review::{Delivery, FindingState, Keeper, RejectReason, Verdict};
 use punchlens::domain::site::Site;
+use punchlens::domain::tagging::Tagging;
 use punchlens::simulator::{PhotoUpload, WebhookFaults};
 use punchlens::store::{CardQuery, Shelf};
 use serde_json::json;
@@ -298,4 +299,72 @@ async fn review_first_links_nothing_by_itself() {
     assert!(app.item().comments.is_empty());
     assert_eq!(app.on(Shelf::Known).await.len(), 1);
     app.finish().await;
+}
+
+/// What the real command prints, with the service's own config.
+fn told(app: &TestApp, arguments: &[&str], settings: &[(&str, &str)]) -> String {
+    tokio::task::block_in_place(|| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_punchlens"))
+            .args(arguments)
+            .arg("--config")
+            .arg(&app.config_file)
+            .envs(settings.iter().copied())
+            .output()
+            .expect("runs");
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_site_check_and_doctor_say_why() {
+    let app = started(Setup::default()).await;
+    app.upload("IMG_1.jpg", wall(1, 90), &UNIT).await;
+    app.until_settled(1).await;
+    app.upload("copy.jpg", wall(1, 60), &UNIT).await;
+    app.until_settled(2).await;
+    let reference = app.card().await.draft.reference;
+    let text = told(&app, &["explain", &reference], &[]);
+    for expected in [
+        "Crack – Building A, Floor 2, Unit 204",
+        "Found ",
+        " in IMG_1.jpg and 1 more",
+        "Place: Building A, Floor 2, Unit 204 – from the photo's location in Procore. [place]",
+        "The trade is “09 - Drywall”",
+        "[class.crack.priority]",
+        "finding.seen_again by punchlens: copy",
+        "photo.linked by punchlens",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    assert!(told(&app, &["explain", "PL-NONE"], &[]).contains("there is no finding 'PL-NONE'"));
+
+    let text = told(&app, &["site", "check", SITE], &[]);
+    assert!(text.contains("sound: 150 areas, each one of the project's 150 locations"), "{text}");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = folder.path().join("rules.toml");
+    std::fs::write(&rules, "[class.crack]\ntrades = [\"Plasterers\"]\n").expect("written");
+    let files = format!("[{:?}]", rules.display().to_string());
+    let text = told(&app, &["doctor"], &[("PUNCHLENS_TAGGING__RULES_FILES", &files)]);
+    let note =
+        "note   tagging: project 8/6778: class.crack.trades: the one listed is no trade of the company";
+    assert!(text.contains(note), "{text}");
+    app.finish().await;
+}
+
+#[test]
+fn the_readmes_examples_work() {
+    let readme =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("committed");
+    let block = |begin: &str| {
+        let (_, rest) = readme.split_once(begin).expect("is there");
+        rest.split_once("```").expect("ends").0.to_owned()
+    };
+    let site = Site::parse(&block("```json\n")).expect("readable");
+    let tree = LocationTree::from_lines("Building A\nBuilding A>Floor 2\nBuilding A>Floor 2>Unit 204");
+    assert_eq!(site.check(&tree), []);
+    let rules = Tagging::default_rules().with_override("README.md", &block("# harbour-street.toml\n"));
+    assert_eq!(rules.expect("valid").rules().caps.per_photo, 2);
+    let committed = std::fs::read_to_string(TAGGING).expect("committed");
+    Tagging::default_rules().with_override(TAGGING, &committed).expect("valid");
 }

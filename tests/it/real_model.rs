@@ -17,11 +17,16 @@ fn fixtures() -> PathBuf {
 
 /// The lines of `punchlens scan --json` over `paths`, or why the runtime cannot be had here.
 fn scan(paths: &[PathBuf]) -> Result<Vec<Value>, String> {
+    scan_with(paths, &[])
+}
+
+fn scan_with(paths: &[PathBuf], arguments: &[&str]) -> Result<Vec<Value>, String> {
     let config = load_from(None, std::iter::empty()).expect("the defaults are sound").config;
     inference::ensure_runtime(&config.inference, &|_| {}).map_err(|error| error.to_string())?;
     let output = Command::new(env!("CARGO_BIN_EXE_punchlens"))
         .arg("scan")
         .args(paths)
+        .args(arguments)
         .arg("--json")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
@@ -87,4 +92,47 @@ fn broken_photos_are_lines_with_a_reason_and_do_not_end_the_run() {
     assert!(
         explained.clone().all(|line| line["error"]["message"].as_str().is_some_and(|text| !text.is_empty()))
     );
+}
+
+#[test]
+fn the_fixtures_building_tells_place_trade_and_priority_of_every_photo_and_why() {
+    let names =
+        ["peel-crack.jpg", "peel-wall.jpg", "growth-marks.jpg", "crack-masonry.jpg", "clean-drywall.jpg"];
+    let files: Vec<PathBuf> = names.iter().map(|name| fixtures().join(name)).collect();
+    let building = [
+        "--site",
+        "fixtures/building/site.geojson",
+        "--trades",
+        "fixtures/building/trades.txt",
+        "--tagging",
+        "fixtures/building/tagging.toml",
+    ];
+    let lines = match scan_with(&files, &building) {
+        Ok(lines) => lines,
+        Err(reason) => return println!("SKIPPED: no ONNX Runtime here: {reason}"),
+    };
+    let place = |number: usize| lines[number]["tags"]["place"].as_str().expect("words").to_owned();
+    assert!(place(0).starts_with("Building C – from GPS ±"), "{}", place(0));
+    assert!(place(2).starts_with("Building B – from GPS ±"), "{}", place(2));
+    assert!(place(3).starts_with("unknown, because"), "{}", place(3));
+    assert!(place(4).starts_with("Building B – from GPS ±"), "{}", place(4));
+    for line in &lines {
+        let items = line["tags"]["items"].as_array().expect("a list");
+        let found = classes(line);
+        assert_eq!(items.len(), found.len(), "one item a class: {line}");
+        for item in items {
+            let rules = item["rules"].as_array().expect("a list");
+            let class = item["class"].as_str().expect("a class");
+            let fired =
+                |part: &str| rules.iter().any(|rule| rule.as_str().is_some_and(|text| text.contains(part)));
+            assert!(
+                fired("Place: ") && fired(&format!("class.{class}.trades")) && fired("Priority "),
+                "{item}"
+            );
+            assert!(
+                item["priority"].is_string() && item["due"].is_string() && item["trade"].is_string(),
+                "{item}"
+            );
+        }
+    }
 }

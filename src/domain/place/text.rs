@@ -72,6 +72,7 @@ pub(super) fn by_text(query: &PlaceQuery<'_>, tree: &LocationTree, rules: &TextR
 fn texts(query: &PlaceQuery<'_>, rules: &TextRules) -> Vec<(TextSource, Words)> {
     let own = query.capture.description.as_option().map(String::as_str);
     let of_source = |source: TextSource| match source {
+        TextSource::FileLocation => [query.capture.location_text.as_deref(), None],
         TextSource::Description => [query.description, own],
         TextSource::FileName => [Some(stem(query.filename)), None],
         TextSource::Album => [query.album, None],

@@ -121,7 +121,19 @@ impl TestApp {
         let key = std::fs::read_to_string(folder.path().join("review.key")).expect("made at the start");
         let key = key.trim().to_owned();
         let service = tokio::spawn(app.serve(listener, stop.clone()));
-        Self { simulator, store, url, key, config, config_file: file, stop, service, others: vec![], lines, _folder: folder }
+        Self {
+            simulator,
+            store,
+            url,
+            key,
+            config,
+            config_file: file,
+            stop,
+            service,
+            others: vec![],
+            lines,
+            _folder: folder,
+        }
     }
 
     /// Starts a second box on the same database, to which every event is delivered too.
@@ -131,6 +143,11 @@ impl TestApp {
         let app = App::assemble(&self.config, detector).await.expect("assembles");
         self.simulator.add_hook(PROJECT.project, &url, AUTHORIZATION, "v4.0").expect("hooked");
         self.others.push(tokio::spawn(app.serve(listener, self.stop.clone())));
+    }
+
+    /// The service's config, for commands of its own.
+    pub(crate) fn config_file(&self) -> std::path::PathBuf {
+        self.folder.path().join("punchlens.toml")
     }
 
     /// Why the service does not start around `detector`.

@@ -164,6 +164,18 @@ fn texts_name_places_or_tie() {
 }
 
 #[test]
+fn a_location_written_into_the_file_is_a_text_like_others() {
+    let capture = CaptureInfo { location_text: Some("Building B, Unit 204".into()), ..silent() };
+    let found = place(&query(&capture));
+    assert_eq!(name(&found), "Building B, Floor 2, Unit 204");
+    assert!(
+        found.words().ends_with("from the location written into the file: “unit 204”"),
+        "{}",
+        found.words()
+    );
+}
+
+#[test]
 fn texts_refine_a_position_and_never_contradict_it() {
     let capture = with_gps(fix(30.0, 15.0, 25.0, None));
     let finer = place(&PlaceQuery { filename: "Unit 204.jpg", ..query(&capture) });
