@@ -145,11 +145,6 @@ impl TestApp {
         self.others.push(tokio::spawn(app.serve(listener, self.stop.clone())));
     }
 
-    /// The service's config, for commands of its own.
-    pub(crate) fn config_file(&self) -> std::path::PathBuf {
-        self.folder.path().join("punchlens.toml")
-    }
-
     /// Why the service does not start around `detector`.
     pub(crate) async fn refusal(detector: Arc<dyn Detector>) -> String {
         let simulator = Simulator::start(Options::default()).await.expect("free ports");
@@ -305,7 +300,7 @@ impl TestApp {
         let audit = self.store.verify_audit().await.expect("audit");
         assert!(audit.broken.is_none(), "{audit:?}");
         self.stop.cancel();
-        for service in self.services {
+        for service in [self.service].into_iter().chain(self.others) {
             service.await.expect("no panic").expect("a clean end");
         }
         let violations: Vec<_> = self
