@@ -14,6 +14,8 @@ mod fuzz;
 mod hooks;
 /// Photos that mean harm.
 mod hostile;
+/// The API, asked at random from its own document.
+mod fuzzed_api;
 /// The product, told as journeys.
 mod journeys;
 /// The uplink as sites have it.
