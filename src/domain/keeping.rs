@@ -6,6 +6,7 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 
 use super::detection::DefectClass;
 use super::ids::{FindingId, ProjectKey};
@@ -46,7 +47,7 @@ impl Ruling {
 }
 
 /// So many kept of so many decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Kept {
     /// Accepted.
     pub kept: u32,
@@ -75,7 +76,7 @@ impl Kept {
 }
 
 /// The record of one class in one project.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassRecord {
     /// Whose it is.
     pub project: ProjectKey,
@@ -151,7 +152,7 @@ fn reasons(rulings: &[&Ruling]) -> Vec<(RejectReason, u32)> {
 }
 
 /// The findings with scores in one range: what the model said, and what people found.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ReliabilityBin {
     /// The mean of the scores.
     pub said: f64,

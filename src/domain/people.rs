@@ -237,12 +237,12 @@ impl Viewer {
 
     /// Whether findings of `project` may be decided.
     pub fn may_decide(&self, project: ProjectKey) -> bool {
-        self.rights.role_in(project) >= Some(Role::Reviewer)
+        self.has(Role::Reviewer, project)
     }
 
-    /// Whether what holds for everybody in `project` may be changed.
-    pub fn may_administer(&self, project: ProjectKey) -> bool {
-        self.rights.role_in(project) >= Some(Role::Admin)
+    /// Whether this is somebody with `role`, or more, in `project`.
+    pub fn has(&self, role: Role, project: ProjectKey) -> bool {
+        self.rights.role_in(project) >= Some(role)
     }
 
     /// The projects to which lists are narrowed: `wanted` where it may be seen, else all that may be.
@@ -282,7 +282,7 @@ mod tests {
             Grant { project: project(2), role: Role::Viewer },
         ];
         let ana = viewer(Rights::In(grants));
-        assert!(ana.may_see(project(1)) && ana.may_decide(project(1)) && !ana.may_administer(project(1)));
+        assert!(ana.may_see(project(1)) && ana.may_decide(project(1)) && !ana.has(Role::Admin, project(1)));
         assert!(ana.may_see(project(2)) && !ana.may_decide(project(2)));
         assert!(!ana.may_see(project(3)) && !ana.may_decide(project(3)));
         assert_eq!(ana.narrowed(None), Some(vec![project(1), project(2)]));
@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn everywhere_is_everywhere() {
         let root = viewer(Rights::of(Role::Admin, None));
-        assert!(root.may_administer(project(9)));
+        assert!(root.has(Role::Admin, project(9)));
         assert_eq!(root.narrowed(None), None);
         assert!(!viewer(Rights::of(Role::Admin, Some(&[]))).may_see(project(9)), "no project is no project");
     }

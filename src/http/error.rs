@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::domain::people::Role;
 use crate::store;
 
 /// A request that was not fulfilled.
@@ -17,8 +18,8 @@ pub(crate) enum HttpError {
     #[error("This login and password don't fit together.")]
     WrongPassword,
     /// Somebody may look, but not do this.
-    #[error("You may look at this project, but not decide here. Ask for the role of a reviewer.")]
-    Forbidden,
+    #[error("You may look at this project, but this takes the role of {0} in it.")]
+    Forbidden(Role),
     /// A form that did not come from this box's own page.
     #[error("This did not come from the review page itself. Load the page again and repeat it.")]
     Forged,
@@ -59,7 +60,7 @@ impl HttpError {
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized | Self::WrongPassword => StatusCode::UNAUTHORIZED,
-            Self::Forbidden | Self::Forged => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::Forged => StatusCode::FORBIDDEN,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -76,7 +77,7 @@ impl HttpError {
         match self {
             Self::Unauthorized => "unauthorized",
             Self::WrongPassword => "wrong_password",
-            Self::Forbidden => "forbidden",
+            Self::Forbidden(_) => "forbidden",
             Self::Forged => "forged",
             Self::WrongMethod => "wrong_method",
             Self::NotFound(_) => "not_found",
@@ -180,13 +181,13 @@ pub(crate) fn every() -> Vec<HttpError> {
     let first = Unauthorized;
     // A new kind of error is to be added below; this match notices.
     match first {
-        Unauthorized | WrongPassword | Forbidden | Forged | WrongMethod | NotFound(_) | Conflict(_)
+        Unauthorized | WrongPassword | Forbidden(_) | Forged | WrongMethod | NotFound(_) | Conflict(_)
         | Invalid(_) | TooLarge | TooMany(_) | Unreachable | Unavailable | Internal => {}
     }
     vec![
         Unauthorized,
         WrongPassword,
-        Forbidden,
+        Forbidden(Role::Reviewer),
         Forged,
         WrongMethod,
         NotFound("thing"),

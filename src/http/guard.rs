@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::domain::ids::ProjectKey;
-use crate::domain::people::Viewer;
+use crate::domain::people::{Role, Viewer};
 use crate::http::State;
 use crate::http::error::{HttpError, Problem};
 use crate::http::review::{self, PageError};
@@ -125,7 +125,13 @@ pub(crate) fn check_sight(viewer: &Viewer, project: ProjectKey, what: &'static s
 /// Refuses a decision in a project in which `viewer` may only look.
 pub(crate) fn check_decision(viewer: &Viewer, project: ProjectKey) -> Result<(), HttpError> {
     check_sight(viewer, project, "finding")?;
-    if viewer.may_decide(project) { Ok(()) } else { Err(HttpError::Forbidden) }
+    check_role(viewer, Role::Reviewer, project)
+}
+
+/// Refuses what takes more than the role that `viewer` has in a project.
+pub(crate) fn check_role(viewer: &Viewer, role: Role, project: ProjectKey) -> Result<(), HttpError> {
+    check_sight(viewer, project, "project")?;
+    if viewer.has(role, project) { Ok(()) } else { Err(HttpError::Forbidden(role)) }
 }
 
 /// Refuses a form that another site's page sent, by what browsers say of its origin.

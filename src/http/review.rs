@@ -73,7 +73,7 @@ impl IntoResponse for PageError {
         let title = match &self.0 {
             HttpError::NotFound(_) => "Not here",
             HttpError::Conflict(_) => "Decided already",
-            HttpError::Forbidden => "Not for you to decide",
+            HttpError::Forbidden(_) => "Not for you to decide",
             HttpError::Unavailable | HttpError::Internal => "That did not work",
             _ => "Not accepted",
         };

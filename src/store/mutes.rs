@@ -103,10 +103,12 @@ impl Store {
         project: ProjectKey,
         mute: &Mute,
         place: &str,
+        by: impl Into<Actor<'_>>,
         now: Timestamp,
     ) -> Result<MuteId, Error> {
+        let by = by.into();
         let mut transaction = self.begin().await?;
-        let id = insert(&mut transaction, project, mute, place, None, now).await?;
+        let id = insert(&mut transaction, project, mute, place, None, by, now).await?;
         self.commit(transaction).await?;
         Ok(id)
     }
@@ -179,8 +181,9 @@ pub(crate) async fn follow(
     let Verdict::Reject { reason } = decision.verdict else { return Ok(()) };
     let mute = mute_from(reason, &card.finding, &card.place, &decision.reviewer, muting);
     if let Some(mute) = mute {
+        let by = Actor { name: &decision.reviewer, person: decision.person.as_ref() };
         let place = card.place.name().unwrap_or_default();
-        insert(connection, card.project, &mute, &place, Some(card.finding.id), decision.at).await?;
+        insert(connection, card.project, &mute, &place, Some(card.finding.id), by, decision.at).await?;
     }
     Ok(())
 }
@@ -209,6 +212,7 @@ async fn insert(
     mute: &Mute,
     place: &str,
     finding: Option<FindingId>,
+    by: Actor<'_>,
     now: Timestamp,
 ) -> Result<MuteId, Error> {
     let id: i64 = sqlx::query_scalar(
@@ -228,7 +232,7 @@ async fn insert(
     .fetch_one(&mut *connection)
     .await?;
     let detail = json!({ "project": project, "mute": mute, "finding": finding });
-    let entry = Entry::by(mute.reviewer.as_str(), "mute.added", Subject::Mute(MuteId(id)), detail);
+    let entry = Entry::by(by, "mute.added", Subject::Mute(MuteId(id)), detail);
     audit::append(connection, entry, now).await?;
     Ok(MuteId(id))
 }

@@ -10,12 +10,12 @@ mod eval;
 mod evidence;
 /// The fuzz targets' corpora replayed.
 mod fuzz;
+/// The API, asked at random from its own document.
+mod fuzzed_api;
 /// Webhooks in Procore: made, rotated while they deliver, heard of trades.
 mod hooks;
 /// Photos that mean harm.
 mod hostile;
-/// The API, asked at random from its own document.
-mod fuzzed_api;
 /// The product, told as journeys.
 mod journeys;
 /// The uplink as sites have it.

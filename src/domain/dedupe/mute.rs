@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::detection::DefectClass;
 use crate::domain::finding::Finding;
 use crate::domain::ids::LocationId;
+use crate::domain::people::Role;
 use crate::domain::place::Place;
 use crate::domain::review::{MuteId, RejectReason};
 use crate::domain::tagging::MuteRules;
@@ -30,6 +31,12 @@ impl Mute {
     /// Whether it still holds on `today`.
     pub fn holds(&self, today: Date) -> bool {
         self.until.is_none_or(|until| today <= until)
+    }
+
+    /// Whose word it takes to make or lift it: one location follows from a rejection, a whole project is for more
+    /// than one person to bear.
+    pub const fn takes(&self) -> Role {
+        if self.location.is_some() { Role::Reviewer } else { Role::Admin }
     }
 
     /// Why a finding was muted, as a sentence.

@@ -3,12 +3,15 @@
 use axum::Json;
 use axum::extract;
 use axum::http::StatusCode;
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::ask::{self, Asked, OfProject, Segments};
+use super::ask::{self, Asked, OfProject, Segments, Sent};
+use crate::domain::dedupe::Mute;
 use crate::domain::ids::ProjectKey;
+use crate::domain::keeping::{self, ClassRecord, ReliabilityBin};
 use crate::domain::people::{Role, Viewer};
-use crate::domain::review::MuteId;
+use crate::domain::review::{MuteId, RejectReason};
 use crate::http::State;
 use crate::http::choices;
 use crate::http::error::{HttpError, Problem};
@@ -89,6 +92,59 @@ pub(super) async fn mutes(
     Ok(Json(Mutes { mutes: state.store().mutes(projects.as_deref()).await? }))
 }
 
+/// A class to mute everywhere in a project.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MuteWish {
+    project: String,
+    class: String,
+    reason: RejectReason,
+}
+
+pub(super) async fn add_mute(
+    Script(viewer): Script,
+    extract::State(state): extract::State<State>,
+    Sent(wish): Sent<MuteWish>,
+) -> Result<(StatusCode, Json<MuteRow>), Problem> {
+    let project = ask::project(Some(&wish.project))?.ok_or(HttpError::NotFound("project"))?;
+    guard::check_role(&viewer, Role::Admin, project)?;
+    let class = state.classes().iter().find(|class| class.name() == wish.class);
+    let mute = Mute {
+        class: class.ok_or(HttpError::NotFound("class"))?.clone(),
+        location: None,
+        until: None,
+        reason: wish.reason,
+        reviewer: viewer.person.name.clone(),
+    };
+    let id = state.store().add_mute(project, &mute, "", &viewer.person, state.now()).await?;
+    let rows = state.store().mutes(Some(&[project])).await?;
+    let row = rows.into_iter().find(|row| row.id == id).ok_or(HttpError::NotFound("mute"))?;
+    Ok((StatusCode::CREATED, Json(row)))
+}
+
+/// How suggestions were kept, class by class, and how far scores can be believed.
+#[derive(Debug, Serialize)]
+pub(super) struct Record {
+    days: u32,
+    classes: Vec<ClassRecord>,
+    reliability: Vec<ReliabilityBin>,
+    calibration_error: Option<f64>,
+}
+
+pub(super) async fn record(
+    Script(viewer): Script,
+    extract::State(state): extract::State<State>,
+    Asked(of): Asked<OfProject>,
+) -> Result<Json<Record>, Problem> {
+    let review = state.review();
+    let since = state.now() - SignedDuration::from_hours(24 * i64::from(review.record_days));
+    let projects = viewer.narrowed(of.read()?);
+    let rulings = state.store().rulings(projects.as_deref(), since, review.record_decisions_max).await?;
+    let (reliability, calibration_error) = keeping::reliability(&rulings);
+    let classes = keeping::class_records(&rulings, review.keep_window as usize, state.zone());
+    Ok(Json(Record { days: review.record_days, classes, reliability, calibration_error }))
+}
+
 pub(super) async fn lift_mute(
     Script(viewer): Script,
     extract::State(state): extract::State<State>,
@@ -97,7 +153,7 @@ pub(super) async fn lift_mute(
     let id = MuteId(id.parse().map_err(|_| HttpError::NotFound("mute"))?);
     let rows = state.store().mutes(viewer.narrowed(None).as_deref()).await?;
     let mute = rows.into_iter().find(|row| row.id == id).ok_or(HttpError::NotFound("mute"))?;
-    guard::check_decision(&viewer, mute.project)?;
+    guard::check_role(&viewer, mute.mute.takes(), mute.project)?;
     state.store().lift_mute(id, &viewer.person, state.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

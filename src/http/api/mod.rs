@@ -43,7 +43,9 @@ operations! {
     post "/api/v1/decisions/undo" => decisions::undo_batch;
     get "/api/v1/photos/{photo}/picture" => findings::picture;
     get "/api/v1/mutes" => lists::mutes;
+    post "/api/v1/mutes" => lists::add_mute;
     delete "/api/v1/mutes/{mute}" => lists::lift_mute;
+    get "/api/v1/record" => lists::record;
 }
 
 /// The routes below `/api`; anything else there is told as a problem too.

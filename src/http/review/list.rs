@@ -124,7 +124,7 @@ impl ListPage<'_> {
                                 strong { (words::class(&row.mute.class)) " · " @if row.place.is_empty() { "everywhere" } @else { (row.place) } }
                                 span.hint { (row.mute.words()) " " (words::count(row.silenced, "finding", "findings")) " kept back." }
                             }
-                            @if self.viewer.may_decide(row.project) { (lift_form(row.id, self.viewer)) }
+                            @if self.viewer.has(row.mute.takes(), row.project) { (lift_form(row.id, self.viewer)) }
                         }
                     }
                 }

@@ -22,7 +22,12 @@ pub(super) struct Viewer {
 impl Viewer {
     /// Whether buttons that decide are shown for findings of `project`.
     pub(super) fn may_decide(&self, project: ProjectKey) -> bool {
-        self.rights.role_in(project) >= Some(Role::Reviewer)
+        self.has(Role::Reviewer, project)
+    }
+
+    /// Whether the person has `role`, or more, in `project`.
+    pub(super) fn has(&self, role: Role, project: ProjectKey) -> bool {
+        self.rights.role_in(project) >= Some(role)
     }
 }
 

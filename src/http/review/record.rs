@@ -18,6 +18,7 @@ use crate::domain::ids::ProjectKey;
 use crate::domain::keeping::{
     ClassRecord, Kept, ReliabilityBin, ReviewTime, class_records, reliability, review_time,
 };
+use crate::domain::people::Role;
 use crate::domain::review::{MuteId, RejectReason};
 use crate::http::State;
 use crate::http::error::HttpError;
@@ -163,7 +164,7 @@ impl RecordPage<'_> {
             row.project == record.project && row.mute.class == record.class && row.mute.location.is_none()
         });
         let low = record.latest.is_below(self.rules.below, self.rules.least);
-        let may = self.viewer.may_decide(record.project);
+        let may = self.viewer.has(Role::Admin, record.project);
         markup! {
             @if let Some(row) = muted {
                 div.offer { p { (icon(Icon::Muted)) "Muted in " (project) " by " (row.mute.reviewer) "." } @if may { (lift_form(row.id, self.viewer)) } }
@@ -176,6 +177,8 @@ impl RecordPage<'_> {
                         input type="hidden" name="class" value=(record.class);
                         input type="hidden" name="reason" value=(record.reasons.first().map_or(RejectReason::NotADefect, |(reason, _)| *reason).name());
                         button.button type="submit" { (icon(Icon::Muted)) "Mute " (class) " in " (project) }
+                    } @else {
+                        p.hint { "An admin can mute them." }
                     }
                 }
             }
@@ -243,7 +246,7 @@ pub(in crate::http) async fn mute(
         form.map_err(|rejection| HttpError::unreadable(rejection.status(), &rejection.body_text()))?;
     guard::check_form(&headers, &session, &form.csrf)?;
     let project = parse_project(&form.project).ok_or(HttpError::NotFound("project"))?;
-    guard::check_decision(&session.viewer, project)?;
+    guard::check_role(&session.viewer, Role::Admin, project)?;
     let class = state.classes().iter().find(|class| class.name() == form.class);
     let reason = RejectReason::ALL.into_iter().find(|reason| reason.name() == form.reason);
     let mute = Mute {
@@ -253,7 +256,7 @@ pub(in crate::http) async fn mute(
         reason: reason.unwrap_or(RejectReason::NotADefect),
         reviewer: session.viewer.person.name.clone(),
     };
-    state.store().add_mute(project, &mute, "", state.now()).await?;
+    state.store().add_mute(project, &mute, "", &session.viewer.person, state.now()).await?;
     let filter = Filter { project: Some(project), ..Filter::default() };
     Ok(Redirect::to(&filter.url("/review/record", &[])).into_response())
 }
@@ -272,7 +275,7 @@ pub(in crate::http) async fn lift(
     let id = MuteId(id);
     let desk = Desk::new(&state, &session, Filter::default());
     let row = desk.mutes().await?.into_iter().find(|row| row.id == id).ok_or(HttpError::NotFound("mute"))?;
-    guard::check_decision(&session.viewer, row.project)?;
+    guard::check_role(&session.viewer, row.mute.takes(), row.project)?;
     state.store().lift_mute(id, &session.viewer.person, state.now()).await?;
     let back = Filter { project: Some(row.project), ..Filter::default() }.with_tab(Tab::Muted);
     Ok(Redirect::to(&back.list_url()).into_response())

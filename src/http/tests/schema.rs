@@ -64,6 +64,12 @@ fn check(schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
                     check(rule, item, &format!("{at}[{index}]"), found);
                 }
             }
+            "prefixItems" => {
+                let rules = rule.as_array().into_iter().flatten();
+                for (index, (rule, item)) in rules.zip(value.as_array().into_iter().flatten()).enumerate() {
+                    check(rule, item, &format!("{at}[{index}]"), found);
+                }
+            }
             "oneOf" | "anyOf" => check_choice(rule, value, at, found),
             "pattern" => check_pattern(rule, value, at, found),
             "minItems" => bound(

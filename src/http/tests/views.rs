@@ -118,7 +118,9 @@ async fn the_plan_shows_places_as_dots_with_numbers() {
 #[tokio::test]
 async fn a_class_that_is_thrown_out_too_often_is_offered_for_muting() {
     let site = Site::with(|sections| sections.review.mute_offer_least = 3).await;
-    let cookie = site.sign_in("Ana").await;
+    let reviewer = site.sign_in("Rob").await;
+    let admin = Viewer { rights: Rights::Everywhere(Role::Admin), ..sample::viewer("Ana") };
+    let cookie = site.sign_in_as(&admin).await;
     assert!(page(&site, &cookie, "/review/record").await.contains("Nothing decided yet"));
     for image in 1..=4 {
         let id = site.found(image, |_| ()).await.to_string();
@@ -128,6 +130,11 @@ async fn a_class_that_is_thrown_out_too_often_is_offered_for_muting() {
     assert!(record.contains("0 of the last 4") && record.contains("Mute Crack in"), "{record}");
 
     let wish = [("project", "8-6778"), ("class", "crack"), ("reason", "duplicate")];
+    assert!(
+        !page(&site, &reviewer, "/review/record").await.contains("Mute Crack in"),
+        "a reviewer is not asked"
+    );
+    assert_eq!(post(&site, &reviewer, "/review/mutes", &wish).await.status, StatusCode::FORBIDDEN);
     assert_eq!(post(&site, &cookie, "/review/mutes", &wish).await.status, StatusCode::SEE_OTHER);
     let mutes = site.store.mutes(None).await.expect("reads");
     assert_eq!((mutes.len(), mutes[0].mute.location), (1, None));
@@ -136,6 +143,7 @@ async fn a_class_that_is_thrown_out_too_often_is_offered_for_muting() {
     assert!(muted.contains("everywhere") && muted.contains("Muted in this project"), "{muted}");
 
     let lift = format!("/review/mutes/{}/lift", mutes[0].id.0);
+    assert_eq!(post(&site, &reviewer, &lift, &[]).await.status, StatusCode::FORBIDDEN);
     assert_eq!(post(&site, &cookie, &lift, &[]).await.status, StatusCode::SEE_OTHER);
     assert!(site.store.mutes(None).await.expect("reads").is_empty());
     let unknown = [("project", "8-6778"), ("class", "ghost")];

@@ -72,7 +72,7 @@ async fn what_a_mute_kept_back_is_counted_and_comes_back(fresh: Fresh) {
         reason: RejectReason::NotOurs,
         reviewer: "lee".into(),
     };
-    let id = store.add_mute(PROJECT, &mute, "Building A, Unit 204", at(0)).await.expect("mutes");
+    let id = store.add_mute(PROJECT, &mute, "Building A, Unit 204", "dana", at(0)).await.expect("mutes");
     crack_in(store, 1, 204).await;
     crack_in(store, 2, 205).await;
     let counts = store.counts(None, at(0)).await.expect("counts");

@@ -232,7 +232,7 @@ async fn what_mutes_and_caps_and_the_list_keep_back_is_recorded_with_its_reason(
         reason: RejectReason::TooEarly,
         reviewer: "dana".into(),
     };
-    let id = store.add_mute(PROJECT, &mute, "Room 1", at(0)).await.expect("mutes");
+    let id = store.add_mute(PROJECT, &mute, "Room 1", "dana", at(0)).await.expect("mutes");
     let muted = Shot { location: Some(1), region: 0, ..Shot::of(1) };
     let recorded = take(store, muted, &muted.intake()).await;
     assert_eq!(recorded.kept, [(muted.id(), Keeper::Mute(id))]);
