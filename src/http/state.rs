@@ -15,6 +15,7 @@ use crate::domain::ids::ProjectKey;
 use crate::domain::site::Site;
 use crate::domain::tagging::MuteRules;
 use crate::http::config::{HttpConfig, ReviewConfig, SignInConfig};
+use crate::http::error::HttpError;
 use crate::http::guard::Peer;
 use crate::http::key::ReviewKey;
 use crate::http::limiter::Throttle;
@@ -111,6 +112,11 @@ impl State {
 
     pub(crate) fn projects(&self) -> &[ProjectKey] {
         &self.0.parts.projects
+    }
+
+    /// `project`, if this service may touch it: even an admin's word about another one is not taken.
+    pub(crate) fn permitted(&self, project: Option<ProjectKey>) -> Result<ProjectKey, HttpError> {
+        project.filter(|project| self.projects().contains(project)).ok_or(HttpError::NotFound("project"))
     }
 
     pub(crate) fn classes(&self) -> &[DefectClass] {

@@ -106,7 +106,7 @@ pub(super) async fn add_mute(
     extract::State(state): extract::State<State>,
     Sent(wish): Sent<MuteWish>,
 ) -> Result<(StatusCode, Json<MuteRow>), Problem> {
-    let project = ask::project(Some(&wish.project))?.ok_or(HttpError::NotFound("project"))?;
+    let project = state.permitted(ask::project(Some(&wish.project))?)?;
     guard::check_role(&viewer, Role::Admin, project)?;
     let class = state.classes().iter().find(|class| class.name() == wish.class);
     let mute = Mute {

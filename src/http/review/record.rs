@@ -245,7 +245,7 @@ pub(in crate::http) async fn mute(
     let Form(form) =
         form.map_err(|rejection| HttpError::unreadable(rejection.status(), &rejection.body_text()))?;
     guard::check_form(&headers, &session, &form.csrf)?;
-    let project = parse_project(&form.project).ok_or(HttpError::NotFound("project"))?;
+    let project = state.permitted(parse_project(&form.project))?;
     guard::check_role(&session.viewer, Role::Admin, project)?;
     let class = state.classes().iter().find(|class| class.name() == form.class);
     let reason = RejectReason::ALL.into_iter().find(|reason| reason.name() == form.reason);

@@ -221,12 +221,16 @@ async fn many_are_decided_at_once() {
     let lift = "/api/v1/mutes/{mute}";
     assert_eq!(robot.delete(lift, &[&mute]).await.status, StatusCode::NO_CONTENT);
     assert_eq!(robot.delete(lift, &[&mute]).await.status, StatusCode::NOT_FOUND);
-    let add = async |class: &str| {
-        let wish = json!({ "project": "8-6778", "class": class, "reason": "not_ours" });
+    let add = async |project: &str, class: &str| {
+        let wish = json!({ "project": project, "class": class, "reason": "not_ours" });
         robot.post("/api/v1/mutes", &[], &wish).await
     };
-    assert_eq!(add("crack").await.status, StatusCode::CREATED);
-    assert_eq!(add("ghost").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(add("8-6778", "crack").await.status, StatusCode::CREATED);
+    assert_eq!(add("8-6778", "ghost").await.status, StatusCode::NOT_FOUND);
+    let before = robot.get("/api/v1/mutes", &[], "").await.json();
+    assert_eq!(add("8-9", "crack").await.status, StatusCode::NOT_FOUND, "a project that is not permitted");
+    assert_eq!(add("0-0", "crack").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(robot.get("/api/v1/mutes", &[], "").await.json(), before);
     let record = robot.get("/api/v1/record", &[], "?project=8-6778").await.json();
     assert_eq!(record["classes"][0]["latest"], json!({ "kept": 0, "of": 1 }));
     let empty = robot.post("/api/v1/decisions", &[], &json!({ "findings": [], "verdict": "accept" })).await;
