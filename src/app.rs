@@ -222,10 +222,7 @@ impl App {
             if let Err(error) = self.context.store.enqueue(&jobs, now, now).await {
                 tracing::error!(%error, "the sweep could not be queued");
             }
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = tokio::time::sleep(every) => {}
-            }
+            pause(every, stop).await;
         }
     }
 
@@ -246,11 +243,16 @@ impl App {
             if let Err(error) = self.context.store.prune(self.context.now()).await {
                 tracing::error!(%error, "what is past its retention could not be deleted");
             }
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = tokio::time::sleep(PRUNE_EVERY) => {}
-            }
+            pause(PRUNE_EVERY, stop).await;
         }
+    }
+}
+
+/// Waits for `time`, or until a stop is asked for.
+async fn pause(time: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(time) => {}
     }
 }
 

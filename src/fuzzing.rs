@@ -67,14 +67,15 @@ fn exif(data: &[u8]) {
 }
 
 /// Small limits, so that time goes into many files instead of large ones.
-static LIMITS: LazyLock<Option<Limits>> = LazyLock::new(|| {
-    let file: toml::Table = toml::from_str(photo::DEFAULT_CONFIG).ok()?;
-    let shipped: Limits = file.get("photo")?.clone().try_into().ok()?;
-    Some(Limits { max_pixels: 1 << 20, max_decoded_bytes: 16 << 20, max_scans: 20, ..shipped })
+static LIMITS: LazyLock<Limits> = LazyLock::new(|| Limits {
+    max_pixels: 1 << 20,
+    max_decoded_bytes: 16 << 20,
+    max_scans: 20,
+    ..Limits::shipped()
 });
 
 fn decode(data: &[u8]) {
-    let Some(limits) = LIMITS.as_ref() else { return };
+    let limits = &*LIMITS;
     let Ok(photo) = photo::decode(data, limits, Some(64)) else { return };
     let size = photo.picture.size();
     assert!(
@@ -94,12 +95,14 @@ fn manifest(data: &[u8]) {
     }
 }
 
-static SHIPPED: LazyLock<Option<Manifest>> =
-    LazyLock::new(|| Manifest::parse(include_str!("../models/finish-defects/manifest.toml")).ok());
+static SHIPPED: LazyLock<Manifest> = LazyLock::new(|| {
+    Manifest::parse(include_str!("../models/finish-defects/manifest.toml"))
+        .expect("the shipped manifest parses")
+});
 
 /// Two bytes for the grid, the rest numbers: NaN, infinities and all.
 fn model_output(data: &[u8]) {
-    let Some(shipped) = SHIPPED.as_ref() else { return };
+    let shipped = &*SHIPPED;
     let [across, down, values @ ..] = data else { return };
     let (across, down) = (usize::from(across % 32) + 1, usize::from(down % 32) + 1);
     let classes = shipped.classes.len();

@@ -51,8 +51,7 @@ class Looker:
         return view, self.model.session.run(None, {"image": fed})[0][0]
 
     def pooled(self, view, logits) -> np.ndarray:
-        s, valid = self.model.settings, view.valid(self.model.settings.stride)
-        return np.array([regions.pooled(m[valid], s.top_share, s.top_min_cells) for m in logits])
+        return self.model.pooled([(view, logits)])
 
     def above(self, pooled: np.ndarray) -> np.ndarray:
         """Calibrated logits above the thresholds, reported classes only."""

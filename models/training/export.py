@@ -32,7 +32,8 @@ LICENCES = {
     ),
     "open": (
         "declared-open",
-        "Trained only on pictures under open licences (CC-BY-4.0), some of them as declared by uploaders "
+        "Trained only on pictures under open licences (Creative Commons with attribution, some share-alike, and CC0), "
+        "some of them as declared by uploaders "
         "who may not own every picture (see CARD.md); attribution is owed.",
     ),
 }

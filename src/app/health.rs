@@ -36,10 +36,7 @@ impl App {
                 }
                 Err(error) => tracing::error!(%error, "the queue cannot be counted"),
             }
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
+            super::pause(LOOK_EVERY, stop).await;
         }
     }
 
@@ -117,10 +114,7 @@ fn queue_check(seen: &Watched) -> Check {
 
 fn projects_check(stops: &[Stop]) -> Check {
     let Some(first) = stops.first() else { return Check::ok("projects", "drafts are made in all of them") };
-    let detail = format!(
-        "nothing is made in project {}: {}. Then: punchlens projects resume {}",
-        first.project, first.reason, first.project
-    );
+    let detail = first.to_string();
     Check::ok("projects", detail).with_status(CheckState::Degraded).with_facts(json!({ "stopped": stops }))
 }
 

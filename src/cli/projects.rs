@@ -6,7 +6,7 @@ use comfy_table::{ContentArrangement, Table};
 use jiff::Timestamp;
 
 use super::{OPERATOR, Settings};
-use crate::domain::ids::{CompanyId, ProjectId, ProjectKey};
+use crate::domain::ids::ProjectKey;
 use crate::store::Store;
 
 /// Arguments of `projects`.
@@ -23,19 +23,8 @@ enum Action {
     /// Let a project go on in which nothing was made any more, and queue what waited.
     Resume {
         /// The project as COMPANY/PROJECT, e.g. 8/6778.
-        #[arg(value_parser = project)]
         project: ProjectKey,
     },
-}
-
-fn project(text: &str) -> Result<ProjectKey, String> {
-    let parts = text.split_once('/').and_then(|(company, project)| {
-        Some(ProjectKey {
-            company: CompanyId::new(company.parse().ok()?),
-            project: ProjectId::new(project.parse().ok()?),
-        })
-    });
-    parts.ok_or_else(|| "say COMPANY/PROJECT, e.g. 8/6778".to_owned())
 }
 
 pub(super) async fn run(args: Args, settings: Settings) -> anyhow::Result<ExitCode> {

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use super::Settings;
 use crate::app::rules;
 use crate::config::Config;
-use crate::domain::ids::{CompanyId, ProjectId, ProjectKey};
+use crate::domain::ids::ProjectKey;
 use crate::domain::place::LocationTree;
 use crate::domain::site::Site;
 use crate::procore::Client;
@@ -37,7 +37,7 @@ struct Check {
     locations: Option<PathBuf>,
     /// Whose locations, as COMPANY/PROJECT; needed where several projects are permitted.
     #[arg(long, value_name = "COMPANY/PROJECT", conflicts_with = "locations")]
-    project: Option<String>,
+    project: Option<ProjectKey>,
     /// Draw the ground and each floor into this SVG file.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -52,7 +52,7 @@ pub(super) async fn run(args: Args, settings: Settings) -> anyhow::Result<ExitCo
     }
     let tree = match &check.locations {
         Some(file) => locations_in(file)?,
-        None => locations_of(&settings.config, check.project.as_deref()).await?,
+        None => locations_of(&settings.config, check.project).await?,
     };
     Ok(report(&site, &tree))
 }
@@ -82,7 +82,7 @@ pub(super) fn locations_in(file: &std::path::Path) -> anyhow::Result<LocationTre
     Ok(tree)
 }
 
-async fn locations_of(config: &Config, named: Option<&str>) -> anyhow::Result<LocationTree> {
+async fn locations_of(config: &Config, named: Option<ProjectKey>) -> anyhow::Result<LocationTree> {
     let project = project(config, named)?;
     let credentials = crate::secrets::credentials();
     let client = Client::new(&config.procore, credentials.as_deref())?;
@@ -90,7 +90,7 @@ async fn locations_of(config: &Config, named: Option<&str>) -> anyhow::Result<Lo
 }
 
 /// The permitted project that `named` names, or the only one.
-fn project(config: &Config, named: Option<&str>) -> anyhow::Result<ProjectKey> {
+fn project(config: &Config, named: Option<ProjectKey>) -> anyhow::Result<ProjectKey> {
     let permitted = config.procore.permitted();
     match (named, permitted.as_slice()) {
         (None, [only]) => Ok(*only),
@@ -98,14 +98,7 @@ fn project(config: &Config, named: Option<&str>) -> anyhow::Result<ProjectKey> {
             anyhow::bail!("no project is permitted: add one under [[procore.projects]], or name --locations")
         }
         (None, _) => anyhow::bail!("several projects are permitted: name one with --project COMPANY/PROJECT"),
-        (Some(text), _) => {
-            let ids = text.split_once('/').and_then(|(company, project)| {
-                Some(ProjectKey {
-                    company: company.trim().parse::<CompanyId>().ok()?,
-                    project: project.trim().parse::<ProjectId>().ok()?,
-                })
-            });
-            let key = ids.with_context(|| format!("'{text}' is not COMPANY/PROJECT, e.g. 8/6778"))?;
+        (Some(key), _) => {
             anyhow::ensure!(
                 permitted.contains(&key),
                 "project {key} is not permitted: add it under [[procore.projects]]"

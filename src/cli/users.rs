@@ -37,7 +37,7 @@ enum Action {
         #[arg(long, default_value = "reviewer")]
         role: Role,
         /// A project that the person may see, as COMPANY/PROJECT; more than once for more; without it, all.
-        #[arg(long = "project", value_name = "COMPANY/PROJECT", value_parser = project)]
+        #[arg(long = "project", value_name = "COMPANY/PROJECT")]
         projects: Vec<ProjectKey>,
     },
     /// Set another password, asked for or read from standard input; signs the person out everywhere.
@@ -57,7 +57,7 @@ enum Action {
         /// Whose.
         login: Login,
         /// The projects.
-        #[arg(value_name = "COMPANY/PROJECT", value_parser = project)]
+        #[arg(value_name = "COMPANY/PROJECT")]
         projects: Vec<ProjectKey>,
     },
     /// Let nobody sign in with an account any more; its decisions stay.
@@ -148,13 +148,6 @@ async fn act(action: Action, config: &Config, store: &Store) -> anyhow::Result<(
             Ok(())
         }
     }
-}
-
-fn project(text: &str) -> Result<ProjectKey, String> {
-    let parsed = text.split_once('/').and_then(|(company, project)| {
-        Some(ProjectKey { company: company.parse().ok()?, project: project.parse().ok()? })
-    });
-    parsed.ok_or_else(|| format!("'{text}' is not COMPANY/PROJECT, such as 8/6778"))
 }
 
 fn some_of(config: &Config, projects: Vec<ProjectKey>) -> Option<Vec<ProjectKey>> {

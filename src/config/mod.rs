@@ -127,7 +127,7 @@ pub fn load_from(
     let sound = config.procore.check().and_then(|()| config.webhook.check());
     sound.map_err(|error| Error::Invalid(error.to_string()))?;
     config.sign_in.check().map_err(|error| Error::Invalid(error.to_string()))?;
-    config.store.database().map_err(|error| Error::Invalid(error.to_string()))?;
+    config.store.check().map_err(|error| Error::Invalid(error.to_string()))?;
     Ok(Loaded { config, layers })
 }
 

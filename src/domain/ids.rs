@@ -230,6 +230,19 @@ impl fmt::Display for ProjectKey {
     }
 }
 
+impl FromStr for ProjectKey {
+    type Err = BadId;
+
+    /// As it is shown: `COMPANY/PROJECT`.
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let read = |(company, project): (&str, &str)| {
+            Some(Self { company: company.parse().ok()?, project: project.parse().ok()? })
+        };
+        let bad = || BadId { kind: "project as COMPANY/PROJECT, such as 8/6778", text: text.to_owned() };
+        text.split_once('/').and_then(read).ok_or_else(bad)
+    }
+}
+
 fn decode_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?;
     bytes.try_into().ok()
@@ -256,6 +269,10 @@ mod tests {
         assert_eq!(id.to_string().parse::<PhotoId>(), Ok(id));
         assert_eq!("562950208716653".parse::<ImageId>(), Ok(ImageId::new(562_950_208_716_653)));
         assert!("12x".parse::<ImageId>().is_err());
+        assert_eq!(PROJECT.to_string().parse::<ProjectKey>(), Ok(PROJECT));
+        for bad in ["8", "8-6778", "8/x", "/"] {
+            assert!(bad.parse::<ProjectKey>().is_err(), "{bad}");
+        }
     }
 
     #[test]

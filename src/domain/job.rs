@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ids::{FindingId, ImageId, ProjectKey};
+use super::review::FindingState;
 
 /// A row of the inbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -60,6 +61,14 @@ pub enum Job {
 }
 
 impl Job {
+    /// What brings a finding that waits for Procore in line: its publishing, or what was decided about it.
+    pub const fn carrying(finding: FindingId, state: FindingState) -> Self {
+        match state {
+            FindingState::Proposed => Self::Publish { finding },
+            _ => Self::ApplyDecision { finding },
+        }
+    }
+
     /// The stable name for the queue, logs and metrics.
     pub const fn kind(&self) -> &'static str {
         match self {

@@ -3,6 +3,8 @@
 //! Kept is what was accepted. A defect that was rejected as too early, double, not ours or cosmetic was
 //! still seen rightly, so reliability counts only "not a defect" against the score.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -10,6 +12,7 @@ use serde::Serialize;
 
 use super::detection::DefectClass;
 use super::ids::{FindingId, ProjectKey};
+use super::measure::{self, Judged};
 use super::review::RejectReason;
 use super::score::Score;
 
@@ -95,15 +98,11 @@ pub struct ClassRecord {
 /// One record for each class of each project, by project and class. `rulings` come latest first;
 /// `window` of them count as the latest.
 pub fn class_records(rulings: &[Ruling], window: usize, zone: &TimeZone) -> Vec<ClassRecord> {
-    let mut keys: Vec<(ProjectKey, &DefectClass)> =
-        rulings.iter().map(|ruling| (ruling.project, &ruling.class)).collect();
-    keys.sort_unstable_by_key(|(project, class)| {
-        (project.company.value(), project.project.value(), class.name().to_owned())
-    });
-    keys.dedup();
-    let of = |(project, class): (ProjectKey, &DefectClass)| {
-        let own: Vec<&Ruling> =
-            rulings.iter().filter(|ruling| ruling.project == project && ruling.class == *class).collect();
+    let mut grouped: BTreeMap<(ProjectKey, &DefectClass), Vec<&Ruling>> = BTreeMap::new();
+    for ruling in rulings {
+        grouped.entry((ruling.project, &ruling.class)).or_default().push(ruling);
+    }
+    let record = |((project, class), own): ((ProjectKey, &DefectClass), Vec<&Ruling>)| {
         let latest = &own[..own.len().min(window)];
         ClassRecord {
             project,
@@ -114,7 +113,7 @@ pub fn class_records(rulings: &[Ruling], window: usize, zone: &TimeZone) -> Vec<
             reasons: reasons(latest),
         }
     };
-    keys.into_iter().map(of).collect()
+    grouped.into_iter().map(record).collect()
 }
 
 /// Keep-rates by week, oldest first, each week by its Monday.
@@ -162,26 +161,21 @@ pub struct ReliabilityBin {
     pub of: u32,
 }
 
+/// Into how many ranges scores are put.
+const TENTHS: usize = 10;
+
 /// Scores against outcomes in ranges of a tenth; empty ranges are left out. The second value is the
 /// expected calibration error, the mean distance weighted by numbers; `None` when nothing was decided.
 pub fn reliability(rulings: &[Ruling]) -> (Vec<ReliabilityBin>, Option<f64>) {
-    let mut bins = Vec::new();
-    for tenth in 0..10_u32 {
-        let inside = |ruling: &&Ruling| ((ruling.score.value() * 10.0) as u32).min(9) == tenth;
-        let of: Vec<&Ruling> = rulings.iter().filter(inside).collect();
-        if of.is_empty() {
-            continue;
-        }
-        let count = of.len() as f64;
-        bins.push(ReliabilityBin {
-            said: of.iter().map(|ruling| f64::from(ruling.score.value())).sum::<f64>() / count,
-            was: of.iter().filter(|ruling| ruling.real()).count() as f64 / count,
-            of: of.len() as u32,
-        });
-    }
-    let total: u32 = bins.iter().map(|bin| bin.of).sum();
-    let error: f64 = bins.iter().map(|bin| (bin.said - bin.was).abs() * f64::from(bin.of)).sum();
-    (bins, (total > 0).then(|| error / f64::from(total)))
+    let judged: Vec<Judged> =
+        rulings.iter().map(|ruling| Judged { score: ruling.score.value(), holds: ruling.real() }).collect();
+    let bin = |bin: measure::Bin| ReliabilityBin {
+        said: bin.mean_score,
+        was: bin.share_that_holds,
+        of: bin.count as u32,
+    };
+    let bins = measure::reliability(&judged, TENTHS).into_iter().map(bin).collect();
+    (bins, measure::calibration_error(&judged, TENTHS))
 }
 
 /// How long reviewing takes.
@@ -196,7 +190,7 @@ pub struct ReviewTime {
 /// A longer pause than this ends a sitting.
 const SITTING_PAUSE: SignedDuration = SignedDuration::from_mins(2);
 
-/// Measures `rulings`, which come latest first. Decisions at the same instant are one gesture.
+/// Measures `rulings`, in any order. Decisions at the same instant are one gesture.
 pub fn review_time(rulings: &[Ruling]) -> ReviewTime {
     let waited = rulings.iter().map(|ruling| ruling.decided_at.duration_since(ruling.found_at)).collect();
     let mut order: Vec<&Ruling> = rulings.iter().collect();

@@ -39,6 +39,11 @@ impl RejectReason {
         }
     }
 
+    /// The reason with this [`Self::name`].
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
     /// The words on the button.
     pub const fn label(self) -> &'static str {
         match self {

@@ -1,7 +1,6 @@
-//! A model held against labelled pictures, through the very pipeline that serves.
+//! A model held against labelled pictures, through the decoder, detector and merging of the service.
 //!
-//! [`labels`] reads what is known, [`Evaluator`] looks at the pictures (the service's own decoder,
-//! detector and merging), [`report`] counts with the measures of [`crate::domain::measure`], and
+//! [`labels`] reads what is known, [`Evaluator`] looks at the pictures, [`report`] counts with the measures of [`crate::domain::measure`], and
 //! [`page`] shows it to people.
 
 pub mod labels;

@@ -11,6 +11,7 @@ mod headers;
 mod key;
 mod limiter;
 mod live;
+mod mutes;
 mod ops;
 pub mod password;
 mod review;

@@ -303,7 +303,7 @@ pub(super) async fn reject(
     form: Result<Form<CardForm>, FormRejection>,
 ) -> Page {
     let posted = Posted::check(&state, &reviewer, &id, address, &headers, form).await?;
-    let reason = RejectReason::ALL.into_iter().find(|reason| reason.name() == posted.form.reason);
+    let reason = RejectReason::named(&posted.form.reason);
     let reason = reason.ok_or_else(|| HttpError::Invalid("Choose one of the reasons.".into()))?;
     posted.decide(Verdict::Reject { reason }).await
 }

@@ -103,7 +103,6 @@ impl Error {
     }
 }
 
-#[cfg(test)]
 impl Limits {
     /// The shipped limits.
     pub(crate) fn shipped() -> Self {

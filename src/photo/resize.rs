@@ -15,11 +15,11 @@ pub fn fit(width: u32, height: u32, long_side: u32) -> (u32, u32) {
 }
 
 /// `picture` with its longer side reduced to `long_side`; never enlarged.
-pub fn reduce(picture: &Picture, long_side: u32) -> Picture {
-    let own = picture.size();
+pub fn reduce(picture: Picture, long_side: u32) -> Picture {
+    let (own, photo) = (picture.size(), picture.photo());
     let to = fit(own.width, own.height, long_side);
-    let rgb = resize(picture.rgb().to_vec(), (own.width, own.height), to);
-    Picture::new(Size::new(to.0, to.1), picture.photo(), rgb).expect("as long as its size")
+    let rgb = resize(picture.into_rgb(), (own.width, own.height), to);
+    Picture::new(Size::new(to.0, to.1), photo, rgb).expect("as long as its size")
 }
 
 /// Resizes `rgb` of size `from` to size `to`; the same bytes back where nothing changes.
@@ -66,9 +66,9 @@ mod tests {
     fn a_reduced_picture_knows_its_photo() {
         let photo = Size::new(120, 90);
         let picture = Picture::new(Size::new(40, 30), photo, vec![7; 40 * 30 * 3]).expect("sized");
-        let small = reduce(&picture, 20);
+        let small = reduce(picture.clone(), 20);
         assert_eq!((small.size(), small.photo(), small.rgb()[0]), (Size::new(20, 15), photo, 7));
-        assert_eq!(reduce(&picture, 100), picture);
+        assert_eq!(reduce(picture.clone(), 100), picture);
     }
 
     #[test]

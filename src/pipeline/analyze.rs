@@ -18,6 +18,7 @@ use crate::domain::ids::{ImageId, PhotoId, ProjectKey, Sha256Digest};
 use crate::domain::merge::merge;
 use crate::domain::retry::Disposition;
 use crate::domain::thoroughness;
+use crate::inference::ModelInfo;
 use crate::procore;
 use crate::procore::config::PermittedProject;
 use crate::procore::images::Image;
@@ -251,7 +252,9 @@ async fn known_as_is(context: &Context, record: &PhotoRecord) -> Result<bool, Fa
 }
 
 fn note(context: &Context, record: &mut PhotoRecord, looked: &Looked, image: &Image) {
-    let model = context.detector.model();
+    let detector = &context.detector;
+    // What looked at this photo, which on a GPU may be another provider than at the start.
+    let model = ModelInfo { provider: detector.provider(), ..detector.model().clone() };
     record.size = Some(looked.photo.size);
     record.capture = Some(with_time(&looked.photo.capture, image, &context.zone));
     record.model = Some(model.label());

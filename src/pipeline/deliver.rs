@@ -16,7 +16,7 @@ use crate::domain::retry::Disposition;
 use crate::domain::review::FindingState;
 use crate::procore;
 use crate::procore::config::PermittedProject;
-use crate::store::{Lease, Stop, WriteIntent, WriteKind, WriteOutcome, WriteState};
+use crate::store::{Lease, WriteIntent, WriteKind, WriteOutcome, WriteState};
 
 /// Takes the one step that the plan calls for; where a further one is due, it is queued with the result.
 ///
@@ -151,11 +151,7 @@ async fn create(
 async fn may_create(context: &Context, project: ProjectKey) -> Result<(), Failure> {
     match context.store.stopped(project).await? {
         None => Ok(()),
-        Some(Stop { reason, .. }) => Err(Failure::Waits {
-            reason: format!(
-                "nothing is made in project {project}: {reason}. Then: punchlens projects resume {project}"
-            ),
-        }),
+        Some(stop) => Err(Failure::Waits { reason: stop.to_string() }),
     }
 }
 

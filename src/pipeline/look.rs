@@ -100,7 +100,7 @@ impl Looker {
 /// See [`LookError`].
 pub async fn review_picture(picture: Picture, long_side: u32, quality: u8) -> Result<Vec<u8>, LookError> {
     off_thread(move || {
-        let reduced = photo::reduce(&picture, long_side);
+        let reduced = photo::reduce(picture, long_side);
         photo::encode::review_jpeg(&reduced, quality).map_err(LookError::Photo)
     })
     .await

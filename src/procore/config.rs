@@ -270,7 +270,7 @@ impl Config {
             file: &self.client_secret_file,
             credential: "procore_client_secret",
         };
-        homes.read(credentials).map_err(|error| unreadable(&error))?.ok_or_else(|| Error::Config {
+        homes.read(credentials)?.ok_or_else(|| Error::Config {
             reason: "there is no client secret; name its file in procore.client_secret_file, or set \
                      PUNCHLENS_PROCORE__CLIENT_SECRET"
                 .to_owned(),
@@ -291,11 +291,6 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
-}
-
-/// A secret that was named and cannot be had.
-pub(crate) fn unreadable(error: &secrets::Error) -> Error {
-    Error::Config { reason: error.to_string() }
 }
 
 #[cfg(test)]

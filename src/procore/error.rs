@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::retry::Disposition;
+use crate::secrets;
 
 /// A call that did not give what it was made for. No message holds a token or a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -171,6 +172,13 @@ impl Error {
             },
             _ => Self::Rejected { status, message },
         }
+    }
+}
+
+impl From<secrets::Error> for Error {
+    /// A secret that was named and cannot be had.
+    fn from(error: secrets::Error) -> Self {
+        Self::Config { reason: error.to_string() }
     }
 }
 

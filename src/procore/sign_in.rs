@@ -15,7 +15,7 @@ use crate::domain::people::{Grant, Role};
 use crate::procore::auth::{SecretText, Token, of_person, refused};
 use crate::procore::call::Call;
 use crate::procore::client::Client;
-use crate::procore::config::{is_loopback, unreadable};
+use crate::procore::config::is_loopback;
 use crate::procore::error::Error;
 use crate::procore::lenient;
 use crate::procore::project_data::{Permissions, ToolPermission};
@@ -124,7 +124,7 @@ impl SignIn {
             file: &own.client_secret_file,
             credential: "procore_sign_in_client_secret",
         };
-        let client_secret = match homes.read(credentials).map_err(|error| unreadable(&error))? {
+        let client_secret = match homes.read(credentials)? {
             Some(secret) => secret,
             None => config.read_client_secret(credentials)?,
         };

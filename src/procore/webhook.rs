@@ -12,7 +12,7 @@ use subtle::{Choice, ConstantTimeEq};
 
 use crate::domain::event::{Change, Event};
 use crate::domain::ids::{CompanyId, ProjectId, Sha256Digest, UserId};
-use crate::procore::config::{WebhookConfig, unreadable};
+use crate::procore::config::WebhookConfig;
 use crate::procore::error::Error;
 use crate::procore::lenient::{integer, text_of};
 use crate::secrets::Homes;
@@ -35,9 +35,7 @@ impl WebhookSecrets {
     /// # Errors
     /// When a file that was named cannot be read.
     pub fn read(config: &WebhookConfig, credentials: Option<&Path>) -> Result<Self, Error> {
-        let read = |value, file, credential| {
-            Homes { value, file, credential }.read(credentials).map_err(|error| unreadable(&error))
-        };
+        let read = |value, file, credential| Homes { value, file, credential }.read(credentials);
         let current = read(&config.authorization, &config.authorization_file, "webhook_authorization")?;
         let beside = previous_file(config).filter(|file| {
             // During a rotation it is there, and else it is not.
@@ -49,8 +47,7 @@ impl WebhookSecrets {
             file: &beside,
             credential: "webhook_previous_authorization",
         }
-        .read(credentials)
-        .map_err(|error| unreadable(&error))?;
+        .read(credentials)?;
         let hmac = read(&config.hmac_secret, &config.hmac_secret_file, "webhook_hmac_secret")?;
         Ok(Self { authorizations: current.into_iter().chain(previous).collect(), hmac })
     }

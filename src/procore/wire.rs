@@ -73,7 +73,7 @@ impl Http {
                 .map_err(|error| transport(&host, &error))?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             let body = read_body(response, &host, self.max_bytes).await?;
-            Ok((status, headers, body))
+            Ok::<_, Error>((status, headers, body))
         };
         let (status, headers, body) =
             timeout(self.total, exchange).await.map_err(|_| late(&host, self.total))??;

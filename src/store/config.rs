@@ -80,6 +80,18 @@ impl Database {
 }
 
 impl Config {
+    /// Whether what is named can be one database, without looking into any file.
+    ///
+    /// # Errors
+    /// As [`Self::database`], as far as the values themselves tell.
+    pub fn check(&self) -> Result<(), Error> {
+        let url = self.url.expose_secret();
+        if !self.path.as_os_str().is_empty() && !(url.is_empty() && self.url_file.is_empty()) {
+            return Err(both());
+        }
+        if url.is_empty() { Ok(()) } else { check_scheme(url) }
+    }
+
     /// The one database that is meant.
     ///
     /// # Errors
@@ -91,17 +103,9 @@ impl Config {
             .map_err(|error| Error::Other(format!("store.url_file: {error}")))?;
         let Some(url) = url else { return self.file().map(Database::File) };
         if !self.path.as_os_str().is_empty() {
-            return Err(Error::Other(
-                "[store] names both a file (`path`) and a server (`url`): keep one of them".into(),
-            ));
+            return Err(both());
         }
-        let scheme = Url::parse(url.expose_secret()).map(|url| url.scheme().to_owned());
-        if !matches!(scheme.as_deref(), Ok("postgres" | "postgresql")) {
-            return Err(Error::Other(
-                "`url` in [store] must begin with postgres://, as in postgres://user:password@host/database"
-                    .into(),
-            ));
-        }
+        check_scheme(url.expose_secret())?;
         Ok(Database::Server(url))
     }
 
@@ -123,6 +127,19 @@ impl Config {
     pub(crate) const fn busy_timeout(&self) -> Duration {
         Duration::from_millis(self.busy_timeout_ms)
     }
+}
+
+fn both() -> Error {
+    Error::Other("[store] names both a file (`path`) and a server (`url`): keep one of them".into())
+}
+
+fn check_scheme(url: &str) -> Result<(), Error> {
+    let scheme = Url::parse(url).map(|url| url.scheme().to_owned());
+    if matches!(scheme.as_deref(), Ok("postgres" | "postgresql")) {
+        return Ok(());
+    }
+    let how = "`url` in [store] must begin with postgres://, as in postgres://user:password@host/database";
+    Err(Error::Other(how.into()))
 }
 
 #[cfg(test)]

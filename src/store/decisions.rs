@@ -58,7 +58,8 @@ impl Store {
         Ok(batch)
     }
 
-    /// Takes a decision back, as long as nothing of it can have reached Procore.
+    /// Takes a decision back: what has not reached Procore, and an acceptance that has; a rejected draft lies in
+    /// Procore's recycle bin and is restored there.
     ///
     /// # Errors
     /// [`Error::Conflict`] with the reason when it is too late.
@@ -110,11 +111,7 @@ impl Store {
         let detail = serde_json::json!({ "refusal": card.problem });
         let entry = Entry::by(by, "finding.sent_again", Subject::Finding(id), detail);
         audit::append(&mut transaction, entry, now).await?;
-        let job = match card.state {
-            FindingState::Proposed => Job::Publish { finding: id },
-            _ => Job::ApplyDecision { finding: id },
-        };
-        queue::insert(&mut transaction, &[job], now, now).await?;
+        queue::insert(&mut transaction, &[Job::carrying(id, card.state)], now, now).await?;
         let card = existing(&mut transaction, id).await?;
         self.commit(transaction).await?;
         Ok(card)

@@ -6,7 +6,7 @@
 //! # Two databases, one text of SQL
 //!
 //! SQLite (one box, one file) and PostgreSQL 15+ (one database that many boxes share) through `sqlx`'s `Any`. What
-//! differs between them is in `open`, `dialect` and `migrations`, and nowhere else. To add a statement or a table:
+//! differs between them is in `open`, `dialect`, `migrations`, `notify`, `error` and `disk`. To add a statement or a table:
 //!
 //! - **Placeholders** are `$1`, `$2`, … Statements put together at run time: `sql::QueryBuilder`, never `sqlx`'s.
 //! - **Types** are `i64`, `f64`, `String`, `Vec<u8>` and their `Option`s. A `bool` may be bound, but not read: SQLite

@@ -1,5 +1,7 @@
 //! Projects in which nothing is made any more until a person has looked.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -19,6 +21,24 @@ pub struct Stop {
     pub reason: String,
     /// Since when.
     pub since: Timestamp,
+}
+
+impl Stop {
+    /// What is so.
+    pub fn what(&self) -> String {
+        format!("nothing is made in project {}: {}", self.project, self.reason)
+    }
+
+    /// What ends it, once the reason is mended.
+    pub fn cure(&self) -> String {
+        format!("punchlens projects resume {}", self.project)
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}. Then: {}", self.what(), self.cure())
+    }
 }
 
 impl Store {
@@ -101,10 +121,7 @@ impl Store {
         for (id, state) in waiting {
             let finding = from_hex("findings.id", &id)?;
             // The parked job of the same work goes when this one is done.
-            jobs.push(match from_name("findings.state", &state)? {
-                crate::domain::review::FindingState::Proposed => Job::Publish { finding },
-                _ => Job::ApplyDecision { finding },
-            });
+            jobs.push(Job::carrying(finding, from_name("findings.state", &state)?));
         }
         let queued = queue::insert(&mut transaction, &jobs, now, now).await?;
         let entry =

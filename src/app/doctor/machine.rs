@@ -72,9 +72,7 @@ async fn look(store: &Store) -> Result<Vec<Line>, crate::store::Error> {
         ),
     }];
     for stop in store.stops().await? {
-        let detail = format!("nothing is made in project {}: {}", stop.project, stop.reason);
-        let mend = format!("mend that, then: punchlens projects resume {}", stop.project);
-        lines.push(Line::wrong("projects", detail, mend));
+        lines.push(Line::wrong("projects", stop.what(), format!("mend that, then: {}", stop.cure())));
     }
     let queue = store.queue_stats(Timestamp::now()).await?;
     let waiting = queue.parked + queue.dead;

@@ -1,4 +1,5 @@
-//! What is measured: the way of a photo from its bytes to what was seen, as `scan` and `serve` go it.
+//! What is measured: the way of a photo from its bytes to what was seen, as `scan` goes it. `serve` decodes
+//! larger where review wants a larger picture (`pipeline.review_long_side`).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

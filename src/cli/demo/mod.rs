@@ -110,10 +110,12 @@ fn point_at(settings: &mut Loaded, simulator: &Simulator, folder: &Path, own_url
         ("webhook.authorization", format!("Bearer {:032x}", rand::random::<u128>()).into()),
     ];
     let store = folder.join("punchlens.db").to_string_lossy().into_owned();
-    let own: [(&str, Value); 5] = [
+    let own: [(&str, Value); 7] = [
         ("http.tls_certificate_file", "".into()),
         ("http.tls_key_file", "".into()),
         ("store.path", store.into()),
+        ("store.url", "".into()),
+        ("store.url_file", "".into()),
         ("sign_in.key_file", "".into()),
         ("sign_in.key_on_this_machine", true.into()),
     ];

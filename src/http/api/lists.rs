@@ -7,7 +7,6 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::ask::{self, Asked, OfProject, Segments, Sent};
-use crate::domain::dedupe::Mute;
 use crate::domain::ids::ProjectKey;
 use crate::domain::keeping::{self, ClassRecord, ReliabilityBin};
 use crate::domain::people::{Role, Viewer};
@@ -16,6 +15,7 @@ use crate::http::State;
 use crate::http::choices;
 use crate::http::error::{HttpError, Problem};
 use crate::http::guard::{self, Script};
+use crate::http::mutes;
 use crate::store::MuteRow;
 
 /// A project with its name and what the caller may do there.
@@ -46,7 +46,7 @@ pub(super) struct Typed {
     q: String,
 }
 
-/// The mutes in force.
+/// The mutes that nobody lifted; some may have run out.
 #[derive(Debug, Serialize)]
 pub(super) struct Mutes {
     mutes: Vec<MuteRow>,
@@ -106,19 +106,9 @@ pub(super) async fn add_mute(
     extract::State(state): extract::State<State>,
     Sent(wish): Sent<MuteWish>,
 ) -> Result<(StatusCode, Json<MuteRow>), Problem> {
-    let project = state.permitted(ask::project(Some(&wish.project))?)?;
-    guard::check_role(&viewer, Role::Admin, project)?;
-    let class = state.classes().iter().find(|class| class.name() == wish.class);
-    let mute = Mute {
-        class: class.ok_or(HttpError::NotFound("class"))?.clone(),
-        location: None,
-        until: None,
-        reason: wish.reason,
-        reviewer: viewer.person.name.clone(),
-    };
-    let id = state.store().add_mute(project, &mute, "", &viewer.person, state.now()).await?;
-    let rows = state.store().mutes(Some(&[project])).await?;
-    let row = rows.into_iter().find(|row| row.id == id).ok_or(HttpError::NotFound("mute"))?;
+    let project = ask::project(Some(&wish.project))?;
+    let id = mutes::add(&state, &viewer, project, &wish.class, wish.reason).await?;
+    let row = state.store().mute(id).await?.ok_or(HttpError::NotFound("mute"))?;
     Ok((StatusCode::CREATED, Json(row)))
 }
 
@@ -151,9 +141,6 @@ pub(super) async fn lift_mute(
     Segments(id): Segments<String>,
 ) -> Result<StatusCode, Problem> {
     let id = MuteId(id.parse().map_err(|_| HttpError::NotFound("mute"))?);
-    let rows = state.store().mutes(viewer.narrowed(None).as_deref()).await?;
-    let mute = rows.into_iter().find(|row| row.id == id).ok_or(HttpError::NotFound("mute"))?;
-    guard::check_role(&viewer, mute.mute.takes(), mute.project)?;
-    state.store().lift_mute(id, &viewer.person, state.now()).await?;
+    mutes::lift(&state, &viewer, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

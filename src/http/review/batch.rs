@@ -45,7 +45,7 @@ impl BatchForm {
         if self.verdict == "accept" {
             return Ok(Verdict::Accept { edits: Edits::default() });
         }
-        let reason = RejectReason::ALL.into_iter().find(|reason| reason.name() == self.reason);
+        let reason = RejectReason::named(&self.reason);
         let reason = reason.ok_or_else(|| HttpError::Invalid("Choose one of the reasons.".into()))?;
         Ok(Verdict::Reject { reason })
     }

@@ -61,7 +61,7 @@
       undo.type = 'button';
       undo.id = 'undo-kept';
       undo.textContent = 'Undo the last';
-      undo.addEventListener('click', () => { const now = read(); const last = now.pop(); write(now); if (last) window.punchlens.show(last.card, pages.get(last.card)); });
+      undo.addEventListener('click', () => { const now = read(); const last = now.pop(); write(now); const html = last && pages.get(last.card); if (html) window.punchlens.show(last.card, html); });
       bar.append(undo);
     }
   }
@@ -90,7 +90,7 @@
     let taken = 0;
     try {
       for (let kept = read(); kept.length; kept = read()) {
-        const [first, ...rest] = kept;
+        const [first] = kept;
         const body = new URLSearchParams(first.fields);
         body.set('csrf', await token());
         // A decision that was taken answers with the way to the next card.
@@ -98,7 +98,8 @@
         if (response.status === 401) throw new Error('sign in');
         if (response.status >= 500) throw new Error('later');
         if (response.type === 'opaqueredirect') taken += 1; else lost.push(first.title);
-        localStorage.setItem(STORE, JSON.stringify(rest));
+        // Read anew: more may have been kept, or taken back, while this one was on its way.
+        localStorage.setItem(STORE, JSON.stringify(read().filter(({ at }) => at !== first.at)));
       }
     } catch (error) {
       if (error.message === 'sign in') { tell('Your session has ended. Sign in again: the decisions kept on this device are sent then.'); return; }
@@ -130,6 +131,6 @@
   addEventListener('online', send);
   setInterval(() => { if (!document.hidden) send(); }, AGAIN_MS);
   document.addEventListener('punchlens:view', view);
-  window.punchlensKeep = { keep, kept: (url) => pages.get(path(url)), forget: (url) => pages.delete(path(url)), path };
+  window.punchlensKeep = { keep, kept: (url) => pages.get(path(url)) };
   view();
 })();

@@ -12,8 +12,6 @@ use super::filter::{Filter, Tab, parse_project, project_name};
 use super::icons::{Icon, icon, mark};
 use super::page::{self, View, Viewer};
 use super::{Address, Desk, Page, chart, html, words};
-use crate::domain::dedupe::Mute;
-use crate::domain::detection::DefectClass;
 use crate::domain::ids::ProjectKey;
 use crate::domain::keeping::{
     ClassRecord, Kept, ReliabilityBin, ReviewTime, class_records, reliability, review_time,
@@ -23,6 +21,7 @@ use crate::domain::review::{MuteId, RejectReason};
 use crate::http::State;
 use crate::http::error::HttpError;
 use crate::http::guard::{self, Reviewer};
+use crate::http::mutes;
 use crate::store::MuteRow;
 
 /// What the page shows.
@@ -245,19 +244,10 @@ pub(in crate::http) async fn mute(
     let Form(form) =
         form.map_err(|rejection| HttpError::unreadable(rejection.status(), &rejection.body_text()))?;
     guard::check_form(&headers, &session, &form.csrf)?;
-    let project = state.permitted(parse_project(&form.project))?;
-    guard::check_role(&session.viewer, Role::Admin, project)?;
-    let class = state.classes().iter().find(|class| class.name() == form.class);
-    let reason = RejectReason::ALL.into_iter().find(|reason| reason.name() == form.reason);
-    let mute = Mute {
-        class: DefectClass::new(class.ok_or(HttpError::NotFound("class"))?.name()),
-        location: None,
-        until: None,
-        reason: reason.unwrap_or(RejectReason::NotADefect),
-        reviewer: session.viewer.person.name.clone(),
-    };
-    state.store().add_mute(project, &mute, "", &session.viewer.person, state.now()).await?;
-    let filter = Filter { project: Some(project), ..Filter::default() };
+    let reason = RejectReason::named(&form.reason).unwrap_or(RejectReason::NotADefect);
+    let project = parse_project(&form.project);
+    mutes::add(&state, &session.viewer, project, &form.class, reason).await?;
+    let filter = Filter { project, ..Filter::default() };
     Ok(Redirect::to(&filter.url("/review/record", &[])).into_response())
 }
 
@@ -272,11 +262,7 @@ pub(in crate::http) async fn lift(
     let Form(form) =
         form.map_err(|rejection| HttpError::unreadable(rejection.status(), &rejection.body_text()))?;
     guard::check_form(&headers, &session, &form.csrf)?;
-    let id = MuteId(id);
-    let desk = Desk::new(&state, &session, Filter::default());
-    let row = desk.mutes().await?.into_iter().find(|row| row.id == id).ok_or(HttpError::NotFound("mute"))?;
-    guard::check_role(&session.viewer, row.mute.takes(), row.project)?;
-    state.store().lift_mute(id, &session.viewer.person, state.now()).await?;
-    let back = Filter { project: Some(row.project), ..Filter::default() }.with_tab(Tab::Muted);
+    let project = mutes::lift(&state, &session.viewer, MuteId(id)).await?;
+    let back = Filter { project: Some(project), ..Filter::default() }.with_tab(Tab::Muted);
     Ok(Redirect::to(&back.list_url()).into_response())
 }
