@@ -1,9 +1,8 @@
 //! The same findings as the Python pipeline, photo by photo: `fixtures/golden/*.json`, made by
-//! `fixtures/golden/make.py`.
+//! `python -m training.reference` (models/training/README.md): the shipped models, both precisions, every
+//! fixture photo, every orientation.
 //!
-//! Stated tolerance: photo scores within 0.02; the same number of regions of each class; every
-//! region overlaps its counterpart by at least 0.8 of their union and its score is within 0.05. The
-//! two differ in the JPEG decoder and in the last bit of resizing.
+//! The two differ in the JPEG decoder and in the last bit of resizing; [`tolerance`] states by how much.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,9 +11,12 @@ use serde::Deserialize;
 
 use super::files::Found;
 use super::look::Scanner;
-use super::record::{Outcome, Seen};
+use super::record::Outcome;
+use crate::domain::detection::{ClassScore, DefectClass, Detection, Seen};
 use crate::domain::geometry::{PixelBox, Upright};
+use crate::domain::score::Score;
 use crate::domain::thoroughness::Thoroughness;
+use crate::inference::manifest::Manifest;
 use crate::inference::{self, Config, PrecisionChoice, ensure_runtime};
 use crate::photo::Limits;
 
@@ -23,7 +25,6 @@ struct Golden {
     model: String,
     precision: PrecisionChoice,
     sha256: String,
-    photos_in: String,
     photos: BTreeMap<String, GoldenPhoto>,
 }
 
@@ -52,32 +53,71 @@ fn corners([x, y, width, height]: [f32; 4]) -> PixelBox<Upright> {
     PixelBox::new(x, y, x + width, y + height).expect("a box")
 }
 
-fn agree(name: &str, seen: &Seen, golden: &GoldenPhoto) {
-    assert_eq!(seen.size, [golden.width, golden.height], "{name}");
-    assert_eq!(seen.class_scores.len(), golden.class_scores.len(), "{name}");
-    for score in &seen.class_scores {
-        let (class, expected) = (score.class.name(), golden.class_scores[score.class.name()]);
-        assert!(
-            (score.score.value() - expected).abs() <= 0.02,
-            "{name}: {class} {} not {expected}",
-            score.score
-        );
-        let found: Vec<_> = seen.findings.iter().filter(|finding| finding.class.name() == class).collect();
-        let expected: Vec<_> = golden.regions.iter().filter(|region| region.class == class).collect();
-        assert_eq!(found.len(), expected.len(), "{name}: regions of {class}");
-        for region in expected {
-            let area = corners(region.area);
-            let near =
-                found.iter().max_by(|a, b| a.area.iou(area).total_cmp(&b.area.iou(area))).expect("counted");
-            assert!(near.area.iou(area) >= 0.8, "{name}: {class} at {area:?} is {:?}", near.area);
-            assert!(
-                (near.score.value() - region.score).abs() <= 0.05,
-                "{name}: {class} {} not {}",
-                near.score,
-                region.score
-            );
+/// How far apart the two may be.
+struct Tolerance {
+    /// A photo's score of a class.
+    photo_score: f32,
+    /// A region's score.
+    region_score: f32,
+    /// Shared area of a region and its counterpart, as a share of their union, ...
+    overlap: f32,
+    /// ... or else how many cells their edges may lie apart: small regions are a few cells.
+    cells: f32,
+}
+
+/// Floats carry the decoders' last bits through; eight bits round them to steps first, and random noise of one
+/// grey level moves the int8 file's answers as far.
+const fn tolerance(precision: PrecisionChoice) -> Tolerance {
+    match precision {
+        PrecisionChoice::Int8 => {
+            Tolerance { photo_score: 0.05, region_score: 0.08, overlap: 0.75, cells: 2.0 }
         }
+        _ => Tolerance { photo_score: 0.02, region_score: 0.04, overlap: 0.8, cells: 1.0 },
     }
+}
+
+impl Tolerance {
+    /// Whether a region of one is that of the other, with cells of `cell` photo pixels.
+    fn same(&self, (own, own_score): Region, (other, other_score): Region, cell: f32) -> bool {
+        let edges = own.corners().into_iter().zip(other.corners());
+        let near = edges.into_iter().all(|(a, b)| (a - b).abs() <= self.cells * cell + 0.5);
+        (own_score - other_score).abs() <= self.region_score && (near || own.iou(other) >= self.overlap)
+    }
+}
+
+/// A place and its score.
+type Region = (PixelBox<Upright>, f32);
+
+/// What the two do not agree on: the classes, a score, a region's place or score. A class or a region whose score
+/// stands on the threshold may be reported by one alone.
+fn disagreements(seen: &Seen, golden: &GoldenPhoto, manifest: &Manifest, allowed: &Tolerance) -> Vec<String> {
+    let mut found = Vec::new();
+    if seen.class_scores.len() != golden.class_scores.len() {
+        found.push(format!("{} classes", seen.class_scores.len()));
+    }
+    let long_side = golden.width.max(golden.height) as f32;
+    let cell = 16.0 * (long_side / manifest.input.long_side() as f32).max(1.0);
+    for (score, class) in seen.class_scores.iter().zip(&manifest.classes) {
+        let (own, expected) = (score.score.value(), golden.class_scores[&class.name]);
+        if (own - expected).abs() > allowed.photo_score {
+            found.push(format!("{} scores {own}, not {expected}", class.name));
+        }
+        let of_class = seen.detections.iter().filter(|finding| finding.class.name() == class.name);
+        let own: Vec<Region> = of_class.map(|finding| (finding.area, finding.score.value())).collect();
+        let of_class = golden.regions.iter().filter(|region| region.class == class.name);
+        let expected: Vec<Region> = of_class.map(|region| (corners(region.area), region.score)).collect();
+        let mut lone = |regions: &[Region], others: &[Region], whose: &str| {
+            for region in regions {
+                let on_the_threshold = (region.1 - class.threshold).abs() <= allowed.region_score;
+                if !on_the_threshold && !others.iter().any(|other| allowed.same(*region, *other, cell)) {
+                    found.push(format!("{}: {whose} {region:?} is not among {others:?}", class.name));
+                }
+            }
+        };
+        lone(&own, &expected, "own");
+        lone(&expected, &own, "expected");
+    }
+    found
 }
 
 fn check(golden: &Golden, file: &Path) {
@@ -91,8 +131,12 @@ fn check(golden: &Golden, file: &Path) {
         ..shipped
     };
     let package = inference::package::open(&config).expect("the model is whole");
-    let stale = format!("{} is of another model file: run fixtures/golden/make.py", file.display());
+    let stale = format!(
+        "{} is of another model file: run python -m training.reference (models/training/README.md)",
+        file.display()
+    );
     assert_eq!(package.sha256.to_string(), golden.sha256, "{stale}");
+    let manifest = package.manifest.clone();
     // The reference reports experimental classes too.
     let experimental = package.manifest.classes.iter().filter(|class| class.experimental);
     let config =
@@ -106,28 +150,84 @@ fn check(golden: &Golden, file: &Path) {
         tagger: None,
         thoroughness: Thoroughness::Standard,
     };
+    let mut found = Vec::new();
     for (name, expected) in &golden.photos {
-        let record = scanner.look(&Found::File(root().join(&golden.photos_in).join(name)));
-        match record.outcome {
-            Outcome::Seen(seen) => agree(name, &seen, expected),
-            Outcome::Failed { error } => panic!("{name}: {error:?}"),
-        }
+        let record = scanner.look(&Found::File(root().join(name)));
+        let differences = match record.outcome {
+            Outcome::Seen(seen) => {
+                assert_eq!(seen.size, [expected.width, expected.height], "{name}");
+                let seen = Seen { detections: seen.findings, class_scores: seen.class_scores };
+                disagreements(&seen, expected, &manifest, &tolerance(golden.precision))
+            }
+            Outcome::Failed { error } => vec![format!("{error:?}")],
+        };
+        found.extend(differences.into_iter().map(|what| format!("{}: {name}: {what}", file.display())));
     }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-#[test]
-fn rust_and_python_agree_on_every_golden_photo() {
+/// The goldens of the model called `name`, one file for each of its files.
+fn hold_against_goldens(name: &str, expected: usize) {
     if let Err(error) = ensure_runtime(&Config::shipped(), &|what| println!("{what}")) {
         println!("SKIPPED: {error}");
         return;
     }
     let entries = std::fs::read_dir(root().join("fixtures/golden")).expect("there");
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("read").path()).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
-    assert!(!files.is_empty(), "there are goldens");
+    let named = |file: &PathBuf| {
+        let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        stem.starts_with(&format!("{name}-")) && file.extension().is_some_and(|kind| kind == "json")
+    };
+    let files: Vec<PathBuf> = entries.map(|entry| entry.expect("read").path()).filter(named).collect();
+    assert_eq!(files.len(), expected, "goldens of {name}: {files:?}");
     for file in files {
-        let golden =
+        let golden: Golden =
             serde_json::from_slice(&std::fs::read(&file).expect("there")).expect("golden detections");
+        assert!(golden.photos.len() > 10, "{}", file.display());
         check(&golden, &file);
     }
+}
+
+#[test]
+fn rust_and_python_agree_about_the_tiny_model() {
+    hold_against_goldens("tiny", 1);
+}
+
+#[test]
+fn rust_and_python_agree_about_finish_defects_on_every_fixture_photo() {
+    hold_against_goldens("finish-defects", 2);
+}
+
+#[test]
+fn rust_and_python_agree_about_crack_open_on_every_fixture_photo() {
+    hold_against_goldens("crack-open", 2);
+}
+
+#[test]
+fn a_difference_is_seen() {
+    let golden = |score: f32| GoldenPhoto {
+        width: 100,
+        height: 80,
+        class_scores: BTreeMap::from([("dark".to_owned(), score)]),
+        regions: vec![GoldenRegion { class: "dark".to_owned(), score, area: [10.0, 10.0, 40.0, 40.0] }],
+    };
+    let text = std::fs::read_to_string(root().join("fixtures/tiny/manifest.toml")).expect("there");
+    let mut manifest = Manifest::parse(&text).expect("sound");
+    manifest.classes.truncate(1);
+    let seen = |score: f32, x: f32| {
+        let (class, score) = (DefectClass::new("dark"), Score::new(score).expect("in range"));
+        let area = PixelBox::new(x, 10.0, x + 40.0, 50.0).expect("a box");
+        let found = Detection { class: class.clone(), score, area, area_share: 0.2 };
+        Seen { detections: vec![found], class_scores: vec![ClassScore { class, score }] }
+    };
+    let count = |seen: &Seen, golden: &GoldenPhoto| {
+        disagreements(seen, golden, &manifest, &tolerance(PrecisionChoice::Fp32)).len()
+    };
+    assert_eq!(count(&seen(0.9, 10.0), &golden(0.9)), 0);
+    assert_eq!(count(&seen(0.9, 26.0), &golden(0.9)), 0, "a cell apart");
+    assert_eq!(count(&seen(0.9, 27.0), &golden(0.9)), 2, "elsewhere, to both");
+    assert_eq!(count(&seen(0.95, 10.0), &golden(0.9)), 3, "the photo's score, and the region's to both");
+    let nothing = |score| Seen { detections: Vec::new(), ..seen(score, 0.0) };
+    assert_eq!(count(&nothing(0.49), &golden(0.501)), 0, "on the threshold of 0.5");
+    assert_eq!(count(&nothing(0.59), &golden(0.6)), 1, "the region");
+    assert_eq!(count(&nothing(0.49), &golden(0.6)), 2, "the score and the region");
 }
