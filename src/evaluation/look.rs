@@ -11,8 +11,10 @@ use crate::domain::detection::Detection;
 use crate::domain::geometry::{Size, Upright};
 use crate::domain::measure::{self, BoxCounts, CellCounts, CellGrid};
 use crate::domain::merge::merge;
+use crate::domain::picture::Picture;
 use crate::domain::tagging::MergeRules;
-use crate::inference::{ClassInfo, Detector, ScoreMap, Timings};
+use crate::inference::preprocess::view_size;
+use crate::inference::{ClassInfo, Detector, Look, ScoreMap, Timings};
 use crate::photo::{self, Limits};
 
 /// What looks at labelled pictures.
@@ -92,7 +94,7 @@ impl Evaluator<'_> {
             classes.push(LookedFor {
                 score,
                 boxes: boxes(row, class, &found, photo.size),
-                cells: map.map(|map| self.cells(row, class, index, score, map)).transpose()?.flatten(),
+                cells: map.map(|map| self.cells(row, class, index, &look, map)).transpose()?.flatten(),
             });
         }
         Ok(Looked { size: photo.size, classes, found, decode, timings: look.timings })
@@ -103,23 +105,35 @@ impl Evaluator<'_> {
         row: &Row,
         class: &ClassInfo,
         index: usize,
-        score: f32,
+        look: &Look,
         map: &ScoreMap,
     ) -> Result<Option<CellCounts>, String> {
         let Some(mask) = row.masks.iter().find(|mask| mask.class == class.name) else { return Ok(None) };
-        let truth = CellGrid { columns: map.columns, cells: self.masked(mask, map)? };
-        let reported = score >= class.threshold;
+        let mask_of = self.picture_of(mask)?;
+        let photo = mask_of.photo();
+        if look.timings.ended_early {
+            // Nothing is marked; what was missed counts in the cells of the view that was not looked at.
+            let (width, height) = view_size(photo, self.detector.long_side(), 1.0);
+            let lattice = Lattice::over(Size::new(width, height), map.stride);
+            let truth =
+                CellGrid { columns: lattice.columns, cells: masks::cells(&mask_of, mask.colour, lattice) };
+            let nothing = CellGrid { columns: lattice.columns, cells: vec![false; truth.cells.len()] };
+            return Ok(Some(measure::cells(&truth, &nothing)));
+        }
+        let lattice = Lattice { columns: map.columns, rows: map.rows, stride: map.stride, view: map.view };
+        let truth = CellGrid { columns: map.columns, cells: masks::cells(&mask_of, mask.colour, lattice) };
+        let scored = look.seen.class_scores.get(index);
+        let reported = scored.is_some_and(|scored| scored.score.value() >= class.threshold);
         let marked = map.marked(index).into_iter().map(|marked| marked && reported).collect();
         Ok(Some(measure::cells(&truth, &CellGrid { columns: map.columns, cells: marked })))
     }
 
-    fn masked(&self, mask: &Mask, map: &ScoreMap) -> Result<Vec<bool>, String> {
+    /// The mask's picture at its full size.
+    fn picture_of(&self, mask: &Mask) -> Result<Picture, String> {
         let unreadable = |what: String| format!("its mask {}: {what}", mask.file.display());
         let bytes = read(&mask.file, self.limits).map_err(unreadable)?;
-        let picture =
-            photo::decode(&bytes, self.limits, None).map_err(|error| unreadable(error.to_string()))?.picture;
-        let lattice = Lattice { columns: map.columns, rows: map.rows, stride: map.stride, view: map.view };
-        Ok(masks::cells(&picture, mask.colour, lattice))
+        let photo = photo::decode(&bytes, self.limits, None);
+        photo.map(|photo| photo.picture).map_err(|error| unreadable(error.to_string()))
     }
 }
 

@@ -22,6 +22,14 @@ pub(super) struct Lattice {
     pub(super) view: Size<Working>,
 }
 
+impl Lattice {
+    /// The cells over a view, partly covered ones included.
+    pub(super) fn over(view: Size<Working>, stride: u32) -> Self {
+        let cells = |side: u32| side.div_ceil(stride).max(1) as usize;
+        Self { columns: cells(view.width), rows: cells(view.height), stride, view }
+    }
+}
+
 /// The cells of which `mask` covers enough, row by row. Without a `colour` whatever has a channel over
 /// 127 is masked.
 pub(super) fn cells(mask: &Picture, colour: Option<[u8; 3]>, lattice: Lattice) -> Vec<bool> {
