@@ -10,7 +10,7 @@ use crate::domain::event::{RoutingPolicy, route};
 use crate::domain::geometry::Size;
 use crate::domain::ids::{CompanyId, ProjectId, ProjectKey, UserId};
 use crate::domain::site::Site;
-use crate::inference::decode_output::Tensor;
+use crate::inference::decode_output::{DetrLayout, EndToEndLayout, OutputLayout, Tensor, YoloLayout};
 use crate::inference::manifest::Manifest;
 use crate::inference::preprocess::View;
 use crate::photo::{self, Limits};
@@ -113,16 +113,54 @@ fn model_output(data: &[u8]) {
         values = values.iter().copied().cycle().take(across * down * classes).collect();
     }
     let (width, height) = (across as u32 * 16, down as u32 * 16);
-    let view = View { width, height, padded_width: width, padded_height: height, tensor: Vec::new() };
-    let tensor = Tensor { shape: vec![1, classes, down, across], values };
+    let view = || View {
+        width,
+        height,
+        left: 0,
+        top: 0,
+        padded_width: width,
+        padded_height: height,
+        tensor: Vec::new(),
+    };
     let photo = Size::new(width * 4, height * 4);
-    let decoded = shipped.output.decode(&[(view, tensor)], &shipped.classes, &HashSet::new(), photo);
-    let Ok((seen, _)) = decoded else { return };
-    for detection in seen.detections {
-        assert!((0.0..=1.0).contains(&detection.score.value()), "{:?}", detection.score);
-        let [_, _, right, bottom] = detection.area.corners();
-        assert!(right <= photo.width as f32 + 0.5 && bottom <= photo.height as f32 + 0.5, "{right} {bottom}");
+    let map = Tensor { shape: vec![1, classes, down, across], values: values.clone() };
+    for (layout, tensors) in
+        std::iter::once((shipped.output.clone(), vec![map])).chain(boxes(&values, classes))
+    {
+        let decoded = layout.decode(&[(view(), tensors)], &shipped.classes, &HashSet::new(), photo);
+        let Ok((seen, _)) = decoded else { continue };
+        for detection in seen.detections {
+            assert!((0.0..=1.0).contains(&detection.score.value()), "{:?}", detection.score);
+            let [left, top, right, bottom] = detection.area.corners();
+            assert!(left >= 0.0 && top >= 0.0, "{left} {top}");
+            assert!(
+                right <= photo.width as f32 + 0.5 && bottom <= photo.height as f32 + 0.5,
+                "{right} {bottom}"
+            );
+        }
     }
+}
+
+/// The same numbers as boxes, in each layout that has them.
+fn boxes(values: &[f32], classes: usize) -> [(OutputLayout, Vec<Tensor>); 3] {
+    let tensor = |across: usize, wide_last: bool| {
+        let along = values.len() / across;
+        let shape = if wide_last { vec![1, along, across] } else { vec![1, across, along] };
+        Tensor { shape, values: values[..along * across].to_vec() }
+    };
+    let (name, max_boxes) = ("boxes".to_owned(), 50);
+    let yolo = YoloLayout { name: name.clone(), objectness: false, iou: 0.5, max_boxes };
+    let detr = DetrLayout { logits: "logits".to_owned(), boxes: name.clone(), max_boxes };
+    let logits = tensor(classes, true);
+    let own = Tensor {
+        shape: vec![1, logits.shape[1], 4],
+        values: values.iter().copied().cycle().take(4 * logits.shape[1]).collect(),
+    };
+    [
+        (OutputLayout::Yolo(yolo), vec![tensor(4 + classes, false)]),
+        (OutputLayout::YoloEndToEnd(EndToEndLayout { name, max_boxes }), vec![tensor(6, true)]),
+        (OutputLayout::Detr(detr), vec![logits, own]),
+    ]
 }
 
 fn site(data: &[u8]) {

@@ -58,7 +58,7 @@ pub(super) fn worth_a_look(
         let rows = first(tile.y, down)..last(tile.y + tile.height, down).min(map.rows);
         classes.iter().zip(reported).enumerate().any(|(index, (class, reported))| {
             let logits = map.class(index);
-            let least = class.cell_threshold - margin;
+            let least = class.cell_threshold() - margin;
             *reported
                 && rows
                     .clone()
@@ -88,8 +88,8 @@ mod tests {
             name: "crack".into(),
             threshold,
             threshold_rule: String::new(),
-            cell_threshold: 0.0,
-            min_cells: 1,
+            cell_threshold: Some(0.0),
+            min_cells: Some(1),
             calibration: Calibration { scale: 1.0, offset: 0.0 },
             experimental: false,
         }

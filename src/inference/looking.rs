@@ -23,7 +23,7 @@ pub(super) struct Looking<'a> {
 
 impl Looking<'_> {
     /// Runs views; each is made only once the one before is queued, so that tensors do not pile up.
-    fn run(&mut self, views: impl Iterator<Item = View>) -> Result<Vec<(View, Tensor)>, Error> {
+    fn run(&mut self, views: impl Iterator<Item = View>) -> Result<Vec<(View, Vec<Tensor>)>, Error> {
         let sessions = &self.detector.sessions;
         let lost = |lost| self.detector.lost(lost);
         let mut pending = Vec::new();
@@ -44,14 +44,14 @@ impl Looking<'_> {
         Ok(outputs)
     }
 
-    fn run_sizes(&mut self, sizes: &[(u32, u32)]) -> Result<Vec<(View, Tensor)>, Error> {
+    fn run_sizes(&mut self, sizes: &[(u32, u32)]) -> Result<Vec<(View, Vec<Tensor>)>, Error> {
         let (picture, input) = (self.picture, &self.detector.manifest.input);
         self.run(sizes.iter().map(|&size| preprocess::view(picture, size, input)))
     }
 
     fn decode(
         &mut self,
-        outputs: &[(View, Tensor)],
+        outputs: &[(View, Vec<Tensor>)],
         classes: &[Class],
         size: Size<Upright>,
     ) -> Result<(Seen, Option<ScoreMap>), Error> {
@@ -86,7 +86,8 @@ impl Looking<'_> {
                 }
             }
         }
-        let of_size = |size: (u32, u32)| move |(view, _): &(View, Tensor)| (view.width, view.height) == size;
+        let of_size =
+            |size: (u32, u32)| move |(view, _): &(View, Vec<Tensor>)| (view.width, view.height) == size;
         let missing: Vec<_> =
             sizes.iter().copied().filter(|&size| !known.iter().any(of_size(size))).collect();
         known.extend(self.run_sizes(&missing)?);
@@ -100,7 +101,7 @@ impl Looking<'_> {
     /// The tiles of the photo, those that `map` rules out left out from coarse to fine.
     pub(super) fn tiles(&mut self, map: Option<&ScoreMap>) -> Result<Vec<(Tile, Seen)>, Error> {
         let (detector, photo) = (self.detector, self.picture.photo());
-        let (manifest, rules) = (&detector.manifest, &detector.manifest.tiles);
+        let (manifest, rules) = (&detector.manifest, detector.manifest.tiles());
         if self.picture.size() != Size::new(photo.width, photo.height) {
             return Err(Error::Run { what: "a thorough look needs the photo at its full size".into() });
         }

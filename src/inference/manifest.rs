@@ -1,10 +1,13 @@
 //! `manifest.toml`: what a model folder says about its files, its input, its output and its classes.
 
+mod input;
+
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::input::{ColourOrder, Fit, Input, TensorLayout};
 use super::coarse::Coarse;
 use super::decode_output::OutputLayout;
 use super::tiles::Tiles;
@@ -12,9 +15,6 @@ use crate::domain::ids::Sha256Digest;
 
 /// The version of this schema.
 pub const SCHEMA: u32 = 1;
-
-/// Longest view that a manifest may ask for, in pixels: bounds the tensors.
-const MAX_VIEW: u32 = 8192;
 
 /// A whole manifest, checked.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -38,9 +38,8 @@ pub struct Manifest {
     pub output: OutputLayout,
     /// The look that comes first and may be enough; without it every view is always looked at.
     pub coarse: Option<Coarse>,
-    /// How thorough looks go.
-    #[serde(default)]
-    pub tiles: Tiles,
+    /// How thorough looks go; without it, the cut that is usual elsewhere.
+    pub tiles: Option<Tiles>,
     /// What it knows, in the order of the output's channels.
     pub classes: Vec<Class>,
     /// What one may do with it.
@@ -77,46 +76,6 @@ pub struct ModelFile {
     pub sha256: Sha256Digest,
 }
 
-/// How a picture becomes a tensor.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Input {
-    /// The input's name in the graph.
-    pub name: String,
-    /// The order of its axes.
-    pub layout: TensorLayout,
-    /// The order of its colour channels.
-    pub colour: ColourOrder,
-    /// Subtracted from each channel's values, which run 0..=255.
-    pub mean: [f32; 3],
-    /// What the difference is divided by.
-    pub std: [f32; 3],
-    /// Longer sides, in pixels, at which the photo is looked at. Regions come from the first.
-    pub views: Vec<u32>,
-    /// How far a small photo may be enlarged to reach a view, as a factor.
-    pub max_upscale: f64,
-    /// Sides are padded to a multiple of this many pixels.
-    pub multiple: u32,
-}
-
-/// The order of a tensor's axes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TensorLayout {
-    /// Batch, channel, row, column.
-    Nchw,
-}
-
-/// The order of colour channels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ColourOrder {
-    /// Red first.
-    Rgb,
-    /// Blue first.
-    Bgr,
-}
-
 /// One class.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -127,17 +86,17 @@ pub struct Class {
     pub threshold: f32,
     /// The rule that chose the threshold.
     pub threshold_rule: String,
-    /// Logit from which on a cell belongs to a region.
-    pub cell_threshold: f32,
-    /// Smaller regions are dropped, in cells.
-    pub min_cells: usize,
+    /// Logit from which on a cell belongs to a region; for layouts with a score map.
+    pub cell_threshold: Option<f32>,
+    /// Smaller regions are dropped, in cells; for layouts with a score map.
+    pub min_cells: Option<usize>,
     /// From pooled logit to calibrated score.
     pub calibration: Calibration,
     /// Whether it is off unless enabled.
     pub experimental: bool,
 }
 
-/// Score = sigmoid(scale × logit + offset).
+/// Score = sigmoid(scale × logit + offset). Where a model gives scores and no logits, theirs are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
@@ -183,6 +142,11 @@ impl DataStatus {
 }
 
 impl Manifest {
+    /// How thorough looks go.
+    pub(super) fn tiles(&self) -> Tiles {
+        self.tiles.unwrap_or_else(|| Tiles::usual(self.input.largest_tile()))
+    }
+
     /// Reads and checks `text`.
     ///
     /// # Errors
@@ -212,10 +176,13 @@ impl Manifest {
             })?;
         }
         self.input.check()?;
-        self.output.check(&self.input)?;
+        self.output.check(&self.input, &self.classes)?;
         let longest = self.input.long_side();
         self.coarse.map_or(Ok(()), |coarse| coarse.check(longest))?;
-        self.tiles.check(longest)?;
+        require(self.coarse.is_none() || self.input.fit == Fit::Rectangle, || {
+            "[coarse] needs input.fit rectangle: in one fixed size no look is cheaper".into()
+        })?;
+        self.tiles.map_or(Ok(()), |tiles| tiles.check(self.input.largest_tile()))?;
         require(!self.classes.is_empty(), || "there are no classes".into())?;
         let mut names = HashSet::new();
         for class in &self.classes {
@@ -226,26 +193,13 @@ impl Manifest {
     }
 }
 
-impl Input {
-    fn check(&self) -> Result<(), String> {
-        let views = !self.views.is_empty() && self.views.iter().all(|side| (32..=MAX_VIEW).contains(side));
-        require(views, || format!("input.views must be one or more sides of 32 to {MAX_VIEW} pixels"))?;
-        let spread = self.std.iter().all(|std| std.is_finite() && *std != 0.0);
-        require(spread && self.mean.iter().all(|mean| mean.is_finite()), || {
-            "input.mean and input.std must be finite, and std not 0".into()
-        })?;
-        let upscale = self.max_upscale.is_finite() && (1.0..=16.0).contains(&self.max_upscale);
-        require(upscale, || "input.max_upscale must lie in 1 to 16".into())?;
-        require((1..=1024).contains(&self.multiple), || "input.multiple must lie in 1 to 1024".into())
-    }
-
-    /// The longest view.
-    pub fn long_side(&self) -> u32 {
-        self.views.iter().copied().max().unwrap_or(MAX_VIEW)
-    }
-}
-
 impl Class {
+    /// The logit from which on a cell belongs to a region: [`Manifest::parse`] sees that it is there where
+    /// there are cells.
+    pub(super) fn cell_threshold(&self) -> f32 {
+        self.cell_threshold.unwrap_or(f32::INFINITY)
+    }
+
     /// The same class, reported from `logits` more on.
     #[must_use]
     pub(super) fn stricter(&self, logits: f64) -> Self {
@@ -259,7 +213,9 @@ impl Class {
         let Self { name, threshold, calibration, .. } = self;
         require(!name.is_empty(), || "a class has no name".into())?;
         require((0.0..=1.0).contains(threshold), || format!("threshold of {name} must lie in 0 to 1"))?;
-        require(self.cell_threshold.is_finite(), || format!("cell_threshold of {name} must be finite"))?;
+        require(self.cell_threshold.is_none_or(f32::is_finite), || {
+            format!("cell_threshold of {name} must be finite")
+        })?;
         let sound =
             calibration.scale.is_finite() && calibration.offset.is_finite() && calibration.scale > 0.0;
         require(sound, || format!("calibration of {name} must be finite, its scale above 0"))
@@ -301,6 +257,8 @@ mod tests {
             ("name = \"spalling\"", "name = \"crack\"", "class crack is there twice"),
             ("training_data = \"unclear\"", "training_data = \"maybe\"", "unknown variant `maybe`"),
             ("views = [", "views = [] # [", "input.views"),
+            ("cell_threshold =", "# cell_threshold =", "missing field `cell_threshold` of class crack"),
+            ("\nmin_cells =", "\n# min_cells =", "missing field `min_cells` of class crack"),
             ("[licence]", "[license]", "unknown field `license`"),
             ("[coarse]\nview = 192", "[coarse]\nview = 4096", "coarse.view"),
             ("side = 640", "side = 0", "tiles.side"),

@@ -291,3 +291,6 @@ impl Config {
         toml::from_str::<Fragment>(DEFAULT_CONFIG).expect("the shipped fragment parses").inference
     }
 }
+
+#[cfg(test)]
+mod tests;

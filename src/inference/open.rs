@@ -20,9 +20,9 @@ use crate::domain::geometry::Size;
 use crate::domain::ids::Sha256Digest;
 use crate::domain::picture::Picture;
 
-/// What a session thread answers: its output and its share of the time in the session, or why there
+/// What a session thread answers: its outputs and its share of the time in the session, or why there
 /// is none.
-pub(super) type Outcome = Result<(View, Tensor, Duration), String>;
+pub(super) type Outcome = Result<(View, Vec<Tensor>, Duration), String>;
 
 /// Everything that it takes to open sessions.
 pub(super) struct Opener {
@@ -125,8 +125,12 @@ impl Opener {
     /// largest batch.
     fn shapes(&self) -> ShapeRange {
         let input = &self.manifest.input;
-        let longest = input.long_side().next_multiple_of(input.multiple);
         let batch = self.config.gpu.batch_sizes.last().copied().unwrap_or(1) as u32;
+        if let Some([width, height]) = input.fixed() {
+            let most = [batch, 3, height, width];
+            return ShapeRange { least: [1, 3, height, width], usual: most, most };
+        }
+        let longest = input.long_side().next_multiple_of(input.multiple);
         let least = 32_u32.next_multiple_of(input.multiple);
         let usual = (longest * 3 / 4).next_multiple_of(input.multiple);
         ShapeRange {
@@ -182,7 +186,7 @@ pub(super) fn sessions(config: &Config) -> usize {
 }
 
 /// Runs `views`, which are alike, in a batch of `size`; what is missing is filled with black.
-fn run(session: &mut Session, views: &[View], size: usize) -> Result<Vec<Tensor>, String> {
+fn run(session: &mut Session, views: &[View], size: usize) -> Result<Vec<Vec<Tensor>>, String> {
     let Some(first) = views.first() else { return Ok(Vec::new()) };
     let (height, width) = (first.padded_height, first.padded_width);
     if views.len() == 1 && size == 1 {

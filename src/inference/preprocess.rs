@@ -4,7 +4,7 @@ use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::batcher::Alike;
-use super::manifest::{ColourOrder, Input};
+use super::manifest::{ColourOrder, Fit, Input};
 use super::tiles::Tile;
 use crate::domain::geometry::{Size, Upright};
 use crate::domain::picture::Picture;
@@ -19,6 +19,10 @@ pub struct View {
     pub width: u32,
     /// Pixels down that show the photo.
     pub height: u32,
+    /// Pixels of padding to the left.
+    pub left: u32,
+    /// Pixels of padding above.
+    pub top: u32,
     /// Pixels across, padding included.
     pub padded_width: u32,
     /// Pixels down, padding included.
@@ -51,6 +55,11 @@ pub fn view_size(photo: Size<Upright>, long_side: u32, max_upscale: f64) -> (u32
 
 /// The sizes of the views that `input` asks for of `photo`, in its order; equal ones only once.
 pub(super) fn view_sizes(photo: Size<Upright>, input: &Input) -> Vec<(u32, u32)> {
+    match input.fit {
+        Fit::Rectangle => {}
+        Fit::Letterbox { size, .. } => return vec![letterboxed(photo, size)],
+        Fit::Squash { size: [width, height] } => return vec![(width, height)],
+    }
     let mut sizes: Vec<(u32, u32)> = Vec::new();
     for &long_side in &input.views {
         let size = view_size(photo, long_side, input.max_upscale);
@@ -59,6 +68,14 @@ pub(super) fn view_sizes(photo: Size<Upright>, input: &Input) -> Vec<(u32, u32)>
         }
     }
     sizes
+}
+
+/// The largest size of the photo's shape that fits into `size`, each side rounded half up.
+fn letterboxed(photo: Size<Upright>, [width, height]: [u32; 2]) -> (u32, u32) {
+    let scale = |side: u32, own: u32| f64::from(side) / f64::from(own.max(1));
+    let scale = scale(width, photo.width).min(scale(height, photo.height));
+    let side = |own: u32, most: u32| ((f64::from(own) * scale + 0.5) as u32).clamp(1, most);
+    (side(photo.width, width), side(photo.height, height))
 }
 
 /// The views that `input` asks for of `picture`, in its order; those of equal size only once.
@@ -87,10 +104,39 @@ fn padded_view<'a>(
     (width, height): (u32, u32),
     input: &Input,
 ) -> View {
-    let padded = |side: u32| side.next_multiple_of(input.multiple);
-    let (padded_width, padded_height) = (padded(width), padded(height));
-    let tensor = nchw(rows, (width, height), (padded_width, padded_height), input);
-    View { width, height, padded_width, padded_height, tensor }
+    let frame = Frame::around((width, height), input);
+    let tensor = nchw(rows, (width, height), frame, input);
+    let Frame { left, top, width: padded_width, height: padded_height, .. } = frame;
+    View { width, height, left, top, padded_width, padded_height, tensor }
+}
+
+/// Where the photo lies in its tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Frame {
+    left: u32,
+    top: u32,
+    width: u32,
+    height: u32,
+    /// The grey of the bars; none: the photo's edge is repeated.
+    fill: Option<u8>,
+}
+
+impl Frame {
+    fn around((width, height): (u32, u32), input: &Input) -> Self {
+        let (size, fill) = match input.fit {
+            Fit::Rectangle => {
+                let padded = |side: u32| side.next_multiple_of(input.multiple);
+                return Self { left: 0, top: 0, width: padded(width), height: padded(height), fill: None };
+            }
+            Fit::Letterbox { size, fill } => (size, fill),
+            // Only a photo smaller than a tile leaves anything to fill.
+            Fit::Squash { size } => (size, 0),
+        };
+        // Half of the bars on each side, the odd pixel on the right and below.
+        let before = |whole: u32, own: u32| whole.saturating_sub(own) / 2;
+        let (left, top) = (before(size[0], width), before(size[1], height));
+        Self { left, top, width: size[0].max(width), height: size[1].max(height), fill: Some(fill) }
+    }
 }
 
 /// Antialiased bilinear, the filter that the model was trained with.
@@ -104,15 +150,16 @@ fn resize(picture: &Picture, width: u32, height: u32) -> Vec<u8> {
     target.into_vec()
 }
 
-/// Interleaved bytes to normalised planes, padded right and below by repeating the edge.
+/// Interleaved bytes to normalised planes, padded as `frame` says.
 fn nchw<'a>(
     rows: &(impl Iterator<Item = &'a [u8]> + Clone),
     (width, height): (u32, u32),
-    (padded_width, padded_height): (u32, u32),
+    frame: Frame,
     input: &Input,
 ) -> Vec<f32> {
     let (width, height) = (width as usize, height as usize);
-    let (padded_width, padded_height) = (padded_width as usize, padded_height as usize);
+    let (left, top) = (frame.left as usize, frame.top as usize);
+    let (padded_width, padded_height) = (frame.width as usize, frame.height as usize);
     let mut tensor = Vec::with_capacity(3 * padded_width * padded_height);
     for plane in 0..3 {
         let channel = match input.colour {
@@ -120,14 +167,23 @@ fn nchw<'a>(
             ColourOrder::Bgr => 2 - plane,
         };
         let (mean, scale) = (input.mean[plane], 1.0 / input.std[plane]);
+        let fill = frame.fill.map(|grey| (f32::from(grey) - mean) * scale);
+        let bar = fill.unwrap_or_default();
+        tensor.resize(tensor.len() + top * padded_width, bar);
         for row in rows.clone() {
+            tensor.resize(tensor.len() + left, bar);
             tensor.extend(row.chunks_exact(3).map(|pixel| (f32::from(pixel[channel]) - mean) * scale));
-            let edge = tensor.last().copied().unwrap_or_default();
-            tensor.resize(tensor.len() + padded_width - width, edge);
+            let edge = fill.or(tensor.last().copied()).unwrap_or_default();
+            tensor.resize(tensor.len() + padded_width - width - left, edge);
         }
-        let last_row = tensor.len() - padded_width;
-        for _ in height..padded_height {
-            tensor.extend_from_within(last_row..last_row + padded_width);
+        let below = padded_height - height - top;
+        if let Some(fill) = fill {
+            tensor.resize(tensor.len() + below * padded_width, fill);
+        } else {
+            let last_row = tensor.len() - padded_width;
+            for _ in 0..below {
+                tensor.extend_from_within(last_row..last_row + padded_width);
+            }
         }
     }
     tensor
@@ -147,6 +203,7 @@ mod tests {
             colour: ColourOrder::Rgb,
             mean: [0.0; 3],
             std: [1.0; 3],
+            fit: Fit::Rectangle,
             views,
             max_upscale: 1.0,
             multiple: 32,

@@ -9,14 +9,14 @@ use ort::session::Session as OrtSession;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{Outlet, TensorElementType, TensorRef};
 
-use super::decode_output::Tensor;
+use super::decode_output::{Side, Tensor};
 use super::manifest::Manifest;
 
 /// A session on one thread, whose graph fits its manifest.
 pub(super) struct Session {
     inner: OrtSession,
     input: String,
-    output: String,
+    outputs: Vec<String>,
     batches: bool,
 }
 
@@ -91,8 +91,9 @@ impl Session {
         };
         let inner = builder.commit_from_memory(graph).map_err(refused)?;
         let batches = fits(&inner, manifest).map_err(Refused::Model)?;
-        let output = manifest.output.output_name().to_owned();
-        Ok(Self { inner, input: manifest.input.name.clone(), output, batches })
+        let outputs = manifest.output.outputs(manifest.classes.len());
+        let outputs = outputs.into_iter().map(|(name, _)| name.to_owned()).collect();
+        Ok(Self { inner, input: manifest.input.name.clone(), outputs, batches })
     }
 
     /// Whether the graph takes more than one picture at once.
@@ -100,28 +101,35 @@ impl Session {
         self.batches
     }
 
-    /// Runs the graph on `values`, `[count, 3, height, width]`; one tensor for each picture.
+    /// Runs the graph on `values`, `[count, 3, height, width]`; each picture's tensors,
+    /// in the layout's order.
     pub(super) fn run(
         &mut self,
         values: &[f32],
         count: usize,
         height: u32,
         width: u32,
-    ) -> Result<Vec<Tensor>, String> {
+    ) -> Result<Vec<Vec<Tensor>>, String> {
         let shape = [count, 3, height as usize, width as usize];
         let tensor = TensorRef::from_array_view((shape, values)).map_err(|error| error.to_string())?;
         let outputs =
             self.inner.run(ort::inputs![self.input.as_str() => tensor]).map_err(|error| error.to_string())?;
-        let output =
-            outputs.get(&self.output).ok_or_else(|| format!("there is no output {}", self.output))?;
-        let (shape, values) = output.try_extract_tensor::<f32>().map_err(|error| error.to_string())?;
-        let mut shape: Vec<usize> = shape.iter().map(|&side| usize::try_from(side).unwrap_or(0)).collect();
-        if shape.first() != Some(&count) || !values.len().is_multiple_of(count.max(1)) {
-            return Err(format!("output {} has shape {shape:?} for {count} pictures", self.output));
+        let mut pictures: Vec<Vec<Tensor>> = vec![Vec::new(); count];
+        for name in &self.outputs {
+            let output = outputs.get(name).ok_or_else(|| format!("there is no output {name}"))?;
+            let (shape, values) = output.try_extract_tensor::<f32>().map_err(|error| error.to_string())?;
+            let mut shape: Vec<usize> =
+                shape.iter().map(|&side| usize::try_from(side).unwrap_or(0)).collect();
+            if shape.first() != Some(&count) || !values.len().is_multiple_of(count.max(1)) {
+                return Err(format!("output {name} has shape {shape:?} for {count} pictures"));
+            }
+            shape[0] = 1;
+            let each = (values.len() / count.max(1)).max(1);
+            for (picture, own) in pictures.iter_mut().zip(values.chunks(each)) {
+                picture.push(Tensor { shape: shape.clone(), values: own.to_vec() });
+            }
         }
-        shape[0] = 1;
-        let each = (values.len() / count.max(1)).max(1);
-        Ok(values.chunks(each).map(|own| Tensor { shape: shape.clone(), values: own.to_vec() }).collect())
+        Ok(pictures)
     }
 }
 
@@ -158,13 +166,21 @@ fn fits(session: &OrtSession, manifest: &Manifest) -> Result<bool, String> {
     if session.inputs().len() != 1 {
         return Err(format!("the graph has {} inputs, not 1", session.inputs().len()));
     }
-    holds_floats("input", input, &[Some(1), Some(3), None, None])?;
-    let output = outlet("output", session.outputs(), manifest.output.output_name())?;
-    holds_floats("output", output, &manifest.output.expected_shape(manifest.classes.len()))?;
+    let sides = match manifest.input.fixed() {
+        None => [Side::Follows; 2],
+        Some([width, height]) => [Side::Is(height as usize), Side::Is(width as usize)],
+    };
+    holds_floats("input", input, &[Side::Is(1), Side::Is(3), sides[0], sides[1]])?;
     let free = |outlet: &Outlet| {
         outlet.dtype().tensor_shape().and_then(|shape| shape.first().copied()).is_some_and(|side| side < 0)
     };
-    Ok(free(input) && free(output))
+    let mut batches = free(input);
+    for (name, sides) in manifest.output.outputs(manifest.classes.len()) {
+        let output = outlet("output", session.outputs(), name)?;
+        holds_floats("output", output, &sides)?;
+        batches &= free(output);
+    }
+    Ok(batches)
 }
 
 fn outlet<'a>(kind: &str, outlets: &'a [Outlet], name: &str) -> Result<&'a Outlet, String> {
@@ -174,8 +190,7 @@ fn outlet<'a>(kind: &str, outlets: &'a [Outlet], name: &str) -> Result<&'a Outle
     })
 }
 
-/// `expected` has none for sides that must follow the picture: a graph with a fixed size is refused.
-fn holds_floats(kind: &str, outlet: &Outlet, expected: &[Option<usize>]) -> Result<(), String> {
+fn holds_floats(kind: &str, outlet: &Outlet, expected: &[Side]) -> Result<(), String> {
     let name = outlet.name();
     let (element, shape) = (outlet.dtype().tensor_type(), outlet.dtype().tensor_shape());
     if element != Some(TensorElementType::Float32) {
@@ -185,21 +200,29 @@ fn holds_floats(kind: &str, outlet: &Outlet, expected: &[Option<usize>]) -> Resu
     if shape.len() != expected.len() {
         return Err(format!("{kind} '{name}' has {} axes, not {}", shape.len(), expected.len()));
     }
-    for (axis, (&side, expected)) in shape.iter().zip(expected).enumerate() {
-        let free = side < 0;
-        match expected {
-            Some(expected) if !free && usize::try_from(side) != Ok(*expected) => {
-                return Err(format!(
-                    "axis {axis} of {kind} '{name}' is {side}, not {expected}, as the manifest says"
-                ));
-            }
-            None if !free => {
-                return Err(format!(
-                    "axis {axis} of {kind} '{name}' is fixed at {side}: export the graph with a free height and width"
-                ));
-            }
-            _ => {}
+    let mut axes = shape.iter().zip(expected).enumerate();
+    axes.try_for_each(|(axis, (&side, expected))| {
+        holds_side(usize::try_from(side).ok(), *expected)
+            .map_err(|what| format!("axis {axis} of {kind} '{name}' is {what}"))
+    })
+}
+
+/// `side` is none where the graph leaves it free.
+fn holds_side(side: Option<usize>, expected: Side) -> Result<(), String> {
+    match (side, expected) {
+        (Some(side), Side::Is(expected)) if side != expected => {
+            Err(format!("{side}, not {expected}, as the manifest says"))
         }
+        (Some(side), Side::Classes { classes, more }) if side != classes + more => {
+            let of_graph = side.checked_sub(more).map_or_else(|| "no".to_owned(), |count| count.to_string());
+            Err(format!(
+                "{side}, not {}: the graph has {of_graph} classes, the manifest {classes}",
+                classes + more
+            ))
+        }
+        (Some(side), Side::Follows) => {
+            Err(format!("fixed at {side}: export the graph with a free height and width"))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }

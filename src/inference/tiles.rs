@@ -34,10 +34,10 @@ impl Tiles {
     }
 }
 
-impl Default for Tiles {
-    /// For manifests without the section: the cut that is usual elsewhere.
-    fn default() -> Self {
-        Self { side: 640, overlap: 0.2, stricter: 1.0, margin: 3.0 }
+impl Tiles {
+    /// For manifests without the section: the cut that is usual elsewhere, as far as tensors hold it.
+    pub(super) fn usual(largest: u32) -> Self {
+        Self { side: largest.min(640), overlap: 0.2, stricter: 1.0, margin: 3.0 }
     }
 }
 

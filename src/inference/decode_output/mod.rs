@@ -1,13 +1,21 @@
 //! From a model's output tensors to what was seen: one pure function for each output layout.
 
+mod boxes;
+mod detr;
+#[cfg(test)]
+mod goldens;
 mod regions;
 mod score_map;
+mod yolo;
 
 use std::collections::HashSet;
 
 use serde::Deserialize;
 
+use self::boxes::{Keep, Proposed};
+pub use self::detr::DetrLayout;
 pub use self::score_map::{ScoreMap, ScoreMapLayout};
+pub use self::yolo::{EndToEndLayout, YoloLayout};
 use super::manifest::{Class, Input};
 use super::preprocess::View;
 use crate::domain::detection::Seen;
@@ -19,6 +27,13 @@ use crate::domain::geometry::{Size, Upright};
 pub enum OutputLayout {
     /// Logits for each class and cell of a grid over the view.
     ScoreMap(ScoreMapLayout),
+    /// Boxes and class scores, many for each thing.
+    Yolo(YoloLayout),
+    /// Boxes that the model has sorted out itself.
+    #[serde(rename = "yolo-end2end")]
+    YoloEndToEnd(EndToEndLayout),
+    /// Logits and boxes of queries.
+    Detr(DetrLayout),
 }
 
 /// An output tensor, `[1, …]` for one view.
@@ -30,47 +45,101 @@ pub struct Tensor {
     pub values: Vec<f32>,
 }
 
+impl Tensor {
+    /// Holds the tensor, which the graph calls `name`, against the shape that it must have.
+    fn require_shape(&self, name: &str, expected: &[usize]) -> Result<(), String> {
+        if self.shape == expected && self.values.len() == expected.iter().product::<usize>() {
+            Ok(())
+        } else {
+            Err(format!("output {name} has shape {:?}, not {expected:?}", self.shape))
+        }
+    }
+}
+
+/// A side of an output, as the layout wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// This long.
+    Is(usize),
+    /// As many as the manifest's classes, and so many more.
+    Classes {
+        /// The manifest's classes.
+        classes: usize,
+        /// What stands beside them.
+        more: usize,
+    },
+    /// Depends on the view, so it may not be fixed in the graph.
+    Follows,
+    /// Whatever the graph says.
+    Any,
+}
+
 impl OutputLayout {
-    /// The output's name in the graph.
-    pub fn output_name(&self) -> &str {
+    /// The outputs that it reads, by their names in the graph, and the shape that each must have: for the
+    /// check against the loaded graph.
+    pub(super) fn outputs(&self, classes: usize) -> Vec<(&str, Vec<Side>)> {
         match self {
-            Self::ScoreMap(layout) => &layout.name,
+            Self::ScoreMap(layout) => vec![(&layout.name, ScoreMapLayout::shape(classes))],
+            Self::Yolo(layout) => vec![(&layout.name, layout.shape(classes))],
+            Self::YoloEndToEnd(layout) => vec![(&layout.name, EndToEndLayout::shape())],
+            Self::Detr(layout) => {
+                let [logits, boxes] = DetrLayout::shapes(classes);
+                vec![(&layout.logits, logits), (&layout.boxes, boxes)]
+            }
         }
     }
 
-    /// Whether its numbers make sense together with `input`.
-    pub(super) fn check(&self, input: &Input) -> Result<(), String> {
+    /// Whether its numbers make sense together with `input` and `classes`.
+    pub(super) fn check(&self, input: &Input, classes: &[Class]) -> Result<(), String> {
         match self {
-            Self::ScoreMap(layout) => layout.check(input),
+            Self::ScoreMap(layout) => layout.check(input, classes),
+            Self::Yolo(layout) => layout.check(),
+            Self::YoloEndToEnd(layout) => layout.check(),
+            Self::Detr(layout) => layout.check(),
         }
     }
 
-    /// The shape that the output must have for a view, for the check against the loaded graph.
-    /// None stands for a side that depends on the view.
-    pub(super) fn expected_shape(&self, classes: usize) -> Vec<Option<usize>> {
-        match self {
-            Self::ScoreMap(_) => vec![Some(1), Some(classes), None, None],
-        }
-    }
-
-    /// Decodes the outputs of all views of a photo of size `photo`; `enabled` names the experimental
-    /// classes that are reported.
+    /// Decodes the outputs of all views of a photo of size `photo`, each view's in the order of
+    /// the outputs that the layout reads; `enabled` names the experimental classes that are reported.
     ///
     /// # Errors
     /// When a tensor has another shape than the layout says.
     pub fn decode(
         &self,
-        outputs: &[(View, Tensor)],
+        outputs: &[(View, Vec<Tensor>)],
         classes: &[Class],
         enabled: &HashSet<String>,
         photo: Size<Upright>,
     ) -> Result<(Seen, Option<ScoreMap>), String> {
-        match self {
+        let count = classes.len();
+        let keep = match self {
             Self::ScoreMap(layout) => {
                 let maps = score_map::maps(layout, outputs, classes)?;
                 let seen = score_map::decode(layout, &maps, classes, enabled, photo);
-                Ok((seen, maps.into_iter().next()))
+                return Ok((seen, maps.into_iter().next()));
             }
-        }
+            Self::Yolo(layout) => Keep { iou: Some(layout.iou), most: layout.max_boxes },
+            Self::YoloEndToEnd(layout) => Keep { iou: None, most: layout.max_boxes },
+            Self::Detr(layout) => Keep { iou: None, most: layout.max_boxes },
+        };
+        let proposed = |(view, tensors): &(View, Vec<Tensor>)| -> Result<Proposed, String> {
+            match self {
+                Self::ScoreMap(_) => Ok(Proposed::of(count)),
+                Self::Yolo(layout) => layout.proposed(only(tensors)?, count),
+                Self::YoloEndToEnd(layout) => layout.proposed(only(tensors)?, count),
+                Self::Detr(layout) => layout.proposed(tensors, view, count),
+            }
+        };
+        let views: Vec<(&View, Proposed)> =
+            outputs.iter().map(|output| Ok((&output.0, proposed(output)?))).collect::<Result<_, String>>()?;
+        Ok((boxes::seen(&views, keep, classes, enabled, photo), None))
+    }
+}
+
+/// The tensor of a layout that reads one output.
+fn only(tensors: &[Tensor]) -> Result<&Tensor, String> {
+    match tensors {
+        [tensor] => Ok(tensor),
+        _ => Err(format!("there are {} outputs, not 1", tensors.len())),
     }
 }

@@ -12,12 +12,12 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use super::Tensor;
 use super::regions::Grid;
+use super::{Side, Tensor, only};
 use crate::domain::detection::{ClassScore, DefectClass, Detection, Seen};
 use crate::domain::geometry::{PixelBox, Size, Upright, Working};
 use crate::domain::score::Score;
-use crate::inference::manifest::{Calibration, Class, Input, require};
+use crate::inference::manifest::{Calibration, Class, Fit, Input, require};
 use crate::inference::preprocess::View;
 
 /// The numbers of the layout.
@@ -37,7 +37,19 @@ pub struct ScoreMapLayout {
 }
 
 impl ScoreMapLayout {
-    pub(super) fn check(&self, input: &Input) -> Result<(), String> {
+    pub(super) fn shape(classes: usize) -> Vec<Side> {
+        vec![Side::Is(1), Side::Classes { classes, more: 0 }, Side::Follows, Side::Follows]
+    }
+
+    pub(super) fn check(&self, input: &Input, classes: &[Class]) -> Result<(), String> {
+        require(input.fit == Fit::Rectangle, || "layout score-map needs input.fit rectangle".into())?;
+        for class in classes {
+            let missing = |key: &str| {
+                format!("missing field `{key}` of class {}: layout score-map needs it", class.name)
+            };
+            require(class.cell_threshold.is_some(), || missing("cell_threshold"))?;
+            require(class.min_cells.is_some(), || missing("min_cells"))?;
+        }
         require((1..=256).contains(&self.stride), || "output.stride must lie in 1 to 256".into())?;
         require(input.multiple.is_multiple_of(self.stride), || {
             format!("input.multiple {} is no multiple of output.stride {}", input.multiple, self.stride)
@@ -147,20 +159,17 @@ fn span(cells: impl Iterator<Item = usize>, stride: u32, view: u32, photo: u32) 
 /// When a tensor is not `[1, classes, rows, columns]` for its view.
 pub(super) fn maps(
     layout: &ScoreMapLayout,
-    outputs: &[(View, Tensor)],
+    outputs: &[(View, Vec<Tensor>)],
     classes: &[Class],
 ) -> Result<Vec<ScoreMap>, String> {
-    outputs.iter().map(|(view, tensor)| map(layout, view, tensor, classes)).collect()
+    outputs.iter().map(|(view, tensors)| map(layout, view, only(tensors)?, classes)).collect()
 }
 
 fn map(layout: &ScoreMapLayout, view: &View, tensor: &Tensor, classes: &[Class]) -> Result<ScoreMap, String> {
     let stride = layout.stride;
     let (all_columns, all_rows) =
         ((view.padded_width / stride) as usize, (view.padded_height / stride) as usize);
-    let expected = [1, classes.len(), all_rows, all_columns];
-    if tensor.shape != expected || tensor.values.len() != expected.iter().product::<usize>() {
-        return Err(format!("output {} has shape {:?}, not {expected:?}", layout.name, tensor.shape));
-    }
+    tensor.require_shape(&layout.name, &[1, classes.len(), all_rows, all_columns])?;
     // The centre of cell n is at (n + ½) × stride.
     let shown = |side: u32| ((2 * side + stride - 1) / (2 * stride)) as usize;
     let (columns, rows) = (shown(view.width).clamp(1, all_columns), shown(view.height).clamp(1, all_rows));
@@ -174,7 +183,7 @@ fn map(layout: &ScoreMapLayout, view: &View, tensor: &Tensor, classes: &[Class])
         view: Size::new(view.width, view.height),
         logits,
         calibrations: classes.iter().map(|class| class.calibration).collect(),
-        cell_thresholds: classes.iter().map(|class| class.cell_threshold).collect(),
+        cell_thresholds: classes.iter().map(Class::cell_threshold).collect(),
     })
 }
 
@@ -219,9 +228,9 @@ pub(super) fn decode(
 fn regions(layout: &ScoreMapLayout, map: &ScoreMap, index: usize, class: &Class) -> Vec<Vec<usize>> {
     let logits = map.class(index);
     let found =
-        Grid::at_least(logits, map.columns, class.cell_threshold).closed(layout.close_cells).components();
+        Grid::at_least(logits, map.columns, class.cell_threshold()).closed(layout.close_cells).components();
     let (large, small): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|cells| cells.len() >= class.min_cells);
+        found.into_iter().partition(|cells| cells.len() >= class.min_cells.unwrap_or(1));
     if !large.is_empty() {
         return large;
     }
@@ -252,8 +261,8 @@ mod tests {
             name: name.into(),
             threshold: 0.5,
             threshold_rule: String::new(),
-            cell_threshold: 0.0,
-            min_cells: 2,
+            cell_threshold: Some(0.0),
+            min_cells: Some(2),
             calibration: Calibration { scale: 1.0, offset: 0.0 },
             experimental,
         }
@@ -261,7 +270,15 @@ mod tests {
 
     fn view(width: u32, height: u32) -> View {
         let padded = |side: u32| side.next_multiple_of(32);
-        View { width, height, padded_width: padded(width), padded_height: padded(height), tensor: vec![] }
+        View {
+            width,
+            height,
+            left: 0,
+            top: 0,
+            padded_width: padded(width),
+            padded_height: padded(height),
+            tensor: vec![],
+        }
     }
 
     fn output(view: &View, classes: usize, value: impl Fn(usize, usize, usize) -> f32) -> Tensor {
@@ -282,7 +299,7 @@ mod tests {
         let classes = [class("crack", false), class("rust", true)];
         let tensor = output(&view, 2, value);
         let enabled = enabled.iter().map(|name| (*name).to_owned()).collect();
-        let maps = maps(&layout(), &[(view, tensor)], &classes).expect("shaped");
+        let maps = maps(&layout(), &[(view, vec![tensor])], &classes).expect("shaped");
         decode(&layout(), &maps, &classes, &enabled, photo)
     }
 
@@ -337,7 +354,7 @@ mod tests {
         let strict = Class { threshold: 0.6, ..class("crack", false) };
         let tensor = output(&view(128, 128), 1, pairs);
         let strict = [strict];
-        let maps = maps(&layout(), &[(view(128, 128), tensor)], &strict).expect("shaped");
+        let maps = maps(&layout(), &[(view(128, 128), vec![tensor])], &strict).expect("shaped");
         let found = decode(&layout(), &maps, &strict, &HashSet::new(), size);
         assert_eq!(found.detections.len(), 1, "{found:?}");
     }
@@ -346,7 +363,7 @@ mod tests {
     fn a_wrong_shape_is_named() {
         let view = view(64, 64);
         let tensor = Tensor { shape: vec![1, 2, 3, 4], values: vec![0.0; 24] };
-        let error = maps(&layout(), &[(view, tensor)], &[class("crack", false), class("rust", true)])
+        let error = maps(&layout(), &[(view, vec![tensor])], &[class("crack", false), class("rust", true)])
             .expect_err("refused");
         assert!(error.contains("[1, 2, 3, 4]") && error.contains("[1, 2, 4, 4]"), "{error}");
     }
