@@ -86,7 +86,7 @@ impl Config {
     /// As [`Self::database`], as far as the values themselves tell.
     pub fn check(&self) -> Result<(), Error> {
         let url = self.url.expose_secret();
-        if !self.path.as_os_str().is_empty() && !(url.is_empty() && self.url_file.is_empty()) {
+        if !self.path.as_os_str().is_empty() && (!url.is_empty() || !self.url_file.is_empty()) {
             return Err(both());
         }
         if url.is_empty() { Ok(()) } else { check_scheme(url) }
