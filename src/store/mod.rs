@@ -100,6 +100,9 @@ struct Inner {
     database: Database,
     dialect: Dialect,
     writer: sqlx::Pool<Db>,
+    /// One of those who may wait stands before the writer at a time, so that a delivery, whose sender waits five
+    /// seconds and no more, waits for two transactions at most.
+    line: tokio::sync::Mutex<()>,
     readers: sqlx::Pool<Db>,
     sightings: sightings::Sightings,
     changes: watch::Sender<u64>,
@@ -129,7 +132,9 @@ impl Store {
     /// Starts a transaction that shuts out less.
     async fn begin_as(&self, turn: Turn) -> Result<Transaction, Error> {
         let dialect = self.0.dialect;
+        let place = if turn == Turn::Free { None } else { Some(self.0.line.lock().await) };
         let mut transaction = self.0.writer.begin_with(dialect.begin()).await?;
+        drop(place);
         if let Some(take) = dialect.take(turn) {
             sqlx::query(take).execute(&mut *transaction).await?;
         }

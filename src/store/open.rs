@@ -61,6 +61,7 @@ impl Store {
             database,
             dialect,
             writer,
+            line: tokio::sync::Mutex::default(),
             readers,
             sightings: Sightings::default(),
             changes,
