@@ -12,6 +12,7 @@ mod icons;
 mod list;
 mod page;
 mod photo;
+mod pictures;
 mod plan;
 mod reasons;
 mod record;
@@ -23,15 +24,15 @@ mod words;
 
 use axum::extract::rejection::FormRejection;
 use axum::extract::{self, Path, Query};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::{Form, Json};
 use maud::Markup;
 use serde::Deserialize;
 
 use crate::domain::card::Card;
-use crate::domain::ids::{FindingId, PhotoId};
-use crate::domain::people::{self, Person};
+use crate::domain::ids::FindingId;
+use crate::domain::people::Person;
 use crate::domain::review::{Decision, RejectReason, Verdict};
 use crate::http::State;
 use crate::http::choices;
@@ -48,6 +49,7 @@ use remembered::Remembered;
 pub(super) use batch::{decide as decide_batch, undo as undo_batch};
 pub(super) use filter::parse_project;
 pub(super) use form::check_texts;
+pub(super) use pictures::{crop, picture, stored_picture};
 pub(super) use plan::plan;
 pub(super) use record::{lift as lift_mute, mute, record};
 pub(super) use report::report;
@@ -194,6 +196,7 @@ impl<'a> Shown<'a> {
             neighbours: &desk.neighbours(self.card.finding.id).await?,
             remembered: &remembered,
             filled,
+            sharp: desk.state.store().crop_area(self.card.finding.id).await?,
             others: &desk.other_photos(self.card).await?,
             beside: &Beside { listed: desk.listed(self.card).await?, around: desk.around(self.card).await? },
             done: &self.done,
@@ -341,38 +344,6 @@ pub(super) async fn send_again(
         Ok(card) => Ok(Redirect::to(&posted.desk.filter.url(&card::card_path(&card), &[])).into_response()),
         Err(error) => posted.desk.conflict(posted.id(), error.into()).await,
     }
-}
-
-pub(super) async fn picture(
-    extract::State(state): extract::State<State>,
-    Reviewer(session): Reviewer,
-    Path(photo): Path<String>,
-) -> Page {
-    Ok(stored_picture(&state, &session.viewer, &photo).await?)
-}
-
-/// The reduced picture of a photo, for people and scripts alike who may see its project.
-pub(super) async fn stored_picture(
-    state: &State,
-    viewer: &people::Viewer,
-    photo: &str,
-) -> Result<Response, HttpError> {
-    let photo: PhotoId = photo.parse().map_err(|_| HttpError::NotFound("photo"))?;
-    let row = state.store().photo(photo).await?.ok_or(HttpError::NotFound("photo"))?;
-    guard::check_sight(viewer, row.project, "photo")?;
-    let picture = state.store().picture(photo).await?.ok_or(HttpError::NotFound("photo"))?;
-    let media_type = match picture.media_type.as_str() {
-        "image/jpeg" => "image/jpeg",
-        "image/png" => "image/png",
-        "image/webp" => "image/webp",
-        other => {
-            tracing::error!(photo.id = %photo, media_type = other, "a stored picture is of a type that is not served");
-            return Err(HttpError::Internal);
-        }
-    };
-    let headers =
-        [(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, "private, max-age=86400, immutable")];
-    Ok((headers, picture.bytes).into_response())
 }
 
 /// The entries of a long list that hold what somebody typed.

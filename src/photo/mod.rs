@@ -7,6 +7,7 @@
 
 pub mod annotate;
 mod codec;
+mod crop;
 pub mod decode;
 pub mod encode;
 pub mod exif;
@@ -23,6 +24,7 @@ mod text;
 mod turn;
 
 pub use codec::JpegLibrary;
+pub use crop::crops;
 pub use decode::{Photo, decode, decode_near, decode_with, decoded_bytes};
 pub use format::Format;
 pub use header::{Header, check_length, read as read_header};

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::cards::{self, Subject};
 use super::look::{LookError, Looked, Looker, review_picture};
-use super::{Context, Failure, describe, reference};
+use super::{Context, Failure, crops, describe, reference};
 use crate::domain::capture::{CaptureInfo, Known, TakenAt};
 use crate::domain::dedupe::Intake;
 use crate::domain::finding::findings;
@@ -95,8 +95,8 @@ async fn analyze(
         Ok(decoded) => decoded,
         Err(error) => return unreadable(context, lease, record, LookError::Photo(error)).await,
     };
-    let _decoded_room = context.decoded_room(decoded).await?;
-    let looked = match looker.look(bytes).await {
+    let decoded_room = context.decoded_room(decoded).await?;
+    let looked = match looker.look(bytes.clone()).await {
         Ok(looked) => looked,
         Err(error) => return unreadable(context, lease, record, error).await,
     };
@@ -122,6 +122,9 @@ async fn analyze(
         }
         Err(error) => return unreadable(context, lease, record, error).await,
     }
+    // Before more is asked for, so that nobody waits for room while holding some.
+    drop(decoded_room);
+    record.crops = crops::make(context, bytes, looked.photo.size, &intake).await?;
     time(context, &mut record, "picture", reducing.elapsed());
     store(context, lease, record, &intake).await
 }
@@ -230,6 +233,7 @@ fn blank(project: ProjectKey, image: ImageId) -> PhotoRecord {
         class_scores: Vec::new(),
         timings: Vec::new(),
         picture: None,
+        crops: Vec::new(),
         evidence: json!({}),
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Failure;
+use crate::domain::geometry::{PixelBox, Upright};
 use crate::domain::picture::Picture;
 use crate::domain::thoroughness::Thoroughness;
 use crate::inference::{Detector, Look};
@@ -105,6 +106,23 @@ pub async fn review_picture(picture: Picture, long_side: u32, quality: u8) -> Re
     })
     .await
     .unwrap_or_else(|| Err(LookError::Machine(Failure::retry("the thread that reduced the photo ended"))))
+}
+
+/// Parts of the photo at its own resolution, as JPEGs.
+///
+/// # Errors
+/// See [`LookError`].
+pub async fn crops(
+    limits: &Limits,
+    file: Bytes,
+    areas: Vec<PixelBox<Upright>>,
+    long_side: u32,
+    quality: u8,
+) -> Result<Vec<Vec<u8>>, LookError> {
+    let limits = limits.clone();
+    off_thread(move || photo::crops(&file, &limits, &areas, long_side, quality).map_err(LookError::Photo))
+        .await
+        .unwrap_or_else(|| Err(LookError::Machine(Failure::retry("the thread that cut the photo ended"))))
 }
 
 /// Runs `work` on a rayon thread inside the current span; `None` when it panicked.

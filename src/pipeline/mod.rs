@@ -7,6 +7,7 @@
 
 pub mod analyze;
 mod cards;
+mod crops;
 pub mod deliver;
 pub mod describe;
 mod failure;
@@ -71,6 +72,8 @@ pub struct Config {
     pub photo_timeout_s: u64,
     /// Long side of the picture kept for review, pixels.
     pub review_long_side: u32,
+    /// Long side of a finding's crop kept for review, pixels; 0 keeps none.
+    pub crop_side: u32,
     /// JPEG quality of the picture kept for review, 1..=100.
     pub review_quality: u8,
     /// Interval of the sweep, seconds; 0 turns it off.

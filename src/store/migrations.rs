@@ -28,6 +28,7 @@ pub(crate) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "review", include_str!("migrations/0003_review.sql")),
     (4, "watching", include_str!("migrations/0004_watching.sql")),
     (5, "people", include_str!("migrations/0005_people.sql")),
+    (6, "crops", include_str!("migrations/0006_crops.sql")),
 ];
 
 /// The steps in the words of `dialect`, the first `steps` of them.

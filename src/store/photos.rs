@@ -15,7 +15,7 @@ use crate::store::intake::Taken;
 use crate::store::neighbours::wall_clock;
 use crate::store::record::record;
 use crate::store::rows::{from_hex, from_json, from_json_option, instant, millis, to_json};
-use crate::store::{Connection, Error, Lease, Store, findings, queue};
+use crate::store::{Connection, Error, Lease, Store, crops, findings, queue};
 
 pub use crate::store::photos::values::{
     PhotoRecord, PhotoRow, PhotoState, PhotoSummary, Recorded, StageTime, StoredPicture,
@@ -140,6 +140,11 @@ impl Store {
             }
             None => Taken::default(),
         };
+        for crop in record.crops.iter().filter(|_| !forgotten) {
+            if taken.recorded.new.contains(&crop.finding) {
+                crops::keep(&mut transaction, id, crop).await?;
+            }
+        }
         // Last, as whoever holds the audit's head must wait for nobody.
         audit::append(&mut transaction, evidence(id, record, intake)?, now).await?;
         for entry in taken.entries {
@@ -176,6 +181,7 @@ impl Store {
             .bind(id.to_string())
             .execute(&mut *transaction)
             .await?;
+        crops::delete_orphans(&mut transaction).await?;
         let marked =
             sqlx::query("UPDATE photos SET forgotten_at = $2 WHERE id = $1 AND forgotten_at IS NULL")
                 .bind(id.to_string())

@@ -6,12 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::store::rows::millis;
-use crate::store::{Connection, Error, Store, sessions};
+use crate::store::{Connection, Error, Store, crops, sessions};
 
 /// What a pruning removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pruned {
-    /// Reduced pictures.
+    /// Reduced pictures, each with its crops.
     pub pictures: u64,
     /// Settled deliveries.
     pub deliveries: u64,
@@ -37,6 +37,7 @@ impl Store {
         let mut transaction = self.begin().await?;
         let pictures = delete_aged(&mut transaction, days_before(now, config.picture_keep_days)).await?
             + delete_beyond_budget(&mut transaction, config.picture_budget_bytes).await?;
+        crops::delete_orphans(&mut transaction).await?;
         let deliveries = sqlx::query("DELETE FROM inbox WHERE settled_at < $1")
             .bind(days_before(now, config.inbox_keep_days))
             .execute(&mut *transaction)
@@ -71,8 +72,10 @@ async fn delete_beyond_budget(connection: &mut Connection, budget: u64) -> Resul
     let deleted = sqlx::query(concat!(
         "DELETE FROM pictures WHERE photo IN (
              SELECT photo FROM (
-                 SELECT photo, SUM(LENGTH(bytes)) OVER (ORDER BY settled, stored_at DESC, photo) AS used, settled
-                 FROM (SELECT photo, bytes, stored_at, photo IN (",
+                 SELECT photo, SUM(size) OVER (ORDER BY settled, stored_at DESC, photo) AS used, settled
+                 FROM (SELECT photo, stored_at, LENGTH(bytes)
+                         + (SELECT COALESCE(SUM(LENGTH(crops.bytes)), 0) FROM crops WHERE crops.photo = pictures.photo)
+                         AS size, photo IN (",
         settled_pictures!(),
         ") AS settled FROM pictures) AS every) AS running
              WHERE settled AND used > $1)"

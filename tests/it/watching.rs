@@ -10,7 +10,7 @@ use punchlens::simulator::{Access, DeliveryState, Faults, Level, Limits, Options
 use punchlens::store::{JobState, PhotoState};
 use serde_json::json;
 
-use crate::support::detector::{photo, sees};
+use crate::support::detector::{large_photo, photo, sees};
 use crate::support::{AUTHORIZATION, PROJECT, Setup, TestApp};
 
 const UNIT: [&str; 3] = ["Building A", "Floor 2", "Unit 204"];
@@ -178,5 +178,24 @@ async fn waiting_photos_are_asked_for_together() {
     assert_eq!((lists, shows), (1, 0), "one call for twenty photos");
     let analysed = app.photos().await.into_iter().filter(|seen| seen.photo.state == PhotoState::Analysed);
     assert_eq!(analysed.count(), 20);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finding_in_a_large_photo_is_kept_sharp_and_forgotten_with_it() {
+    let settings = vec![("PUNCHLENS_PIPELINE__CROP_SIDE", "2400".to_owned())];
+    let app = started(Setup { settings, ..Setup::default() }).await;
+    let image = app.upload("large.jpg", large_photo(true, 3200, 2400), &UNIT).await;
+    app.until_settled(1).await;
+    let card = app.card().await;
+    let crop = app.store.crop(card.finding.id).await.expect("store").expect("a crop");
+    let [x0, y0, x1, y1] = card.finding.hull.corners();
+    let [left, top, right, bottom] = crop.area.corners();
+    assert!(left <= x0 && top <= y0 && right >= x1 && bottom >= y1, "{crop:?}");
+    let size = image::load_from_memory(&crop.picture.bytes).expect("a JPEG");
+    assert_eq!(size.width(), (right.ceil() - left.floor()) as u32, "the photo's own pixels");
+    app.simulator.delete_photo(image);
+    app.until("the deletion to be honoured", picture_is_gone).await;
+    assert!(app.store.crop(card.finding.id).await.expect("store").is_none());
     app.finish().await;
 }

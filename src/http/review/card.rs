@@ -15,6 +15,7 @@ use super::remembered::Remembered;
 use super::toast::toast;
 use super::{photo, words};
 use crate::domain::card::Card;
+use crate::domain::geometry::{PixelBox, Upright};
 use crate::domain::ids::PhotoId;
 use crate::domain::punch_item::{Priority, PunchItemDraft};
 use crate::domain::review::{Delivery, FindingState};
@@ -42,6 +43,8 @@ pub(super) struct CardPage<'a> {
     pub(super) remembered: &'a Remembered,
     /// Whether the manager was filled in from them.
     pub(super) filled: bool,
+    /// The part of the photo that is kept in its own resolution.
+    pub(super) sharp: Option<PixelBox<Upright>>,
     /// Other photos of the same defect.
     pub(super) others: &'a [PhotoId],
     /// What else is known at its place.
@@ -70,7 +73,7 @@ impl CardPage<'_> {
             div #view data-page="card" {
                 (page::card_bar(self.filter, self.counts, self.viewer))
                 main.card #main tabindex="-1" {
-                    (photo::large(self.card))
+                    (photo::large(self.card, self.sharp))
                     section.panel aria-label="Suggestion" {
                         @if self.open() { (self.form()) } @else { (self.settled()) }
                     }

@@ -8,7 +8,7 @@ use super::icons::{Icon, icon};
 use super::words;
 use crate::domain::card::Card;
 use crate::domain::geometry::{PixelBox, Size, Upright};
-use crate::domain::ids::PhotoId;
+use crate::domain::ids::{FindingId, PhotoId};
 
 /// Close-ups shown under the photo; more would push the decision off a phone's screen.
 const CLOSE_UPS: usize = 3;
@@ -24,22 +24,27 @@ pub(super) fn picture_url(photo: PhotoId) -> String {
     format!("/review/photos/{photo}/picture")
 }
 
-/// The large photo with every region of the finding.
-pub(super) fn large(card: &Card) -> Markup {
+/// Where the crop of a finding is served.
+fn crop_url(finding: FindingId) -> String {
+    format!("/review/findings/{finding}/crop")
+}
+
+/// The large photo with every region of the finding; `sharp` is the part that is kept at the photo's own resolution.
+pub(super) fn large(card: &Card, sharp: Option<PixelBox<Upright>>) -> Markup {
     let boxes: Vec<_> = card.finding.regions.iter().map(|region| region.area).collect();
     html! {
         figure.shot {
             a.photo #photo href=(picture_url(card.photo.id)) data-zoom=(view_box(zoomed(card.finding.hull, card.photo.size))) {
                 span.frame {
                     img src=(picture_url(card.photo.id)) alt=(describe(card)) fetchpriority="high" draggable="false";
-                    (outlines(&boxes, card.photo.size, ARM))
+                    (outlines(&boxes, card.photo.size, ARM, sharp.map(|area| sharper(card, area))))
                 }
             }
             div.closeups {
                 @for (index, region) in card.finding.regions.iter().take(CLOSE_UPS).enumerate() {
                     a href=(picture_url(card.photo.id)) data-zoom=(view_box(zoomed(region.area, card.photo.size)))
                         aria-label=(format!("Zoom to region {}, {}", index + 1, region.score.words())) {
-                        (crop(card, region.area))
+                        (crop(card, region.area, sharp))
                         span { (icon(Icon::Zoom)) (region.score) }
                     }
                 }
@@ -57,7 +62,7 @@ pub(super) fn thumbnail(card: &Card) -> Markup {
     html! {
         span.thumb {
             img src=(picture_url(card.photo.id)) alt="" loading="lazy" decoding="async";
-            (outlines(&[card.finding.hull], card.photo.size, ARM_SMALL))
+            (outlines(&[card.finding.hull], card.photo.size, ARM_SMALL, None))
         }
     }
 }
@@ -96,9 +101,10 @@ pub(super) fn others(photos: &[PhotoId]) -> Markup {
 }
 
 /// Has the photo's own measures, so that the page is laid out before the picture comes.
-fn outlines(boxes: &[PixelBox<Upright>], size: Size<Upright>, arm: f32) -> Markup {
+fn outlines(boxes: &[PixelBox<Upright>], size: Size<Upright>, arm: f32, below: Option<Markup>) -> Markup {
     html! {
         svg.outlines viewBox=(view_box(size.bounds())) width=(size.width) height=(size.height) aria-hidden="true" focusable="false" {
+            @if let Some(below) = below { (below) }
             @for area in boxes {
                 @let path = corners(grown(*area, size, 0.006), size.long_side() as f32 * arm);
                 path.halo d=(path) {}
@@ -108,11 +114,21 @@ fn outlines(boxes: &[PixelBox<Upright>], size: Size<Upright>, arm: f32) -> Marku
     }
 }
 
-fn crop(card: &Card, area: PixelBox<Upright>) -> Markup {
+/// The finding's crop, in its place over the reduced picture.
+fn sharper(card: &Card, area: PixelBox<Upright>) -> Markup {
+    let [x, y, ..] = area.corners();
+    html! {
+        image href=(crop_url(card.finding.id)) x=(format!("{x:.0}")) y=(format!("{y:.0}"))
+            width=(format!("{:.0}", area.width())) height=(format!("{:.0}", area.height())) preserveAspectRatio="none" {}
+    }
+}
+
+fn crop(card: &Card, area: PixelBox<Upright>, sharp: Option<PixelBox<Upright>>) -> Markup {
     let size = card.photo.size;
     html! {
         svg.crop viewBox=(view_box(zoomed(area, size))) preserveAspectRatio="xMidYMid slice" aria-hidden="true" focusable="false" {
             image href=(picture_url(card.photo.id)) width=(size.width) height=(size.height) {}
+            @if let Some(sharp) = sharp { (sharper(card, sharp)) }
         }
     }
 }
@@ -182,7 +198,7 @@ mod tests {
     #[test]
     fn outlines_are_in_photo_pixels() {
         let size = Size::new(4000, 3000);
-        let drawn = outlines(&[area([1000.0, 500.0, 1400.0, 900.0])], size, ARM).into_string();
+        let drawn = outlines(&[area([1000.0, 500.0, 1400.0, 900.0])], size, ARM, None).into_string();
         assert!(drawn.contains("viewBox=\"0 0 4000 3000\""), "{drawn}");
         // Grown by 24 pixels; arms of 134.
         assert!(drawn.contains("M976 610V476H1110"), "{drawn}");

@@ -228,6 +228,7 @@ impl Site {
             class_scores: Vec::new(),
             timings: Vec::new(),
             picture: Some(StoredPicture { media_type: "image/jpeg".into(), bytes: b"a picture".to_vec() }),
+            crops: Vec::new(),
             evidence: serde_json::json!({}),
         };
         let id = card.finding.id;

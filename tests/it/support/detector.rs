@@ -70,8 +70,17 @@ impl Detector for Scripted {
 
 /// A small JPEG, dark (with something to see) or bright; `salt` makes its bytes its own.
 pub(crate) fn photo(dark: bool, salt: u8) -> Vec<u8> {
+    painted(dark, salt, 96, 64)
+}
+
+/// The same as large as a phone's.
+pub(crate) fn large_photo(dark: bool, width: u32, height: u32) -> Vec<u8> {
+    painted(dark, 1, width, height)
+}
+
+fn painted(dark: bool, salt: u8, width: u32, height: u32) -> Vec<u8> {
     let shade = if dark { 40 } else { 220 };
-    let pixels = image::RgbImage::from_fn(96, 64, |x, y| {
+    let pixels = image::RgbImage::from_fn(width, height, |x, y| {
         let speck = ((x * 7 + y * 13 + u32::from(salt) * 31) % 17) as u8;
         image::Rgb([shade + speck, shade, shade])
     });
