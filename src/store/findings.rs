@@ -13,7 +13,9 @@ use crate::domain::card::Card;
 use crate::domain::ids::{FindingId, PhotoId, ProjectKey, PunchItemId, TradeId};
 use crate::domain::review::{Decision, Delivery, FindingState, Held, Keeper};
 use crate::store::record::record;
-use crate::store::rows::{from_hex, from_json, from_json_option, from_name, millis, to_json};
+use crate::store::rows::{
+    NAME_BYTES, bounded, from_hex, from_json, from_json_option, from_name, millis, to_json,
+};
 use crate::store::sql::QueryBuilder;
 use crate::store::{Connection, Error, Store};
 
@@ -231,11 +233,11 @@ pub(crate) async fn insert(
     .bind(card.punch_item.map(PunchItemId::value))
     .bind(card.held.as_ref().map(|held| held.by.name()))
     .bind(card.held.as_ref().and_then(|held| held.by.id()))
-    .bind(card.held.as_ref().map(|held| held.because.clone()))
+    .bind(held_because(card))
     .bind(drafted_on.map(|day| day.to_string()))
-    .bind(card.place.location.as_ref().map(|location| location.path.join(PLACE_JOINT)))
+    .bind(place_text(card))
     .bind(card.draft.trade.map(TradeId::value))
-    .bind(&card.photo.uploader)
+    .bind(card.photo.uploader.as_deref().map(|name| bounded(name, NAME_BYTES)))
     .execute(connection)
     .await?;
     Ok(())
@@ -252,8 +254,8 @@ pub(crate) async fn refile(connection: &mut Connection, card: &Card) -> Result<(
     .bind(to_json(card)?)
     .bind(card.held.as_ref().map(|held| held.by.name()))
     .bind(card.held.as_ref().and_then(|held| held.by.id()))
-    .bind(card.held.as_ref().map(|held| held.because.clone()))
-    .bind(card.place.location.as_ref().map(|location| location.path.join(PLACE_JOINT)))
+    .bind(held_because(card))
+    .bind(place_text(card))
     .bind(card.draft.trade.map(TradeId::value))
     .execute(connection)
     .await?;
@@ -293,6 +295,17 @@ pub(crate) async fn drafted_on(
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
+/// The names of the card's place, joined.
+fn place_text(card: &Card) -> Option<String> {
+    let path = card.place.location.as_ref().map(|location| location.path.join(PLACE_JOINT));
+    path.map(|path| bounded(&path, NAME_BYTES).to_owned())
+}
+
+/// Why it is held; may tell titles of Procore's list.
+fn held_because(card: &Card) -> Option<String> {
+    card.held.as_ref().map(|held| held.because.replace('\0', " "))
+}
+
 /// What the search looks through.
 fn search_text(card: &Card) -> String {
     let mut texts = vec![
@@ -305,5 +318,5 @@ fn search_text(card: &Card) -> String {
     texts.extend(card.photo.uploader.as_deref());
     texts.extend(card.trade_name.as_deref());
     texts.extend(card.place.location.iter().flat_map(|location| &location.path).map(String::as_str));
-    texts.join("\n").to_lowercase()
+    texts.join("\n").to_lowercase().replace('\0', " ")
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::domain::ids::Sha256Digest;
 use crate::domain::job::{InboxId, Job};
 use crate::store::audit::{self, Entry, Subject};
-use crate::store::rows::{bounded, instant, millis};
+use crate::store::rows::{NAME_BYTES, bounded, instant, millis};
 use crate::store::{Error, Lease, Store, Turn, queue};
 
 /// As much of a body stands in the audit, bytes; Procore's events are shorter.
@@ -48,7 +48,7 @@ impl Store {
             "INSERT INTO inbox (dedupe_key, body, received_at) VALUES ($1, $2, $3)
              ON CONFLICT (dedupe_key) DO NOTHING RETURNING id",
         )
-        .bind(&delivery.dedupe_key)
+        .bind(fitting(&delivery.dedupe_key))
         .bind(&delivery.body)
         .bind(millis(now))
         .fetch_optional(&mut *transaction)
@@ -102,6 +102,15 @@ impl Store {
         audit::append(&mut transaction, entry, now).await?;
         queue::insert(&mut transaction, jobs, now, now).await?;
         self.commit(transaction).await
+    }
+}
+
+/// The key itself, or its digest where no index would take it.
+fn fitting(key: &str) -> String {
+    if bounded(key, NAME_BYTES).len() == key.len() {
+        key.to_owned()
+    } else {
+        format!("key:{}", Sha256Digest::of(key.as_bytes()))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::domain::review::{Decision, MuteId, Verdict};
 use crate::store::audit::{self, Actor, Entry, Subject};
 use crate::store::findings::push_projects;
 use crate::store::record::record;
-use crate::store::rows::{from_hex, from_name, instant, millis};
+use crate::store::rows::{NAME_BYTES, bounded, from_hex, from_name, instant, millis};
 use crate::store::sql::QueryBuilder;
 use crate::store::{Connection, Error, Store};
 
@@ -234,7 +234,7 @@ async fn insert(
     .bind(project.project.value())
     .bind(mute.class.name())
     .bind(mute.location.map_or(EVERYWHERE, LocationId::value))
-    .bind(place)
+    .bind(bounded(place, NAME_BYTES))
     .bind(mute.until.map(|day| day.to_string()))
     .bind(mute.reason.name())
     .bind(&mute.reviewer)

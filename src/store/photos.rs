@@ -14,7 +14,9 @@ use crate::store::audit::{self, Entry, Subject};
 use crate::store::intake::Taken;
 use crate::store::neighbours::wall_clock;
 use crate::store::record::record;
-use crate::store::rows::{from_hex, from_json, from_json_option, instant, millis, to_json};
+use crate::store::rows::{
+    NAME_BYTES, bounded, from_hex, from_json, from_json_option, instant, millis, to_json,
+};
 use crate::store::{Connection, Error, Lease, Store, crops, findings, queue};
 
 pub use crate::store::photos::values::{
@@ -239,13 +241,13 @@ async fn upsert(
     .bind(record.project.company.value())
     .bind(record.project.project.value())
     .bind(record.image.value())
-    .bind(&record.filename)
+    .bind(bounded(&record.filename, NAME_BYTES))
     .bind(record.state.name())
     .bind(reason)
     .bind(record.size.map(|size| i64::from(size.width)))
     .bind(record.size.map(|size| i64::from(size.height)))
     .bind(record.content.map(|content| content.to_string()))
-    .bind(&record.uploader)
+    .bind(record.uploader.as_deref().map(|name| bounded(name, NAME_BYTES)))
     .bind(record.capture.as_ref().map(to_json).transpose()?)
     .bind(&record.model)
     .bind(to_json(&record.class_scores)?)

@@ -8,6 +8,9 @@ use serde::de::DeserializeOwned;
 
 use crate::store::error::Error;
 
+/// The most bytes of a name that comes from outside: a file, a person, a place.
+pub(crate) const NAME_BYTES: usize = 500;
+
 /// Milliseconds since 1970.
 pub(crate) fn millis(at: Timestamp) -> i64 {
     at.as_millisecond()
@@ -47,8 +50,10 @@ pub(crate) fn from_name<T: DeserializeOwned>(column: &str, name: &str) -> Result
         .map_err(|error| Error::row("column", column, error))
 }
 
-/// At most `max` bytes of `text`, cut between characters.
+/// At most `max` bytes of `text`, cut between characters, and before a NUL: PostgreSQL has no place for one in a
+/// text, and none for a long text in an index.
 pub(crate) fn bounded(text: &str, max: usize) -> &str {
+    let text = text.split('\0').next().unwrap_or_default();
     let mut end = text.len().min(max);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -78,5 +83,6 @@ mod tests {
         assert_eq!(bounded("naïve", 3), "na");
         assert_eq!(bounded("naïve", 4), "naï");
         assert_eq!(bounded("naïve", 400), "naïve");
+        assert_eq!(bounded("IMG\0.jpg", 400), "IMG");
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::domain::ids::{PhotoId, ProjectKey, TradeId};
 use crate::domain::review::{Delivery, FindingState};
-use crate::store::rows::millis;
+use crate::store::rows::{NAME_BYTES, bounded, millis};
 use crate::store::sql::QueryBuilder;
 
 /// Which cards to list. The default is all of them, newest first, as many as one list holds.
@@ -120,12 +120,13 @@ pub(crate) fn push_conditions(sql: &mut QueryBuilder, query: &CardQuery) {
     push_names(sql, " AND state IN (", query.states.iter().map(|state| state.name()));
     push_names(sql, " AND delivery IN (", query.deliveries.iter().map(|delivery| delivery.name()));
     if let Some(class) = &query.class {
-        sql.push(" AND class = ").push_bind(class.clone());
+        sql.push(" AND class = ").push_bind(name(class));
     }
     if let Some(place) = &query.place {
         // Not LIKE: its case and its wildcards differ between databases.
+        let place = name(place);
         let below = format!("{place}{PLACE_JOINT}");
-        sql.push(" AND (place = ").push_bind(place.clone());
+        sql.push(" AND (place = ").push_bind(place);
         sql.push(" OR SUBSTR(place, 1, LENGTH(").push_bind(below.clone());
         sql.push(")) = ").push_bind(below).push(")");
     }
@@ -133,18 +134,23 @@ pub(crate) fn push_conditions(sql: &mut QueryBuilder, query: &CardQuery) {
         sql.push(" AND trade = ").push_bind(trade.value());
     }
     if let Some(uploader) = &query.uploader {
-        sql.push(" AND uploader = ").push_bind(uploader.clone());
+        sql.push(" AND uploader = ").push_bind(name(uploader));
     }
     if let Some(photo) = query.photo {
         sql.push(" AND photo = ").push_bind(photo.to_string());
     }
     push_times(sql, query);
     for word in query.text.iter().flat_map(|text| text.split_whitespace()) {
-        sql.push(" AND search LIKE ").push_bind(pattern(word)).push(" ESCAPE '\\'");
+        sql.push(" AND search LIKE ").push_bind(pattern(&name(word))).push(" ESCAPE '\\'");
     }
     if query.problems {
         sql.push(" AND ").push(PROBLEM);
     }
+}
+
+/// A name as its column holds it.
+fn name(text: &str) -> String {
+    bounded(text, NAME_BYTES).to_owned()
 }
 
 /// Narrows to `projects`; absent means any.

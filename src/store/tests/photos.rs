@@ -2,16 +2,18 @@ use super::{
     Fresh, MUTING, PROJECT, accepted, analyse, at, card, claim, drafts, found, on_both, record, rejected,
     started, suggestions,
 };
-use crate::domain::ids::{ImageId, PhotoId, ProjectId, ProjectKey, Sha256Digest};
+use crate::domain::ids::{ImageId, LocationId, PhotoId, ProjectId, ProjectKey, Sha256Digest};
 use crate::domain::job::Job;
+use crate::domain::place::{Location, Place};
 use crate::domain::review::{Delivery, FindingState};
 use crate::store::{
-    CardOrder, CardQuery, Counts, Error, NewDelivery, PhotoRecord, PhotoState, Pruned, Recorded, Store,
-    WriteOutcome,
+    CardOrder, CardQuery, Counts, Error, NewDelivery, PhotoRecord, PhotoState, Pruned, Received, Recorded,
+    Store, WriteOutcome,
 };
 
 on_both![
     a_photo_comes_back_as_it_was_recorded,
+    names_of_any_length_with_anything_in_them_are_taken,
     the_same_photo_or_bytes_again_are_one_finding,
     a_lost_lease_records_nothing,
     a_photo_that_failed_keeps_its_reason,
@@ -60,6 +62,29 @@ async fn a_photo_comes_back_as_it_was_recorded(fresh: Fresh) {
     }
     assert!(store.jobs(None, 10).await.expect("lists").is_empty(), "the job is done");
     assert_eq!(store.photo(id(8)).await.expect("reads"), None);
+}
+
+async fn names_of_any_length_with_anything_in_them_are_taken(fresh: Fresh) {
+    let store = &fresh.store;
+    // No text of PostgreSQL holds a NUL, and no index of its a long one.
+    for (image, odd) in [(1, "a\0b".to_owned()), (2, "ü".repeat(20_000)), (3, "\0".into())] {
+        let named = record(image, odd.as_bytes());
+        let named = PhotoRecord { filename: odd.clone(), uploader: Some(odd.clone()), ..named };
+        let mut card = card(&named, "crack", 0.9, at(1));
+        card.place = Place::of_photo(Location { id: LocationId::new(204), path: vec![odd.clone(); 2] });
+        let lease = started(store, analyse(image), 1).await.lease;
+        store.record_photo(&lease, &named, Some(&drafts(&[card])), at(1)).await.expect("records");
+        let delivery = NewDelivery { dedupe_key: odd.clone(), body: odd.clone().into_bytes() };
+        store.receive(&delivery, at(1)).await.expect("stores");
+        assert_eq!(store.receive(&delivery, at(2)).await.expect("answers"), Received::Duplicate);
+        let by = |place, uploader, text| CardQuery { place, uploader, text, ..CardQuery::default() };
+        for query in [by(Some(odd.clone()), None, None), by(None, Some(odd.clone()), None)] {
+            assert!(store.cards(&query).await.expect("lists").len() <= 1);
+        }
+        store.cards(&by(None, None, Some(odd))).await.expect("searches");
+    }
+    assert_eq!(store.photos_summary().await.expect("lists").len(), 3);
+    assert_eq!(store.verify_audit().await.expect("walks").broken, None);
 }
 
 async fn the_same_photo_or_bytes_again_are_one_finding(fresh: Fresh) {
