@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::store::config::Database;
 use crate::store::dialect::{Dialect, Turn};
 use crate::store::notify::Notices;
-use crate::store::rows::millis;
+use crate::store::rows::{instant, millis};
 use crate::store::sightings::Sightings;
 use crate::store::{Config, Connection, Db, Error, Inner, Store};
 
@@ -92,6 +92,18 @@ impl Store {
         };
         // A server that vanished without a word would be waited for until TCP gives up.
         tokio::time::timeout(self.0.config.busy_timeout() * 3, write).await.unwrap_or(Err(Error::Busy))
+    }
+
+    /// What time it is for a PostgreSQL server, by which boxes that share it should live; nothing for a file.
+    pub async fn server_clock(&self) -> Result<Option<Timestamp>, Error> {
+        if self.0.dialect == Dialect::Sqlite {
+            return Ok(None);
+        }
+        let at: i64 =
+            sqlx::query_scalar("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)")
+                .fetch_one(&self.0.readers)
+                .await?;
+        instant(at).map(Some)
     }
 
     /// What is wrong inside the file, if anything: every page is read. For `doctor`, not for the hot

@@ -1,9 +1,12 @@
 //! This box: disk and database.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Line;
 use crate::store::{Config, Database, Store, free_bytes};
+
+/// Leases are long enough for this.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(5);
 
 pub(super) fn disk(config: &Config) -> Line {
     const NAME: &str = "disk";
@@ -71,6 +74,17 @@ async fn look(store: &Store) -> Result<Vec<Line>, crate::store::Error> {
             "somebody changed the database by hand: compare with a backup",
         ),
     }];
+    if let Some(server) = store.server_clock().await? {
+        let apart = server.duration_since(Timestamp::now()).abs();
+        if apart > CLOCKS_APART {
+            let detail = format!("this box's clock is {apart:#} off from the database server's");
+            lines.push(Line::wrong(
+                NAME,
+                detail,
+                "boxes that share a database need the same time: set up NTP on both",
+            ));
+        }
+    }
     for stop in store.stops().await? {
         lines.push(Line::wrong("projects", stop.what(), format!("mend that, then: {}", stop.cure())));
     }

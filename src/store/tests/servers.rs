@@ -25,6 +25,15 @@ async fn changes_by_one_box_wake_the_others() {
 }
 
 #[tokio::test]
+async fn the_servers_clock_is_told() {
+    assert_eq!(Fresh::sqlite().await.store.server_clock().await.expect("answers"), None, "a file has none");
+    let Some(fresh) = Fresh::postgres().await else { return };
+    let clock = fresh.store.server_clock().await.expect("answers").expect("a server has one");
+    let apart = clock.duration_since(jiff::Timestamp::now()).abs();
+    assert!(apart < jiff::SignedDuration::from_mins(1), "it runs on this machine: {apart:#}");
+}
+
+#[tokio::test]
 async fn a_box_that_freezes_in_a_transaction_is_thrown_out() {
     let Some(fresh) = Fresh::postgres().await else { return };
     let frozen = fresh.open(|config| config.frozen_timeout_ms = 100).await;
