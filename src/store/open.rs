@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sqlx::any::install_default_drivers;
 use sqlx::migrate::MigrateError;
 use sqlx::pool::PoolOptions;
-use sqlx::{AssertSqlSafe, Executor as _};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tokio::sync::watch;
 
 use crate::store::config::Database;
@@ -143,9 +143,15 @@ impl Store {
 
 /// A pool whose connections run `settings` first.
 fn pool_with(settings: String) -> PoolOptions<Db> {
-    PoolOptions::new().after_connect(move |connection: &mut Connection, _| {
+    let connected = PoolOptions::new().after_connect(move |connection: &mut Connection, _| {
         let settings = AssertSqlSafe(settings.clone());
         Box::pin(async move { connection.execute(settings).await.map(drop) })
+    });
+    // SQLite ends a transaction by itself when its commit finds the disk full, and the driver goes on to count it:
+    // such a connection begins no other, so it is replaced.
+    connected.before_acquire(|connection: &mut Connection, _| {
+        let free = !connection.is_in_transaction();
+        Box::pin(async move { Ok(free) })
     })
 }
 

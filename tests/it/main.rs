@@ -2,6 +2,8 @@
 
 /// The acknowledgement of webhooks under load, measured.
 mod ack;
+/// Disks that are full, or read-only.
+mod disk;
 /// `doctor` with each thing broken in turn.
 mod doctor;
 /// A model held against labelled pictures.

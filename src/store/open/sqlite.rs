@@ -58,7 +58,8 @@ fn pool(config: &Config, connections: u32, read_only: bool) -> PoolOptions<Db> {
         .test_before_acquire(false)
 }
 
-/// Makes folder and file with rights for their owner alone: photos of people's homes are in there.
+/// Makes folder and file with rights for their owner alone: photos of people's homes are in there. SQLite itself does not
+/// tell what may not be written from what is not there.
 fn prepare(file: &Path) -> Result<(), Error> {
     let failed = |error: std::io::Error| failed(file, &error);
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -68,6 +69,9 @@ fn prepare(file: &Path) -> Result<(), Error> {
         private_file(file).map_err(failed)?;
         keep_name(file).map_err(failed)?;
     }
+    // Without opening it: to close it again would drop the locks that this process holds on it.
+    #[cfg(unix)]
+    rustix::fs::access(file, rustix::fs::Access::WRITE_OK).map_err(|error| failed(error.into()))?;
     Ok(())
 }
 

@@ -6,15 +6,34 @@ use super::{Fresh, analyse, at, config, open};
 use crate::domain::job::{InboxId, Job};
 use crate::store::{Config, Error, NewDelivery, Received, Store};
 
+/// What the power cut left of the index of the log, which is never forced to the disk.
+#[derive(Clone, Copy)]
+enum Index {
+    Gone,
+    AsItWas,
+    Garbage,
+}
+
 /// Copies the database as a power cut would leave it: the write-ahead log cut at `length`, then
 /// `garbage` where unwritten sectors were.
-async fn after_power_cut(from: &Path, length: u64, garbage: &[u8]) -> (tempfile::TempDir, Store) {
+async fn after_power_cut(
+    from: &Path,
+    length: u64,
+    garbage: &[u8],
+    index: Index,
+) -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::copy(from.join("p.db"), folder.path().join("p.db")).expect("copies");
     let mut log = std::fs::read(from.join("p.db-wal")).expect("reads");
     log.truncate(length as usize);
     log.extend_from_slice(garbage);
     std::fs::write(folder.path().join("p.db-wal"), log).expect("writes");
+    let left = folder.path().join("p.db-shm");
+    match index {
+        Index::Gone => {}
+        Index::AsItWas => std::fs::copy(from.join("p.db-shm"), left).map(drop).expect("copies"),
+        Index::Garbage => std::fs::write(left, vec![0xa5; 32_768]).expect("writes"),
+    }
     let store = open(&folder).await;
     (folder, store)
 }
@@ -35,8 +54,10 @@ async fn a_power_cut_loses_nothing_that_was_acknowledged() {
     // Just before, at and after every acknowledgement, and at odd places between.
     let around = acknowledged.iter().flat_map(|end| [end - 1, *end, end + 1]);
     let cuts = around.chain((start..length()).step_by(7919));
-    for (cut, garbage) in cuts.zip([&[][..], &[0; 5000], &[0xa5; 5000]].into_iter().cycle()) {
-        let (_folder, store) = after_power_cut(fresh.folder(), cut, garbage).await;
+    let garbage = [&[][..], &[0; 5000], &[0xa5; 5000]].into_iter().cycle();
+    let indexes = [Index::Gone, Index::AsItWas, Index::Garbage, Index::AsItWas].into_iter().cycle();
+    for ((cut, garbage), index) in cuts.zip(garbage).zip(indexes) {
+        let (_folder, store) = after_power_cut(fresh.folder(), cut, garbage, index).await;
         let whole = acknowledged.iter().filter(|end| **end <= cut).count();
         let kept = store.queue_stats(at(0)).await.expect("counts").ready as usize;
         // The one that was being written is there as a whole or not at all.
@@ -55,6 +76,41 @@ async fn a_power_cut_loses_nothing_that_was_acknowledged() {
 }
 
 #[tokio::test]
+async fn a_power_cut_while_the_log_is_folded_in_loses_nothing() {
+    let fresh = Fresh::sqlite().await;
+    let many: Vec<Job> = (0..300).map(analyse).collect();
+    fresh.store.enqueue(&many, at(0), at(0)).await.expect("queues");
+    let file = fresh.folder().join("p.db");
+    let before = std::fs::read(&file).expect("reads");
+    // Copies the pages from the log, and leaves the log as it is until the next write.
+    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut fresh.raw().await).await.expect("folds in");
+    let after = std::fs::read(&file).expect("reads");
+    let page =
+        |bytes: &[u8], number: usize| bytes.get(number * 4096..(number + 1) * 4096).map(<[u8]>::to_vec);
+    let pages = after.len() / 4096;
+    let differ = (0..pages).filter(|number| page(&before, *number) != page(&after, *number)).count();
+    assert!(differ > 10, "{differ} of {pages} pages came from the log");
+    for step in 1..8 {
+        // Some pages are new, some are old, some were being written.
+        let mixed = (0..pages).flat_map(|number| {
+            let new = page(&after, number).expect("there");
+            match (number * step) % 7 {
+                0..3 => new,
+                3..6 => page(&before, number).unwrap_or_else(|| vec![0; 4096]),
+                _ => [&new[..2048], &page(&before, number).unwrap_or_else(|| vec![0; 4096])[2048..]].concat(),
+            }
+        });
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("p.db"), mixed.collect::<Vec<u8>>()).expect("writes");
+        std::fs::copy(fresh.folder().join("p.db-wal"), folder.path().join("p.db-wal")).expect("copies");
+        let store = open(&folder).await;
+        assert_eq!(store.queue_stats(at(0)).await.expect("counts").ready, 300);
+        assert_eq!(store.integrity().await.expect("checks"), None);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_full_disk_is_told_and_passes() {
     let fresh = Fresh::sqlite().await;
     let store = &fresh.store;
@@ -68,6 +124,17 @@ async fn a_full_disk_is_told_and_passes() {
     assert_eq!(store.queue_stats(at(0)).await.expect("reading goes on").ready, 0, "nothing by halves");
     limit("PRAGMA max_page_count = 1000000").await;
     assert!(matches!(store.receive(&big, at(1)).await.expect("stores"), Received::Stored(_)));
+}
+
+#[tokio::test]
+async fn a_transaction_that_the_database_ended_by_itself_holds_up_nothing() {
+    let fresh = Fresh::sqlite().await;
+    let mut transaction = fresh.store.begin().await.expect("begins");
+    // As SQLite does when a commit finds the disk full; `tests/it/disk.rs` fills a real one.
+    sqlx::query("ROLLBACK").execute(&mut *transaction).await.expect("ends");
+    transaction.commit().await.expect_err("nothing is left to commit");
+    fresh.store.ping().await.expect("the next one begins");
+    fresh.store.enqueue(&[analyse(1)], at(0), at(0)).await.expect("queues");
 }
 
 #[tokio::test]

@@ -118,7 +118,8 @@ impl TestApp {
             app.sync_hooks().await.expect("hooks");
         }
         let (store, stop) = (app.store().clone(), CancellationToken::new());
-        let key = std::fs::read_to_string(folder.path().join("review.key")).expect("made at the start");
+        let key = config.store.file().expect("a file").with_file_name("review.key");
+        let key = std::fs::read_to_string(key).expect("made at the start");
         let key = key.trim().to_owned();
         let service = tokio::spawn(app.serve(listener, stop.clone()));
         Self {
