@@ -79,6 +79,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod evaluation;
+pub mod failpoint;
 pub mod fixtures;
 pub mod fuzzing;
 pub mod http;

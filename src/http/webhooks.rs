@@ -75,6 +75,7 @@ pub(super) async fn receive(
             return refuse(&HttpError::Unavailable);
         }
     }
+    crate::failpoint::reached("receive.stored");
     StatusCode::NO_CONTENT.into_response()
 }
 

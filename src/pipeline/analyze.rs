@@ -18,6 +18,7 @@ use crate::domain::ids::{ImageId, PhotoId, ProjectKey, Sha256Digest};
 use crate::domain::merge::merge;
 use crate::domain::retry::Disposition;
 use crate::domain::thoroughness;
+use crate::failpoint;
 use crate::inference::ModelInfo;
 use crate::procore;
 use crate::procore::config::PermittedProject;
@@ -70,6 +71,7 @@ async fn analyze(
     {
         return settle(context, lease, record, PhotoState::Skipped { reason: reason.to_string() }).await;
     }
+    failpoint::reached("analyze.described");
     time(context, &mut record, "describe", started.elapsed());
     remember(&mut record, &image);
     if known_as_is(context, &record).await? {
@@ -87,6 +89,7 @@ async fn analyze(
         }
         Err(failure) => return Err(failure),
     };
+    failpoint::reached("analyze.downloaded");
     record.content = Some(content);
     time(context, &mut record, "download", downloading.elapsed());
 
@@ -100,6 +103,7 @@ async fn analyze(
         Ok(looked) => looked,
         Err(error) => return unreadable(context, lease, record, error).await,
     };
+    failpoint::reached("analyze.looked");
     note(context, &mut record, &looked, &image);
     let merging = &context.rules(project)?.tagging.rules().merge;
     let seen = merge(&looked.look.seen, looked.photo.size, merging);
@@ -113,6 +117,7 @@ async fn analyze(
     let (image, capture, picture) = (&image, &capture, &looked.photo.picture);
     let intake =
         cards::draft(context, &Subject { permitted, image, capture, picture, content }, found).await?;
+    failpoint::reached("analyze.drafted");
     time(context, &mut record, "draft", drafting.elapsed());
     let reducing = Instant::now();
     let (long_side, quality) = (context.config.review_long_side, context.config.review_quality);
@@ -148,6 +153,7 @@ async fn store(
     intake: &Intake,
 ) -> Result<(), Failure> {
     let recorded = context.store.record_photo(lease, &record, Some(intake), context.now()).await?;
+    failpoint::reached("analyze.recorded");
     for candidate in &intake.candidates {
         let finding = &candidate.card.finding;
         if recorded.new.contains(&finding.id) {

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::hold::Hold;
 use super::{Context, Failure, OnAccept};
 use crate::domain::card::Card;
 use crate::domain::delivery::{DRAFT, ItemChange, Plan, RemoteItem, Situation, plan};
@@ -14,6 +15,7 @@ use crate::domain::job::Job;
 use crate::domain::punch_item::PunchItemDraft;
 use crate::domain::retry::Disposition;
 use crate::domain::review::FindingState;
+use crate::failpoint;
 use crate::procore;
 use crate::procore::config::PermittedProject;
 use crate::store::{Lease, WriteIntent, WriteKind, WriteOutcome, WriteState};
@@ -22,12 +24,12 @@ use crate::store::{Lease, WriteIntent, WriteKind, WriteOutcome, WriteState};
 ///
 /// # Errors
 /// When Procore or the store does not answer; a refusal is recorded on the finding instead.
-pub async fn run(context: &Context, lease: &Lease, finding: FindingId) -> Result<(), Failure> {
+pub async fn run(context: &Context, hold: &Hold, finding: FindingId) -> Result<(), Failure> {
     let Some(card) = context.store.card(finding).await? else {
         return Err(Failure::give_up(format!("finding {finding} is not in the store")));
     };
     let permitted = context.permitted(card.project)?;
-    let (outcome, next) = match reconcile(context, lease, &card, permitted).await {
+    let (outcome, next) = match reconcile(context, hold, &card, permitted).await {
         Ok(step) => step,
         Err(Failure::Step {
             disposition: Disposition::Park { reason } | Disposition::GiveUp { reason },
@@ -39,14 +41,16 @@ pub async fn run(context: &Context, lease: &Lease, finding: FindingId) -> Result
         Err(other) => return Err(other),
     };
     let jobs: Vec<Job> = next.into_iter().collect();
-    Ok(context.store.finish_write(lease, &outcome, &jobs, context.now()).await?)
+    context.store.finish_write(hold.lease(), &outcome, &jobs, context.now()).await?;
+    failpoint::reached("deliver.finished");
+    Ok(())
 }
 
 type Step = (WriteOutcome, Option<Job>);
 
 async fn reconcile(
     context: &Context,
-    lease: &Lease,
+    hold: &Hold,
     card: &Card,
     permitted: PermittedProject,
 ) -> Result<Step, Failure> {
@@ -64,6 +68,7 @@ async fn reconcile(
         history: &history,
     });
     tracing::debug!(finding.id = %card.finding.id, plan = ?step, "planned");
+    failpoint::reached("deliver.planned");
     Ok(match step {
         Plan::Withhold => (WriteOutcome::Withheld, None),
         Plan::Settled => (remote.map_or_else(never_made, |item| in_procore(&item)), None),
@@ -71,7 +76,7 @@ async fn reconcile(
         Plan::Create(draft) => {
             may_create(context, card.project).await?;
             let images = context.store.images_of(card.finding.id).await?;
-            let made = create(context, lease, card, &PunchItemDraft { images, ..*draft }).await?;
+            let made = create(context, hold, card, &PunchItemDraft { images, ..*draft }).await?;
             if made.workflow_status != DRAFT {
                 let how =
                     format!("made punch item {} as '{}' instead of a draft", made.id, made.workflow_status);
@@ -86,11 +91,11 @@ async fn reconcile(
             (in_procore(&made), more.then_some(Job::ApplyDecision { finding: card.finding.id }))
         }
         Plan::Change(item, change) => {
-            (in_procore(&change_item(context, lease, card, remote.as_ref(), item, &change).await?), None)
+            (in_procore(&change_item(context, hold, card, remote.as_ref(), item, &change).await?), None)
         }
         Plan::Delete(item) => {
-            begin(context, lease, card, WriteKind::Delete, &item).await?;
-            context.procore.delete_punch_item(card.project, item).await?;
+            begin(context, hold.lease(), card, WriteKind::Delete, &item).await?;
+            hold.guard(context.procore.delete_punch_item(card.project, item)).await??;
             (
                 WriteOutcome::Delivered { punch_item: Some(item), position: None, answer: json!("deleted") },
                 None,
@@ -125,11 +130,11 @@ async fn existing(context: &Context, card: &Card) -> Result<Option<RemoteItem>, 
 
 async fn create(
     context: &Context,
-    lease: &Lease,
+    hold: &Hold,
     card: &Card,
     draft: &PunchItemDraft,
 ) -> Result<RemoteItem, Failure> {
-    let made = match begin(context, lease, card, WriteKind::Create, draft).await? {
+    let made = match begin(context, hold.lease(), card, WriteKind::Create, draft).await? {
         // What is in doubt was looked for before the plan was made.
         WriteState::Fresh | WriteState::InDoubt { .. } | WriteState::Done { punch_item: None, .. } => None,
         WriteState::Done { punch_item: Some(item), .. } => Some(item),
@@ -137,14 +142,16 @@ async fn create(
     if let Some(item) = made {
         return Ok(context.procore.punch_item(card.project, item).await?.to_remote());
     }
-    let answer = context.procore.create_punch_item(card.project, draft).await;
+    failpoint::reached("deliver.begun");
+    let answer = hold.guard(context.procore.create_punch_item(card.project, draft)).await?;
+    failpoint::reached("deliver.answered");
     if let Err(error @ procore::Error::Forbidden { .. }) = &answer {
         // It will be so for every other draft: one call that is refused is enough.
-        context.store.unsent_write(lease).await?;
+        context.store.unsent_write(hold.lease()).await?;
         stop(context, card.project, &error.to_string()).await?;
         return may_create(context, card.project).await.and_then(|()| Err(Failure::retry(error.to_string())));
     }
-    Ok(sent(context, lease, answer).await?.to_remote())
+    Ok(sent(context, hold.lease(), answer).await?.to_remote())
 }
 
 /// Nothing is made in a project that was stopped until a person lets it go on; what is to be made waits.
@@ -175,17 +182,17 @@ async fn adopt(context: &Context, card: &Card, since: Timestamp) -> Result<Optio
 
 async fn change_item(
     context: &Context,
-    lease: &Lease,
+    hold: &Hold,
     card: &Card,
     remote: Option<&RemoteItem>,
     item: PunchItemId,
     change: &ItemChange,
 ) -> Result<RemoteItem, Failure> {
-    begin(context, lease, card, WriteKind::Update, change).await?;
+    begin(context, hold.lease(), card, WriteKind::Update, change).await?;
     // Changing twice to the same is harmless, so doubt needs no look-up here.
     let title = remote.map_or(card.draft.title.as_str(), |remote| remote.title.as_str());
-    let answer = context.procore.update_punch_item(card.project, item, title, change).await;
-    Ok(sent(context, lease, answer).await?.to_remote())
+    let answer = hold.guard(context.procore.update_punch_item(card.project, item, title, change)).await?;
+    Ok(sent(context, hold.lease(), answer).await?.to_remote())
 }
 
 async fn begin(

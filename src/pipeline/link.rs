@@ -4,26 +4,22 @@
 
 use serde_json::json;
 
+use super::hold::Hold;
 use super::{Context, Failure, OnKnown};
 use crate::domain::card::Card;
 use crate::domain::delivery::{DRAFT, ProjectMode};
 use crate::domain::ids::{FindingId, ImageId, PhotoId, PunchItemId};
 use crate::domain::review::{FindingState, Keeper};
+use crate::failpoint;
 use crate::procore;
 use crate::procore::punch_items::PunchItem;
-use crate::store::Lease;
 
 /// Links `image` to the item of `finding`: its own, or the open one that says the same. Without an item there is
 /// nothing to do: a draft that is made later has every photo.
 ///
 /// # Errors
 /// When Procore or the store does not answer; a refusal is recorded instead.
-pub async fn run(
-    context: &Context,
-    lease: &Lease,
-    finding: FindingId,
-    image: ImageId,
-) -> Result<(), Failure> {
+pub async fn run(context: &Context, hold: &Hold, finding: FindingId, image: ImageId) -> Result<(), Failure> {
     let Some(card) = context.store.card(finding).await? else {
         return Err(Failure::give_up(format!("finding {finding} is not in the store")));
     };
@@ -31,7 +27,7 @@ pub async fn run(
     let outcome = match target(&card) {
         _ if permitted.mode == ProjectMode::Shadow => json!({ "left": "nothing is written in this project" }),
         None => json!({ "left": "there is no punch item yet" }),
-        Some(item) => match link(context, &card, item, image).await {
+        Some(item) => match hold.guard(link(context, &card, item, image)).await? {
             Ok(how) => json!({ "punch_item": item, "image": image, "how": how }),
             Err(procore::Error::NotFound { .. } | procore::Error::Forbidden { .. }) => {
                 json!({ "punch_item": item, "image": image, "left": "Procore does not let this service change it" })
@@ -39,8 +35,9 @@ pub async fn run(
             Err(error) => return Err(error.into()),
         },
     };
+    failpoint::reached("link.answered");
     tracing::debug!(finding.id = %finding, photo.image = %image, %outcome, "photo brought to its punch item");
-    Ok(context.store.finish_link(lease, finding, outcome, context.now()).await?)
+    Ok(context.store.finish_link(hold.lease(), finding, outcome, context.now()).await?)
 }
 
 /// The item that the photos of `card` belong to; `None` for what was thrown out.

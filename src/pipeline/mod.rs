@@ -11,6 +11,7 @@ mod crops;
 pub mod deliver;
 pub mod describe;
 mod failure;
+pub mod hold;
 mod known;
 pub mod link;
 pub mod look;

@@ -4,6 +4,7 @@ use super::{Context, Failure, reference};
 use crate::domain::event::{Route, RoutingPolicy, route};
 use crate::domain::ids::PhotoId;
 use crate::domain::job::{InboxId, Job};
+use crate::failpoint;
 use crate::procore::webhook;
 use crate::store::Lease;
 
@@ -33,6 +34,7 @@ pub async fn run(context: &Context, lease: &Lease, inbox: InboxId) -> Result<(),
         "webhook routed"
     );
     let (note, jobs) = follow_ups(context, &decided).await?;
+    failpoint::reached("route.decided");
     Ok(context.store.settle_delivery(lease, inbox, &note, &jobs, context.now()).await?)
 }
 

@@ -13,6 +13,7 @@ use crate::domain::delivery::DRAFT;
 use crate::domain::ids::{PhotoId, ProjectKey};
 use crate::domain::job::Job;
 use crate::domain::review::FindingState;
+use crate::failpoint;
 use crate::procore::images::ImageFilter;
 use crate::procore::punch_items::PunchItem;
 use crate::store::{Lease, PhotoRow};
@@ -83,7 +84,9 @@ async fn photos(context: &Context, project: ProjectKey) -> Result<(), Failure> {
             jobs.push(Job::AnalyzePhoto { project, image: image.id });
         }
     }
+    failpoint::reached("sweep.listed");
     let added = context.store.enqueue(&jobs, now, now).await?;
+    failpoint::reached("sweep.queued");
     if added > 0 {
         tracing::info!(%project, photos = added, "the sweep found photos, or news of them, that no webhook told of");
         context.metrics.swept(added);

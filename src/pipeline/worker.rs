@@ -8,10 +8,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::failure::Failure;
+use super::hold::{Hold, Moment};
 use super::{Context, analyze, deliver, link, route, sweep};
 use crate::domain::job::Job;
 use crate::domain::retry::Disposition;
-use crate::store::{Claimed, KINDS, Lease};
+use crate::failpoint;
+use crate::store::{Claimed, KINDS};
 
 /// What one look at the queue came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,9 +78,12 @@ pub async fn turn(
     stop: &CancellationToken,
 ) -> Result<Turn, crate::store::Error> {
     let lease = Duration::from_secs(context.config.lease_s);
+    let asked = Moment::now(context.clock);
     let Some(claimed) = context.store.claim(owner, &KINDS, lease, context.now()).await? else {
         return Ok(Turn::Idle);
     };
+    failpoint::reached("claim.taken");
+    let hold = Hold::new(claimed.lease.clone(), asked, lease, context);
     let kind = claimed.job.kind();
     let span = tracing::info_span!(
         "job",
@@ -88,8 +93,8 @@ pub async fn turn(
     );
     async {
         let outcome = tokio::select! {
-            outcome = step(context, &claimed) => outcome,
-            lost = keep_lease(context, &claimed.lease, lease) => Err(lost),
+            outcome = step(context, &claimed, &hold) => outcome,
+            lost = hold.keep(context) => Err(lost),
             () = grace_over(context, stop) => {
                 context.metrics.job(kind, "given_back");
                 return context.store.give_back(&claimed.lease, context.now()).await;
@@ -107,27 +112,15 @@ async fn grace_over(context: &Context, stop: &CancellationToken) {
     tokio::time::sleep(Duration::from_secs(context.config.shutdown_grace_s)).await;
 }
 
-/// Extends the lease at a third of its length; returns only when it is lost.
-async fn keep_lease(context: &Context, lease: &Lease, length: Duration) -> Failure {
-    loop {
-        tokio::time::sleep(length / 3).await;
-        match context.store.extend(lease, context.now() + length).await {
-            Ok(()) => {}
-            Err(crate::store::Error::LeaseLost) => return Failure::LeaseLost,
-            Err(error) => tracing::warn!(%error, "the lease could not be extended; trying again"),
-        }
-    }
-}
-
-async fn step(context: &Context, claimed: &Claimed) -> Result<(), Failure> {
+async fn step(context: &Context, claimed: &Claimed, hold: &Hold) -> Result<(), Failure> {
     let lease = &claimed.lease;
     match &claimed.job {
         Job::RouteEvent { inbox } => route::run(context, lease, *inbox).await,
         Job::AnalyzePhoto { project, image } => analyze::run(context, claimed, *project, *image).await,
         Job::Publish { finding } | Job::ApplyDecision { finding } | Job::SyncPunchItem { finding } => {
-            deliver::run(context, lease, *finding).await
+            deliver::run(context, hold, *finding).await
         }
-        Job::LinkPhoto { finding, image } => link::run(context, lease, *finding, *image).await,
+        Job::LinkPhoto { finding, image } => link::run(context, hold, *finding, *image).await,
         Job::Sweep { project } => sweep::run(context, lease, *project).await,
     }
 }

@@ -62,6 +62,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::failpoint;
 use crate::store::dialect::{Dialect, Turn};
 use crate::store::notify::Notices;
 
@@ -153,7 +154,9 @@ impl Store {
         if let Some(notices) = &self.0.notices {
             notices.send(&mut transaction).await?;
         }
+        failpoint::reached("commit.before");
         transaction.commit().await?;
+        failpoint::reached("commit.after");
         self.0.changes.send_modify(|version| *version = version.wrapping_add(1));
         Ok(())
     }
