@@ -2,6 +2,8 @@
 
 /// The acknowledgement of webhooks under load, measured.
 mod ack;
+/// Boxes as processes of their own: killed, frozen, woken, soaked.
+mod boxes;
 /// Disks that are full, or read-only.
 mod disk;
 /// `doctor` with each thing broken in turn.

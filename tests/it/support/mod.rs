@@ -2,6 +2,8 @@
 
 pub(crate) mod detector;
 pub(crate) mod line;
+#[expect(clippy::print_stdout, reason = "what is skipped is told")]
+pub(crate) mod postgres;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -323,7 +325,8 @@ impl TestApp {
     }
 }
 
-fn config_file(
+/// Writes what a box needs to know to work with `simulator`.
+pub(crate) fn config_file(
     simulator: &Simulator,
     folder: &TempDir,
     own_url: &str,
