@@ -4,9 +4,11 @@
     python -m training.card --prose cards/NAME.md --data FOLDER --tiers open,... --model MODEL \\
         --int8 int8/eval.json --fp32 fp32/eval.json --out MODEL/CARD.md
 
---int8 and --fp32 may be given several times where the pictures lie in several folders.
+--int8 and --fp32 may be given several times where the pictures lie in several folders. Experimental classes have boxes and
+cells only where they are reported: --experimental takes the same reports made with `punchlens eval --experimental`, and
+their numbers are taken from there.
 
-Lines `{{data}}`, `{{sources}}`, `{{boxes}}`, `{{reliability}}` and `{{precision}}` of the prose are replaced by tables.
+Lines `{{data}}`, `{{pictures}}` (of the painted fixtures, for shipped models), `{{sources}}`, `{{boxes}}`, `{{reliability}}` and `{{precision}}` of the prose are replaced by tables.
 """
 
 import argparse
@@ -17,6 +19,7 @@ from pathlib import Path
 from .evaluate import seconds
 from .manifest import read_manifest
 from .model import Model
+from .pictures import draw
 
 
 def table(head: list[str], rows: list[list]) -> str:
@@ -43,6 +46,14 @@ def read_numbers(files: list[Path]) -> dict:
     if len({r["model"]["sha256"] for r in reports}) > 1:
         raise ValueError(f"{', '.join(map(str, files))} are of different model files")
     return {name: source for report in reports for name, source in report["sources"].items()}
+
+
+def with_experimental(sources: dict, on: dict) -> dict:
+    """`sources` with the numbers of experimental classes from a run that reported them."""
+    known = {(name, c["class"]): c for name, s in on.items() for c in s["classes"] if c["experimental"]}
+    return {
+        name: {**s, "classes": [known.get((name, c["class"]), c) for c in s["classes"]]} for name, s in sources.items()
+    }
 
 
 def is_mixed(c: dict) -> bool:
@@ -98,25 +109,39 @@ def precision_table(numbers: dict, source: str, times: dict) -> str:
     return table(["file", f"mean AP ({source} val)", "macro-F1", "1024x768, one thread"], rows)
 
 
+def picture_links(name: str) -> str:
+    """Both sheets of painted fixtures, drawn anew."""
+    words = {
+        "found": "Fixtures where what is painted is found and nothing else (white: painted; coloured: found)",
+        "failed": "Fixtures where something is missed or taken for something else",
+    }
+    sheets = {part: photos for part, photos in draw(name).items() if photos}
+    return "\n\n".join(f"{words[part]}: {', '.join(p)}.\n\n![{words[part]}]({part}.jpg)" for part, p in sheets.items())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("prose", "model", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     for name in ("int8", "fp32", "data"):
         parser.add_argument(f"--{name}", type=Path, action="append", required=True)
+    parser.add_argument("--experimental", type=Path, action="append", default=[])
     parser.add_argument("--tiers", default="open,declared-open,unclear")
     parser.add_argument("--closeups", default="bd3", help="source for reliability and for int8 against fp32")
     args = parser.parse_args()
     numbers = {"fp32": read_numbers(args.fp32), "int8": read_numbers(args.int8)}
+    shown = with_experimental(numbers["int8"], read_numbers(args.experimental))
     times = {name: seconds(Model(args.model, name)) for name in numbers}
     tables = {
         "data": data_table(args.data, set(args.tiers.split(","))),
-        "sources": source_table(numbers["int8"]),
-        "boxes": box_table(numbers["int8"]),
+        "sources": source_table(shown),
+        "boxes": box_table(shown),
         "reliability": reliability_table(numbers["int8"], args.closeups),
         "precision": precision_table(numbers, args.closeups, times),
     }
     text = args.prose.read_text()
+    if "{{pictures}}" in text:
+        tables["pictures"] = picture_links(Model(args.model).manifest["name"])
     for name, rows in tables.items():
         text = text.replace("{{" + name + "}}", rows)
     args.out.write_text(text)

@@ -7,6 +7,7 @@ mod table;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, ensure};
@@ -49,6 +50,14 @@ pub(super) struct Args {
     #[arg(long, value_name = "SOURCE,…", value_delimiter = ',')]
     source: Vec<String>,
 
+    /// Report experimental classes like the others; without it they have scores alone, unless configured
+    #[arg(long)]
+    experimental: bool,
+
+    /// Every view of every picture, whatever the first look says
+    #[arg(long)]
+    no_coarse_to_fine: bool,
+
     /// At most so many pictures, spread over the list
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -87,9 +96,10 @@ pub(super) fn run(args: &Args, limits: &Limits, configured: &inference::Config) 
     let config = inference::Config {
         model: args.model.clone().unwrap_or_else(|| configured.model.clone()),
         precision: args.precision.unwrap_or(configured.precision),
+        coarse_to_fine: configured.coarse_to_fine && !args.no_coarse_to_fine,
         ..configured.clone()
     };
-    let (detector, reported) = load(&config)?;
+    let Loaded { detector, coarse_to_fine } = load(config, args.experimental)?;
     let model = detector.model();
     writeln!(io::stderr(), "model {}, {}, {} pictures", model.label(), model.precision.name(), rows.len())?;
     let tagging = Tagging::default_rules();
@@ -103,7 +113,8 @@ pub(super) fn run(args: &Args, limits: &Limits, configured: &inference::Config) 
         manifest: args.manifest.display().to_string(),
         split: args.split.clone(),
         model,
-        reported,
+        mode: detector.usual(),
+        coarse_to_fine,
         rows: &rows,
         looked: &looked,
         took: started.elapsed(),
@@ -146,16 +157,22 @@ fn rows(args: &Args) -> anyhow::Result<Vec<Row>> {
     Ok(labels::spread(rows, args.limit.unwrap_or(usize::MAX)))
 }
 
-/// The detector, and whether the service would report each of its classes. Here all report, so that
-/// experimental ones get their own numbers.
-fn load(config: &inference::Config) -> anyhow::Result<(std::sync::Arc<dyn Detector>, Vec<bool>)> {
-    let package = package::open(config)?;
-    let classes = &package.manifest.classes;
-    let enabled = &config.experimental_classes;
-    let reported = classes.iter().map(|class| !class.experimental || enabled.contains(&class.name)).collect();
-    let experimental = classes.iter().filter(|class| class.experimental).map(|class| class.name.clone());
-    let config = inference::Config { experimental_classes: experimental.collect(), ..config.clone() };
-    Ok((inference::load_package(&package, &config)?, reported))
+/// What looks, as the service does.
+struct Loaded {
+    detector: Arc<dyn Detector>,
+    /// Configured, and the manifest says how.
+    coarse_to_fine: bool,
+}
+
+fn load(mut config: inference::Config, experimental: bool) -> anyhow::Result<Loaded> {
+    let package = package::open(&config)?;
+    let manifest = &package.manifest;
+    if experimental {
+        let classes = manifest.classes.iter().filter(|class| class.experimental);
+        config.experimental_classes = classes.map(|class| class.name.clone()).collect();
+    }
+    let coarse_to_fine = config.coarse_to_fine && manifest.coarse.is_some();
+    Ok(Loaded { detector: inference::load_package(&package, &config)?, coarse_to_fine })
 }
 
 fn progress(pictures: u64) -> ProgressBar {

@@ -90,10 +90,11 @@ impl Evaluator<'_> {
         for (index, class) in self.detector.model().classes.iter().enumerate() {
             let scored = look.seen.class_scores.iter().find(|scored| scored.class.name() == class.name);
             let score = scored.map_or(0.0, |scored| scored.score.value());
-            let map = look.score_map.as_ref();
+            // A class that is not reported marks nothing: only its scores say anything.
+            let map = look.score_map.as_ref().filter(|_| class.reported);
             classes.push(LookedFor {
                 score,
-                boxes: boxes(row, class, &found, photo.size),
+                boxes: boxes(row, class, &found, photo.size).filter(|_| class.reported),
                 cells: map.map(|map| self.cells(row, class, index, &look, map)).transpose()?.flatten(),
             });
         }
@@ -123,8 +124,8 @@ impl Evaluator<'_> {
         let lattice = Lattice { columns: map.columns, rows: map.rows, stride: map.stride, view: map.view };
         let truth = CellGrid { columns: map.columns, cells: masks::cells(&mask_of, mask.colour, lattice) };
         let scored = look.seen.class_scores.get(index);
-        let reported = scored.is_some_and(|scored| scored.score.value() >= class.threshold);
-        let marked = map.marked(index).into_iter().map(|marked| marked && reported).collect();
+        let passes = scored.is_some_and(|scored| scored.score.value() >= class.threshold);
+        let marked = map.marked(index).into_iter().map(|marked| marked && passes).collect();
         Ok(Some(measure::cells(&truth, &CellGrid { columns: map.columns, cells: marked })))
     }
 

@@ -31,7 +31,8 @@ pub fn page(report: &Report, sheets: &[Sheet]) -> String {
                 h1 { (title) }
                 p {
                     (model.precision.name()) ", SHA-256 " code { (model.sha256) } ", training data "
-                    (model.training_data.name()) ". " (report.pictures) " pictures of " code { (report.manifest) } "."
+                    (model.training_data.name()) ". " (report.pictures) " pictures of " code { (report.manifest) } ". "
+                    (report.looked.words())
                 }
                 (failures(report))
                 (sources(report))

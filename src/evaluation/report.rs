@@ -19,6 +19,7 @@ use super::labels::Row;
 use super::look::Looked;
 use crate::domain::ids::Sha256Digest;
 use crate::domain::measure::{self, Bin, BoxCounts, CellCounts, Counts, Judged};
+use crate::domain::thoroughness::Thoroughness;
 use crate::inference::manifest::{DataStatus, Precision};
 use crate::inference::{ClassInfo, ModelInfo, Provider};
 
@@ -39,6 +40,8 @@ pub struct Report {
     pub split: String,
     /// Which model looked.
     pub model: ModelStamp,
+    /// How it looked.
+    pub looked: HowLooked,
     /// Pictures that were looked at.
     pub pictures: usize,
     /// On the clock.
@@ -68,6 +71,32 @@ pub struct ModelStamp {
     pub provider: Provider,
     /// How openly its training data is licensed.
     pub training_data: DataStatus,
+}
+
+/// How pictures were looked at: the configuration's say, as the numbers depend on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HowLooked {
+    /// Standard, or thorough with tiles.
+    pub mode: Thoroughness,
+    /// Whether a cheap look came first and could be enough.
+    pub coarse_to_fine: bool,
+    /// Pictures for which it was.
+    pub ended_early: usize,
+    /// Experimental classes that were reported like the others.
+    pub experimental_classes: Vec<String>,
+}
+
+impl HowLooked {
+    /// The same in a sentence.
+    pub fn words(&self) -> String {
+        let coarse = if self.coarse_to_fine {
+            format!("coarse to fine ({} ended early)", self.ended_early)
+        } else {
+            "every view".to_owned()
+        };
+        let with = if self.experimental_classes.is_empty() { "" } else { ", experimental: " };
+        format!("Looks: {}, {coarse}{with}{}.", self.mode.name(), self.experimental_classes.join(", "))
+    }
 }
 
 /// Medians by stage, in milliseconds, while all cores were busy.
@@ -204,8 +233,10 @@ pub struct Run<'a> {
     pub split: String,
     /// The model.
     pub model: &'a ModelInfo,
-    /// Whether the service reports each class as configured.
-    pub reported: Vec<bool>,
+    /// How closely it looked.
+    pub mode: Thoroughness,
+    /// Whether a cheap look came first.
+    pub coarse_to_fine: bool,
     /// The pictures.
     pub rows: &'a [Row],
     /// What came of each.
@@ -233,12 +264,23 @@ impl Run<'_> {
             manifest: self.manifest.clone(),
             split: self.split.clone(),
             model: ModelStamp::from(self.model),
+            looked: self.how_looked(&seen),
             pictures: seen.len(),
             seconds: self.took.as_secs_f64(),
             milliseconds: milliseconds(&seen),
             failed: failed.collect(),
             sources: sources.collect(),
             together: self.measured(&seen),
+        }
+    }
+
+    fn how_looked(&self, seen: &[(&Row, &Looked)]) -> HowLooked {
+        let enabled = self.model.classes.iter().filter(|class| class.experimental && class.reported);
+        HowLooked {
+            mode: self.mode,
+            coarse_to_fine: self.coarse_to_fine,
+            ended_early: seen.iter().filter(|(_, looked)| looked.timings.ended_early).count(),
+            experimental_classes: enabled.map(|class| class.name.clone()).collect(),
         }
     }
 
@@ -250,7 +292,7 @@ impl Run<'_> {
             if judged.is_empty() {
                 continue;
             }
-            if self.reported[index] {
+            if class.reported {
                 scores.extend_from_slice(&judged);
             }
             classes.push(self.class(seen, index, &judged));
@@ -259,7 +301,7 @@ impl Run<'_> {
         let f1 = compared().filter_map(|class| class.f1);
         let clean: Vec<&Looked> =
             seen.iter().filter(|(row, _)| row.clean).map(|(_, looked)| *looked).collect();
-        let alarms: Vec<usize> = clean.iter().map(|looked| self.alarms(looked)).collect();
+        let alarms: Vec<usize> = clean.iter().map(|looked| looked.found.len()).collect();
         let with_finding = alarms.iter().filter(|&&count| count > 0).count();
         let per_clean = |count: usize| (!clean.is_empty()).then(|| count as f64 / clean.len() as f64);
         Measured {
@@ -277,18 +319,6 @@ impl Run<'_> {
         }
     }
 
-    /// Findings that the service would report.
-    fn alarms(&self, looked: &Looked) -> usize {
-        let reported = |name: &str| {
-            self.model
-                .classes
-                .iter()
-                .zip(&self.reported)
-                .any(|(class, &reported)| reported && class.name == name)
-        };
-        looked.found.iter().filter(|detection| reported(detection.class.name())).count()
-    }
-
     fn class(&self, seen: &[(&Row, &Looked)], index: usize, judged: &[Judged]) -> ClassMeasured {
         let class = &self.model.classes[index];
         let counts = Counts::at(judged, class.threshold);
@@ -304,7 +334,7 @@ impl Run<'_> {
         ClassMeasured {
             class: class.name.clone(),
             experimental: class.experimental,
-            reported: self.reported[index],
+            reported: class.reported,
             threshold: class.threshold,
             pictures: judged.len(),
             positive: counts.positive,

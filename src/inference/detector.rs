@@ -117,7 +117,7 @@ fn info(
         name: class.name.clone(),
         threshold: class.threshold,
         experimental: class.experimental,
-        reported: !class.experimental || enabled.contains(&class.name),
+        reported: class.is_reported(enabled),
     });
     ModelInfo {
         name: manifest.name.clone(),
@@ -191,7 +191,8 @@ mod tests {
 
     use super::*;
     use crate::domain::geometry::{PixelBox, Size};
-    use crate::inference::{PrecisionChoice, ensure_runtime};
+    use crate::inference::PrecisionChoice;
+    use crate::inference::tests::runtime_is_there;
 
     fn folder() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tiny")
@@ -199,17 +200,6 @@ mod tests {
 
     fn config() -> Config {
         Config { model: folder().display().to_string(), sessions: 2, ..Config::shipped() }
-    }
-
-    /// Whether there is a runtime; without one these tests can only say so.
-    fn runtime_is_there() -> bool {
-        match ensure_runtime(&Config::shipped(), &|what| println!("{what}")) {
-            Ok(_) => true,
-            Err(error) => {
-                println!("SKIPPED: {error}");
-                false
-            }
-        }
     }
 
     /// A bright wall of 1024 × 768 with a dark bar, from a photo twice as large.

@@ -96,6 +96,13 @@ pub struct Class {
     pub experimental: bool,
 }
 
+impl Class {
+    /// Whether findings of it are reported at all: experimental classes only where `enabled` names them.
+    pub(super) fn is_reported(&self, enabled: &HashSet<String>) -> bool {
+        !self.experimental || enabled.contains(&self.name)
+    }
+}
+
 /// Score = sigmoid(scale × logit + offset). Where a model gives scores and no logits, theirs are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -52,11 +52,12 @@ pub fn open(config: &Config) -> Result<Package, Error> {
 }
 
 /// What is recommended holds for the CPU: the 8-bit files are made for its instructions, and a GPU is
-/// given the 32-bit file where there is one.
+/// given the 32-bit file where the manifest names one. If that is missing or damaged, opening it says so.
 fn wanted(folder: &Path, config: &Config) -> PrecisionChoice {
-    let fp32_is_there = || open_folder(folder, PrecisionChoice::Fp32).is_ok();
+    let names_fp32 =
+        || read_manifest(folder).is_ok_and(|manifest| manifest.files.contains_key(&Precision::Fp32));
     match config.precision {
-        PrecisionChoice::Recommended if config.provider.is_gpu() && fp32_is_there() => PrecisionChoice::Fp32,
+        PrecisionChoice::Recommended if config.provider.is_gpu() && names_fp32() => PrecisionChoice::Fp32,
         choice => choice,
     }
 }
@@ -88,17 +89,23 @@ fn shipped(name: &str) -> Option<PathBuf> {
 /// [`Error::Model`] with the exact reason.
 pub fn open_folder(folder: &Path, choice: PrecisionChoice) -> Result<Package, Error> {
     let origin = folder.display().to_string();
-    let read = |name: &str| {
-        std::fs::read(folder.join(name))
-            .map_err(|error| model(&origin, format!("{name} cannot be read: {error}")))
-    };
-    let text = String::from_utf8(read("manifest.toml")?)
-        .map_err(|_| model(&origin, "manifest.toml is not UTF-8".into()))?;
-    let manifest = Manifest::parse(&text).map_err(|what| model(&origin, what))?;
+    let manifest = read_manifest(folder)?;
     let (precision, file) = choose(&manifest, choice).map_err(|what| model(&origin, what))?;
-    let graph = read(&file.path)?;
+    let graph = read(folder, &file.path)?;
     let sha256 = verify(file, &graph).map_err(|what| model(&origin, what))?;
     Ok(Package { origin, precision, sha256, graph: graph.into(), manifest })
+}
+
+fn read_manifest(folder: &Path) -> Result<Manifest, Error> {
+    let origin = folder.display().to_string();
+    let text = String::from_utf8(read(folder, "manifest.toml")?)
+        .map_err(|_| model(&origin, "manifest.toml is not UTF-8".into()))?;
+    Manifest::parse(&text).map_err(|what| model(&origin, what))
+}
+
+fn read(folder: &Path, name: &str) -> Result<Vec<u8>, Error> {
+    std::fs::read(folder.join(name))
+        .map_err(|error| model(&folder.display().to_string(), format!("{name} cannot be read: {error}")))
 }
 
 /// The model inside this executable.
@@ -187,6 +194,21 @@ mod tests {
         assert_eq!(open(&gpu).expect("whole").precision, Precision::Fp32);
         let asked = Config { precision: PrecisionChoice::Int8, ..gpu };
         assert_eq!(open(&asked).expect("whole").precision, Precision::Int8);
+    }
+
+    #[test]
+    fn a_damaged_32_bit_file_is_no_reason_to_take_the_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write =
+            |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).expect("written");
+        write("manifest.toml", BUILT_IN_MANIFEST.as_bytes());
+        write("model.int8.onnx", BUILT_IN_FILE.1);
+        let model = folder.path().display().to_string();
+        let gpu = Config { model, provider: Provider::Cuda, ..Config::shipped() };
+        let message = || open(&gpu).expect_err("refused").to_string();
+        assert!(message().contains("model.onnx cannot be read"), "{}", message());
+        write("model.onnx", b"half of it");
+        assert!(message().contains("model.onnx is not the file that the manifest names"), "{}", message());
     }
 
     #[test]

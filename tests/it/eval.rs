@@ -99,6 +99,9 @@ fn numbers_are_those_made_by_hand() {
     let bright = &report["together"]["classes"][1];
     assert_eq!((&bright["experimental"], &bright["reported"]), (&json!(true), &json!(false)));
     assert_eq!(["/ap", "/recall"].map(|path| number(bright, path)), ["1.000"; 2]);
+    let how =
+        json!({ "mode": "standard", "coarse_to_fine": false, "ended_early": 0, "experimental_classes": [] });
+    assert_eq!(report["looked"], how, "the tiny model has one view");
     let means = ["/together/mean_ap", "/together/macro_f1"].map(|path| number(&report, path));
     assert_eq!(means, ["0.750", "0.500"]);
 
@@ -116,6 +119,21 @@ fn numbers_are_those_made_by_hand() {
         assert!(page.contains(shown), "{shown}");
     }
     assert!(!page.contains("src=\"http") && !page.contains("<script"), "the page needs nothing else");
+}
+
+#[test]
+fn experimental_classes_count_like_the_others_when_asked_for() {
+    if let Some(reason) = no_runtime() {
+        return println!("SKIPPED: no ONNX Runtime here: {reason}");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    labelled_set(folder.path());
+    let output = eval(folder.path(), &["--json", "--experimental"]);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["looked"]["experimental_classes"], json!(["bright"]));
+    assert_eq!(report["together"]["classes"][1]["reported"], json!(true));
+    // Dark's 0.750 and bright's 1.
+    assert_eq!(number(&report, "/together/mean_ap"), "0.875");
 }
 
 #[test]

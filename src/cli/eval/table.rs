@@ -40,7 +40,10 @@ pub(super) fn tables(report: &Report) -> String {
         let shown = measured.classes.iter().filter(|class| class.positive > 0);
         classes.add_rows(shown.map(|class| class_row(name, class)));
     }
-    format!("{sources}\n{classes}\nNumbers of experimental classes (*) count for themselves alone.")
+    let how = report.looked.words();
+    format!(
+        "{sources}\n{classes}\n{how} Numbers of classes that are not reported (*) count for themselves alone."
+    )
 }
 
 fn table<const N: usize>(header: [&str; N]) -> Table {
@@ -72,7 +75,7 @@ fn source_row(name: &str, measured: &Measured) -> Vec<String> {
 fn class_row(source: &str, class: &ClassMeasured) -> Vec<String> {
     // Where every picture shows it, only recall says anything.
     let mixed = |value: Option<f64>| value.filter(|_| class.is_mixed());
-    let star = if class.experimental { " *" } else { "" };
+    let star = if class.reported { "" } else { " *" };
     let of = |part: usize, whole: usize| format!("{part} of {whole}");
     let none = || "–".to_owned();
     let boxes = class.boxes.map(|boxes| boxes.counts);

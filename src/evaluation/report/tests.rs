@@ -13,7 +13,7 @@ fn model() -> ModelInfo {
         name: name.into(),
         threshold: 0.5,
         experimental,
-        reported: true,
+        reported: !experimental,
     };
     ModelInfo {
         name: "made-up".into(),
@@ -44,6 +44,10 @@ fn looked(scores: [f32; 3]) -> Looked {
     }
 }
 
+fn ended_early(looked: Looked) -> Looked {
+    Looked { timings: Timings { ended_early: true, ..looked.timings }, ..looked }
+}
+
 /// Four tiles of one source and rooms of another, scored by hand.
 struct Scored {
     model: ModelInfo,
@@ -66,7 +70,7 @@ impl Scored {
             Ok(looked([0.3, 0.2, 0.9])),
             Ok(looked([0.2, 0.8, 0.0])),
             Ok(looked([0.6, 0.1, 0.0])),
-            Ok(looked([0.1, 0.1, 0.7])),
+            Ok(ended_early(looked([0.1, 0.1, 0.7]))),
             Err("it is gone".to_owned()),
         ];
         let rows = parse(lines, std::path::Path::new(""), &Rules::default()).expect("rows");
@@ -78,7 +82,8 @@ impl Scored {
             manifest: "set/manifest.jsonl".into(),
             split: "val".into(),
             model: &self.model,
-            reported: vec![true, true, false],
+            mode: Thoroughness::Standard,
+            coarse_to_fine: true,
             rows: &self.rows,
             looked: &self.looked,
             took: Duration::from_secs(2),
@@ -95,6 +100,9 @@ pub(crate) fn report() -> Report {
 fn what_is_counted_for_whom() {
     let report = report();
     assert_eq!((report.pictures, report.failed.len()), (5, 1));
+    let how = &report.looked;
+    assert_eq!((how.mode, how.coarse_to_fine, how.ended_early), (Thoroughness::Standard, true, 1));
+    assert_eq!(how.experimental_classes, [""; 0]);
     let tiles = &report.sources["tiles"];
     let crack = &tiles.classes[0];
     // Cracks score 0.9 and 0.3, the others 0.6 and 0.2: hits at ranks 1 and 3.

@@ -73,7 +73,7 @@ pub(super) fn seen(
         for candidate in &proposed.candidates {
             let class = &classes[candidate.class];
             let score = class.calibration.of_probability(candidate.score);
-            let reported = !class.experimental || enabled.contains(&class.name);
+            let reported = class.is_reported(enabled);
             if let Some(area) = in_photo_pixels(candidate.corners, view, photo)
                 && reported
                 && score.value() >= class.threshold

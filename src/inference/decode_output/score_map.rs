@@ -201,7 +201,7 @@ pub(super) fn decode(
         let score = class.calibration.score(pooled / maps.len().max(1) as f64);
         let name = DefectClass::new(&class.name);
         seen.class_scores.push(ClassScore { class: name.clone(), score });
-        let reported = !class.experimental || enabled.contains(&class.name);
+        let reported = class.is_reported(enabled);
         if let Some(first) = maps.first().filter(|_| reported && score.value() >= class.threshold) {
             let detection = |cells: Vec<usize>| {
                 let mut own: Vec<f32> = cells.iter().map(|&at| first.class(index)[at]).collect();
