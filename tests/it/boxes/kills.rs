@@ -1,7 +1,7 @@
 //! Boxes that are killed, frozen and woken. Whatever happens to them, every photo is accounted for and every punch item is made once.
 //!
-//! What CI runs needs the feature: `cargo test --features fail-points`. All of it, measured in `tests/README.md`:
-//! `cargo test --features fail-points --test it kills -- --include-ignored --nocapture --test-threads 1`
+//! CI runs a part. All of it, measured in `tests/README.md`:
+//! `cargo test --test it kills -- --include-ignored --nocapture --test-threads 1`
 
 use std::time::{Duration, Instant};
 
@@ -25,14 +25,6 @@ const YOUNG_MS: u64 = 1500;
 /// Further choices at random: `$PUNCHLENS_TEST_SEED`.
 fn seed() -> u64 {
     std::env::var("PUNCHLENS_TEST_SEED").map_or(5, |text| text.parse().expect("a number"))
-}
-
-/// Without the feature no box knows a fail point.
-fn without_fail_points() -> bool {
-    if !cfg!(feature = "fail-points") {
-        println!("SKIPPED: needs the fail points: cargo test --features fail-points");
-    }
-    !cfg!(feature = "fail-points")
 }
 
 /// A box dies when it reaches `point` for the `number`th time, and the next one finishes what it left.
@@ -66,9 +58,6 @@ async fn settled_start(database: Database, faults: Faults) -> Option<Site> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_at_any_step_boundary_loses_and_doubles_nothing() {
-    if without_fail_points() {
-        return;
-    }
     let Some(mut site) = settled_start(Database::Sqlite, Faults::default()).await else { return };
     for point in POINTS {
         // The first commits and claims are a box's own affairs.
@@ -80,9 +69,6 @@ async fn a_kill_at_any_step_boundary_loses_and_doubles_nothing() {
 }
 
 async fn at_every_boundary_again_and_again(database: Database) {
-    if without_fail_points() {
-        return;
-    }
     let faults = Faults::preset("mild").expect("a preset");
     let Some(mut site) = settled_start(database, faults).await else { return };
     let started = Instant::now();
@@ -176,9 +162,6 @@ async fn frozen_at(site: &mut Site, point: &str, number: u32) -> Outcome {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_box_that_was_frozen_past_its_lease_sends_nothing_twice() {
-    if without_fail_points() {
-        return;
-    }
     let Some(mut site) = Site::new(Database::Postgres, 2, seed(), Faults::default()).await else { return };
     frozen_at(&mut site, "deliver.begun", 1).await;
 }
@@ -186,9 +169,6 @@ async fn a_box_that_was_frozen_past_its_lease_sends_nothing_twice() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "it takes minutes; run it by name"]
 async fn a_box_that_was_frozen_anywhere_does_no_harm() {
-    if without_fail_points() {
-        return;
-    }
     let faults = Faults::preset("mild").expect("a preset");
     let Some(mut site) = Site::new(Database::Postgres, 2, seed(), faults).await else { return };
     // Those between a claim and the end of its job.
