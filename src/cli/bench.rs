@@ -198,5 +198,5 @@ fn against_ceiling(
     let detector: std::sync::Arc<dyn Detector> = ceiling::detector(inference)?;
     let subject = Subject::new(detector.as_ref(), limits, photos, Thoroughness::Standard);
     let whole = || Ok(scenarios::offline(&subject, time / ROUNDS)?.cpu_ms_per_photo);
-    ceiling::measure(inference, limits, photos, ROUNDS as usize, whole)
+    ceiling::measure(inference, limits, photos, ROUNDS as usize, (detector.model().sessions, whole))
 }

@@ -27,29 +27,22 @@ pub(super) struct Ceiling {
 }
 
 /// Measures `rounds` times: every photo decoded and inferred bare, then by `whole`, which gives its CPU time a photo.
+///
+/// The bare work is done on as many threads as there are sessions, since cores that are all busy share caches and
+/// memory: held against one busy core, any whole way would look worse than it is.
 pub(super) fn measure(
     config: &inference::Config,
     limits: &Limits,
     photos: &[Vec<u8>],
     rounds: usize,
-    whole: impl Fn() -> anyhow::Result<Option<f64>>,
+    (sessions, whole): (usize, impl Fn() -> anyhow::Result<Option<f64>>),
 ) -> anyhow::Result<Option<Ceiling>> {
-    let mut bare = Bare::open(config)?;
+    let mut sessions = (0..sessions).map(|_| Bare::open(config)).collect::<Result<Vec<_>, _>>()?;
     let (mut decodes, mut inferences, mut wholes) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
-        let (mut decode, mut infer) = (Duration::ZERO, Duration::ZERO);
-        for bytes in photos {
-            let Some(before) = machine::thread_cpu() else { return Ok(None) };
-            let photo = photo::decode_near(bytes, limits, Some(bare.long_side()))?;
-            let decoded = machine::thread_cpu().unwrap_or_default();
-            let views = bare.views(&photo.picture);
-            let prepared = machine::thread_cpu().unwrap_or_default();
-            views.iter().try_for_each(|view| bare.run(view))?;
-            decode += decoded.saturating_sub(before);
-            infer += machine::thread_cpu().unwrap_or_default().saturating_sub(prepared);
-        }
-        decodes.push(ms(decode) / photos.len() as f64);
-        inferences.push(ms(infer) / photos.len() as f64);
+        let Some((decode, infer)) = bare_round(&mut sessions, limits, photos)? else { return Ok(None) };
+        decodes.push(decode);
+        inferences.push(infer);
         let Some(whole) = whole()? else { return Ok(None) };
         wholes.push(whole);
     }
@@ -62,6 +55,48 @@ pub(super) fn measure(
         whole_ms,
         share: bare / whole_ms,
     }))
+}
+
+/// CPU milliseconds of decoding and of inference a photo, all `sessions` at once over all photos.
+fn bare_round(
+    sessions: &mut [Bare],
+    limits: &Limits,
+    photos: &[Vec<u8>],
+) -> anyhow::Result<Option<(f64, f64)>> {
+    let looks = (sessions.len() * photos.len()) as f64;
+    let spent = std::thread::scope(|scope| {
+        let work = |(number, bare)| scope.spawn(move || bare_looks(bare, number, limits, photos));
+        let threads: Vec<_> = sessions.iter_mut().enumerate().map(work).collect();
+        let ended = threads.into_iter().map(|thread| {
+            thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a thread of bare work panicked")))
+        });
+        ended.collect::<anyhow::Result<Option<Vec<_>>>>()
+    })?;
+    let sum = |spent: &[(Duration, Duration)], part: fn(&(Duration, Duration)) -> Duration| {
+        spent.iter().map(|both| ms(part(both))).sum::<f64>() / looks
+    };
+    Ok(spent.map(|spent| (sum(&spent, |both| both.0), sum(&spent, |both| both.1))))
+}
+
+/// CPU time of decoding and of inference over all photos, from the one with `number` on.
+fn bare_looks(
+    bare: &mut Bare,
+    number: usize,
+    limits: &Limits,
+    photos: &[Vec<u8>],
+) -> anyhow::Result<Option<(Duration, Duration)>> {
+    let (mut decode, mut infer) = (Duration::ZERO, Duration::ZERO);
+    for bytes in photos.iter().cycle().skip(number).take(photos.len()) {
+        let Some(before) = machine::thread_cpu() else { return Ok(None) };
+        let photo = photo::decode_near(bytes, limits, Some(bare.long_side()))?;
+        let decoded = machine::thread_cpu().unwrap_or_default();
+        let views = bare.views(&photo.picture);
+        let prepared = machine::thread_cpu().unwrap_or_default();
+        views.iter().try_for_each(|view| bare.run(view))?;
+        decode += decoded.saturating_sub(before);
+        infer += machine::thread_cpu().unwrap_or_default().saturating_sub(prepared);
+    }
+    Ok(Some((decode, infer)))
 }
 
 /// The detector for the whole way: a standard look without coarse to fine, so that the work is the same.

@@ -142,8 +142,8 @@ impl Report {
             }
         }
         if let Some(ceiling) = &self.ceiling {
-            rows.push(row("Bare decode", ceiling.decode_ms, "CPU ms/photo", "one thread"));
-            rows.push(row("Bare inference", ceiling.infer_ms, "CPU ms/photo", "one session, all views"));
+            rows.push(row("Bare decode", ceiling.decode_ms, "CPU ms/photo", "every core at it"));
+            rows.push(row("Bare inference", ceiling.infer_ms, "CPU ms/photo", "every core at it, all views"));
             rows.push(row("Whole way", ceiling.whole_ms, "CPU ms/photo", "coarse to fine off"));
             let note =
                 format!("of 1 ÷ (decode + inference) = {:.2} photos/s a core", ceiling.photos_per_core_s);
