@@ -112,16 +112,23 @@ async fn analyze(
         return settle(context, lease, record, PhotoState::Analysed).await;
     }
 
+    let decoding = Instant::now();
+    let picture = match looker.picture_to_keep(looked.photo.picture, bytes.clone()).await {
+        Ok(picture) => picture,
+        Err(error) => return unreadable(context, lease, record, error).await,
+    };
+    time(context, &mut record, "decode_again", decoding.elapsed());
     let drafting = Instant::now();
-    let capture = record.capture.clone().unwrap_or_else(|| looked.photo.capture.clone());
-    let (image, capture, picture) = (&image, &capture, &looked.photo.picture);
+    let capture = record.capture.clone().unwrap_or(looked.photo.capture);
+    let (image, capture) = (&image, &capture);
     let intake =
-        cards::draft(context, &Subject { permitted, image, capture, picture, content }, found).await?;
+        cards::draft(context, &Subject { permitted, image, capture, picture: &picture, content }, found)
+            .await?;
     failpoint::reached("analyze.drafted");
     time(context, &mut record, "draft", drafting.elapsed());
     let reducing = Instant::now();
     let (long_side, quality) = (context.config.review_long_side, context.config.review_quality);
-    match review_picture(looked.photo.picture, long_side, quality).await {
+    match review_picture(picture, long_side, quality).await {
         Ok(picture) => {
             record.picture = Some(StoredPicture { media_type: "image/jpeg".to_owned(), bytes: picture });
         }
@@ -134,7 +141,7 @@ async fn analyze(
     store(context, lease, record, &intake).await
 }
 
-/// What the photo is looked at with: as closely as the rules say, and decoded once for review too.
+/// What the photo is looked at with: as closely as the rules say.
 fn looker(context: &Context, project: ProjectKey, image: &Image) -> Looker {
     let album = image.facts().album;
     let usual = context.detector.usual();
@@ -142,7 +149,7 @@ fn looker(context: &Context, project: ProjectKey, image: &Image) -> Looker {
         detector: Arc::clone(&context.detector),
         limits: context.limits.clone(),
         thoroughness: thoroughness::choose(usual, &context.config.thorough, project, album.as_deref()),
-        also: context.config.review_long_side,
+        kept: context.config.review_long_side,
     }
 }
 

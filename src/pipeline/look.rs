@@ -39,28 +39,25 @@ pub struct Looker {
     pub limits: Limits,
     /// How closely.
     pub thoroughness: Thoroughness,
-    /// The longer side of what else the pixels are wanted for, so that they are decoded once.
-    pub also: u32,
+    /// The longer side of what is kept of a photo with findings.
+    pub kept: u32,
 }
 
 impl Looker {
-    /// The longer side to decode to, none for the full size. A photo whose full size does not fit into
-    /// memory is looked at as usual: that is better than not at all.
-    fn wants(&self, thoroughness: Thoroughness) -> Option<u32> {
-        self.detector.wants(thoroughness).map(|own| own.max(self.also))
-    }
-
-    /// The memory that decoding takes.
+    /// The memory that decoding takes, for the look or for what is kept, whichever is larger.
     ///
     /// # Errors
     /// When the photo's header is at fault.
     pub fn memory(&self, bytes: &[u8]) -> Result<u64, photo::Error> {
-        photo::decoded_bytes(bytes, &self.limits, self.wants(self.thoroughness))
+        let long_side = self.detector.wants(self.thoroughness).map(|wanted| wanted.max(self.kept));
+        photo::decoded_bytes(bytes, &self.limits, long_side)
     }
 
+    /// Decodes as large as the model looks. A photo whose full size does not fit into memory is looked at as usual:
+    /// that is better than not at all.
     fn decode(&self, bytes: &[u8]) -> Result<(Photo, Thoroughness), photo::Error> {
         let decode = |thoroughness| {
-            let photo = photo::decode_near(bytes, &self.limits, self.wants(thoroughness))?;
+            let photo = photo::decode_near(bytes, &self.limits, self.detector.wants(thoroughness))?;
             Ok((photo, thoroughness))
         };
         match decode(self.thoroughness) {
@@ -74,24 +71,42 @@ impl Looker {
         }
     }
 
-    /// Decodes `bytes` to what is wanted and runs the model, off the async threads.
+    /// Decodes `bytes` and runs the model, off the async threads.
     ///
     /// # Errors
     /// See [`LookError`].
-    pub async fn look(self, bytes: Bytes) -> Result<Looked, LookError> {
+    pub async fn look(&self, bytes: Bytes) -> Result<Looked, LookError> {
+        let own = self.clone();
         let work = move || {
             let started = Instant::now();
-            let (photo, thoroughness) = self.decode(&bytes).map_err(LookError::Photo)?;
-            // The file is not needed any more; its pixels are.
-            drop(bytes);
+            let (photo, thoroughness) = own.decode(&bytes).map_err(LookError::Photo)?;
             let decode = started.elapsed();
-            let look = self.detector.detect(&photo.picture, thoroughness);
+            let look = own.detector.detect(&photo.picture, thoroughness);
             let look = look.map_err(|error| LookError::Machine(error.into()))?;
             Ok(Looked { photo, look, decode })
         };
         off_thread(work).await.unwrap_or_else(|| {
             Err(LookError::Machine(Failure::retry("the thread that looked at the photo ended")))
         })
+    }
+
+    /// The picture to keep of a photo with findings: `seen`, which was looked at, or where that is smaller than
+    /// wanted the file decoded again. Decoding every photo as large would spare these the second time, and costs
+    /// more as soon as two photos in three are clean.
+    ///
+    /// # Errors
+    /// See [`LookError`].
+    pub async fn picture_to_keep(&self, seen: Picture, bytes: Bytes) -> Result<Picture, LookError> {
+        let (size, photo) = (seen.size(), seen.photo());
+        if size.long_side() >= self.kept.min(photo.long_side()) {
+            return Ok(seen);
+        }
+        let (limits, kept) = (self.limits.clone(), self.kept);
+        let again = move || photo::decode_near(&bytes, &limits, Some(kept)).map_err(LookError::Photo);
+        off_thread(again).await.map_or_else(
+            || Err(LookError::Machine(Failure::retry("the thread that decoded the photo again ended"))),
+            |decoded| decoded.map(|photo| photo.picture),
+        )
     }
 }
 
