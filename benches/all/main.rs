@@ -5,6 +5,7 @@ mod dedupe;
 mod inference;
 mod preprocess;
 mod queue;
+mod store;
 
 fn main() {
     divan::main();

@@ -9,14 +9,15 @@ use punchlens::domain::ids::{CompanyId, ImageId, ProjectId, ProjectKey};
 use punchlens::domain::job::Job;
 use punchlens::store::{Config, DEFAULTS, Store};
 
-const PROJECT: ProjectKey = ProjectKey { company: CompanyId::new(8), project: ProjectId::new(6778) };
-const LEASE: Duration = Duration::from_mins(1);
+pub(crate) const PROJECT: ProjectKey =
+    ProjectKey { company: CompanyId::new(8), project: ProjectId::new(6778) };
+pub(crate) const LEASE: Duration = Duration::from_mins(1);
 
-fn job(image: i64) -> Job {
+pub(crate) fn job(image: i64) -> Job {
     Job::AnalyzePhoto { project: PROJECT, image: ImageId::new(image) }
 }
 
-fn config(folder: &tempfile::TempDir) -> Config {
+pub(crate) fn config(folder: &tempfile::TempDir) -> Config {
     #[derive(serde::Deserialize)]
     struct File {
         store: Config,
@@ -25,9 +26,13 @@ fn config(folder: &tempfile::TempDir) -> Config {
     Config { path: folder.path().join("bench.db"), ..store }
 }
 
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).expect("in range")
+}
+
 #[divan::bench(args = [100, 10_000])]
 fn enqueue_claim_complete(bencher: Bencher<'_, '_>, waiting: i64) {
-    let now = Timestamp::from_second(1_800_000_000).expect("in range");
+    let now = now();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let jobs: Vec<Job> = (0..waiting).map(job).collect();
