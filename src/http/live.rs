@@ -27,7 +27,8 @@ fn changes(state: State) -> impl Stream<Item = Result<Event, Infallible>> {
     });
     let rest = stream::unfold((state, changed), move |(state, mut changed)| async move {
         next(&state, &mut changed, end).await?;
-        Some((Ok(Event::default().event("changed").data("")), (state, changed)))
+        // Browsers take an event without data for none.
+        Some((Ok(Event::default().event("changed").data("look again")), (state, changed)))
     });
     futures_util::StreamExt::chain(hello, rest)
 }

@@ -102,8 +102,20 @@
       const now = fresh.page.getElementById(old.id);
       if (!now || now.outerHTML === old.outerHTML) continue;
       const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
+      keepTicks(old, now);
       old.replaceWith(document.adoptNode(now));
       if (focused) $(`#${CSS.escape(now.id)} [href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    }
+  }
+
+  // What a person unticked stays so, and what came meanwhile is not ticked for them.
+  function keepTicks(old, now) {
+    const ticks = new Map([...old.querySelectorAll('input[name=id]')].map((tick) => [tick.value, tick.checked]));
+    if (!ticks.size) return;
+    for (const tick of now.querySelectorAll('input[name=id]')) tick.checked = ticks.get(tick.value) ?? false;
+    for (const form of now.querySelectorAll('[data-batch]')) {
+      const ticked = now.querySelectorAll(`input[name=id][form="${form.id}"]:checked`).length;
+      for (const number of form.querySelectorAll('[data-ticked]')) number.textContent = ticked;
     }
   }
 
@@ -113,8 +125,11 @@
     return url.href;
   }
 
-  let stale = false;
+  // Nothing moves under a finger: while reasons are open or a photo is dragged, what changed waits.
+  let stale = false, later;
   function changed() {
+    clearTimeout(later);
+    if ($('details.reject[open]') || drag.id !== null) { later = setTimeout(changed, 1000); return; }
     stale = document.hidden;
     if (!stale) refresh();
   }
@@ -299,6 +314,8 @@
 
   // --- Keys -----------------------------------------------------------------------------------------
 
+  const OPEN = 'details.reject[open], details.menu[open], details.filters[open]';
+
   function openReasons() {
     const reject = $('#reject');
     if (!reject) return;
@@ -308,7 +325,7 @@
 
   function close() {
     if (zoom.scale > 1) { unzoom(); return; }
-    const open = [...document.querySelectorAll('details.reject[open], details.menu[open]')];
+    const open = [...document.querySelectorAll(OPEN)];
     open.forEach((details) => { details.open = false; $('summary', details).focus(); });
   }
 
@@ -348,7 +365,7 @@
   });
 
   document.addEventListener('click', (event) => {
-    for (const details of document.querySelectorAll('details.reject[open], details.menu[open]')) {
+    for (const details of document.querySelectorAll(OPEN)) {
       if (!details.contains(event.target)) details.open = false;
     }
     if (event.target.closest('#keys-switch')) {

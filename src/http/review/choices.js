@@ -66,6 +66,8 @@
     input.closest('.field').append(list);
     input.setAttribute('aria-expanded', 'true');
     open = { input, list, at: -1 };
+    const chosen = list.querySelector('[aria-selected=true]');
+    if (chosen) list.scrollTop = chosen.offsetTop - list.clientHeight / 2;
     list.scrollIntoView({ block: 'nearest' });
   }
 

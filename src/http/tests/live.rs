@@ -25,7 +25,11 @@ async fn a_page_hears_of_changes_until_the_service_stops() {
     let mut stream = listen(&site).await;
     assert!(text(&mut stream).await.is_some_and(|text| text.contains("hello")));
     site.found(1, |_| ()).await;
-    assert!(text(&mut stream).await.is_some_and(|text| text.contains("event: changed")));
+    let told = text(&mut stream).await.expect("an event");
+    assert!(
+        told.contains("event: changed\ndata: look again\n\n"),
+        "browsers take one without data for none: {told}"
+    );
     site.stopping.cancel();
     assert_eq!(text(&mut stream).await, None);
 }
