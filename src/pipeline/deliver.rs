@@ -192,7 +192,20 @@ async fn change_item(
     // Changing twice to the same is harmless, so doubt needs no look-up here.
     let title = remote.map_or(card.draft.title.as_str(), |remote| remote.title.as_str());
     let answer = hold.guard(context.procore.update_punch_item(card.project, item, title, change)).await?;
-    Ok(sent(context, hold.lease(), answer).await?.to_remote())
+    let sent_on = answer.as_ref().err().and_then(|error| sent_on(remote, error));
+    match (sent(context, hold.lease(), answer).await, sent_on) {
+        (Err(_), Some(reason)) => Err(Failure::park(reason)),
+        (answer, _) => Ok(answer?.to_remote()),
+    }
+}
+
+/// Procore's word against changing an item that is no draft any more, with what is left to do.
+fn sent_on(remote: Option<&RemoteItem>, error: &procore::Error) -> Option<String> {
+    let refused = matches!(error, procore::Error::Forbidden { .. } | procore::Error::Rejected { .. });
+    let no_draft = remote.is_some_and(|remote| remote.workflow_status != DRAFT);
+    (refused && no_draft).then(|| {
+        format!("the item was sent on in Procore, which does not let this app change it any more: change or delete it there ({error})")
+    })
 }
 
 async fn begin(

@@ -1,9 +1,10 @@
 //! The product, told as journeys: photo, webhook, draft, review, Procore.
 
+use jiff::Timestamp;
 use punchlens::domain::delivery::ProjectMode;
 use punchlens::domain::punch_item::{Edits, Priority};
 use punchlens::domain::review::{Delivery, FindingState, RejectReason, Verdict};
-use punchlens::simulator::{ErrorBody, Fault, FaultKind, WebhookFaults};
+use punchlens::simulator::{Access, ErrorBody, Fault, FaultKind, Level, Options, WebhookFaults};
 use punchlens::store::PhotoState;
 use serde_json::json;
 
@@ -66,6 +67,28 @@ async fn rejecting_moves_the_draft_to_the_recycle_bin() {
     assert_eq!((card.state, card.delivery), (FindingState::Rejected, Delivery::Delivered));
     assert!(app.items().is_empty());
     app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acceptance_that_procore_does_not_take_back_tells_what_to_do() {
+    for punch_list in [Level::Standard, Level::Admin] {
+        let access = Access { punch_list, ..Access::default() };
+        let options = Options { access, ..Setup::default().options };
+        let app = started(Setup { options, ..Setup::default() }).await;
+        app.upload("IMG_1.jpg", photo(true, 1), &UNIT).await;
+        app.until_settled(1).await;
+        let finding = app.decide(app.card().await.finding.id, ACCEPT).await.finding.id;
+        app.store.undo(finding, "Sam Super", Timestamp::now()).await.expect("takes back");
+        app.until_idle().await;
+        let card = app.card().await;
+        assert_eq!((card.state, card.delivery), (FindingState::Proposed, Delivery::Refused));
+        let problem = card.problem.unwrap_or_default();
+        assert!(problem.contains("change or delete it there"), "{punch_list:?}: {problem}");
+        // It is as it was sent on, and accepting once more says so.
+        let card = app.decide(finding, ACCEPT).await;
+        assert_eq!((card.delivery, app.item().workflow_status.as_str()), (Delivery::Delivered, "initiated"));
+        app.finish().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
