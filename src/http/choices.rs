@@ -69,9 +69,14 @@ pub(crate) async fn of(store: &Store, project: ProjectKey) -> Result<Choices, st
     Ok(Choices {
         project_name: project_name(store, project).await?,
         locations: kept(store, project, "locations").await?,
-        trades: kept(store, project, "trades").await?,
+        trades: trades(store, project).await?,
         managers: kept(store, project, "managers").await?,
     })
+}
+
+/// Procore's trades for `project` alone.
+pub(crate) async fn trades(store: &Store, project: ProjectKey) -> Result<Vec<Choice>, store::Error> {
+    kept(store, project, "trades").await
 }
 
 async fn kept(store: &Store, project: ProjectKey, kind: &str) -> Result<Vec<Choice>, store::Error> {

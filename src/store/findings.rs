@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::domain::card::Card;
-use crate::domain::ids::{FindingId, PhotoId, ProjectKey, PunchItemId, TradeId};
+use crate::domain::ids::{CompanyId, FindingId, PhotoId, ProjectId, ProjectKey, PunchItemId, TradeId};
 use crate::domain::review::{Decision, Delivery, FindingState, Held, Keeper};
 use crate::store::record::record;
 use crate::store::rows::{
@@ -97,6 +97,39 @@ impl Store {
         sql.push(" OFFSET ").push_bind(i64::from(query.offset)).push(")").push(query.order.sql());
         let records: Vec<Record> = sql.build_query_as().fetch_all(&self.0.readers).await?;
         records.into_iter().map(Record::into_card).collect()
+    }
+
+    /// The findings that `query` asks for, without reading their cards.
+    pub async fn ids(&self, query: &CardQuery) -> Result<Vec<FindingId>, Error> {
+        let limit = query.limit.unwrap_or(u32::MAX).min(self.0.config.list_rows);
+        let mut sql = QueryBuilder::new("SELECT id FROM findings");
+        push_conditions(&mut sql, query);
+        sql.push(query.order.sql()).push(" LIMIT ").push_bind(i64::from(limit));
+        sql.push(" OFFSET ").push_bind(i64::from(query.offset));
+        let ids: Vec<String> = sql.build_query_scalar().fetch_all(&self.0.readers).await?;
+        ids.iter().map(|hex| from_hex("findings.id", hex)).collect()
+    }
+
+    /// The project of each of `ids` that there is.
+    pub async fn projects_of(&self, ids: &[FindingId]) -> Result<HashMap<FindingId, ProjectKey>, Error> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut sql = QueryBuilder::new("SELECT id, company, project FROM findings WHERE id IN (");
+        let mut list = sql.separated(", ");
+        for id in ids {
+            list.push_bind(id.to_string());
+        }
+        sql.push(")");
+        let rows: Vec<(String, i64, i64)> = sql.build_query_as().fetch_all(&self.0.readers).await?;
+        let key = |company, project| ProjectKey {
+            company: CompanyId::new(company),
+            project: ProjectId::new(project),
+        };
+        let pair = |(hex, company, project): (String, i64, i64)| {
+            Ok((from_hex("findings.id", &hex)?, key(company, project)))
+        };
+        rows.into_iter().map(pair).collect()
     }
 
     /// How many cards `query` asks for in all.

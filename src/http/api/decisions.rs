@@ -185,15 +185,13 @@ async fn sorted_out(
     if ids.is_empty() || ids.len() > most {
         return Err(HttpError::Invalid(format!("findings must name 1 to {most} findings.")));
     }
+    let projects = state.store().projects_of(ids).await?;
     let (mut mine, mut left) = (Vec::new(), Vec::new());
     for &id in ids {
-        match seen(state, viewer, &id.to_string()).await {
-            Ok(card) => match guard::check_decision(viewer, card.project) {
-                Ok(()) => mine.push(id),
-                Err(error) => left.push(Left { finding: id, reason: error.to_string() }),
-            },
-            Err(error @ HttpError::NotFound(_)) => left.push(Left { finding: id, reason: error.to_string() }),
-            Err(error) => return Err(error),
+        let project = projects.get(&id).ok_or(HttpError::NotFound("finding"));
+        match project.and_then(|project| guard::check_decision(viewer, *project)) {
+            Ok(()) => mine.push(id),
+            Err(error) => left.push(Left { finding: id, reason: error.to_string() }),
         }
     }
     Ok((mine, left))

@@ -65,9 +65,7 @@ pub(in crate::http) async fn decide(
     if form.ids.is_empty() {
         return Err(HttpError::Invalid("Nothing is ticked: nothing was decided.".into()).into());
     }
-    for id in &form.ids {
-        desk.card_to_decide(&id.to_string()).await?;
-    }
+    desk.check_decisions(&form.ids).await?;
     let person = &session.viewer.person;
     let (reviewer, at) = (person.name.clone(), state.now());
     let decision = Decision { verdict: form.verdict()?, reviewer, person: Some(person.clone()), at };
@@ -99,9 +97,7 @@ pub(in crate::http) async fn undo(
     let person = &session.viewer.person;
     let at = batch_instant(&form.at).ok_or(HttpError::NotFound("decision"))?;
     let ids = state.store().decided_at(&person.name, at).await?;
-    for id in &ids {
-        desk.card_to_decide(&id.to_string()).await?;
-    }
+    desk.check_decisions(&ids).await?;
     let batch = state.store().undo_batch(&ids, person, state.now()).await?;
     let (undone, left) = (batch.done.len().to_string(), batch.left.len().to_string());
     let mut extra = vec![("undone", undone.as_str())];

@@ -16,7 +16,7 @@ use super::toast::toast;
 use super::{photo, words};
 use crate::domain::card::Card;
 use crate::domain::geometry::{PixelBox, Upright};
-use crate::domain::ids::PhotoId;
+use crate::domain::ids::{FindingId, PhotoId};
 use crate::domain::punch_item::{Priority, PunchItemDraft};
 use crate::domain::review::{Delivery, FindingState};
 use crate::http::choices::{self, Choice, Choices};
@@ -309,11 +309,16 @@ impl CardPage<'_> {
         }
     }
 
+    /// Any decision that has not left the box, and an acceptance after that too; a rejected draft is in Procore's
+    /// recycle bin.
     fn can_be_undone(&self) -> bool {
-        let decided = matches!(self.card.state, FindingState::Accepted | FindingState::Rejected);
-        decided
-            && self.viewer.may_decide(self.card.project)
-            && (self.card.delivery != Delivery::Delivered || self.card.punch_item.is_none())
+        let in_procore = self.card.delivery == Delivery::Delivered && self.card.punch_item.is_some();
+        let decided = match self.card.state {
+            FindingState::Accepted => true,
+            FindingState::Rejected => !in_procore,
+            FindingState::Proposed | FindingState::TakenOver => false,
+        };
+        decided && self.viewer.may_decide(self.card.project)
     }
 
     fn facts(&self, draft: &PunchItemDraft) -> Markup {
@@ -363,7 +368,12 @@ impl CardPage<'_> {
 
 /// The card's own address.
 pub(super) fn card_path(card: &Card) -> String {
-    format!("/review/findings/{}", card.finding.id)
+    path_of(card.finding.id)
+}
+
+/// The address of a finding's card.
+pub(super) fn path_of(id: FindingId) -> String {
+    format!("/review/findings/{id}")
 }
 
 /// A choice on a small button: of a path only its end.

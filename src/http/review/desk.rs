@@ -100,6 +100,16 @@ impl<'a> Desk<'a> {
         Ok(card)
     }
 
+    /// Refuses a decision about findings of which any is not there, or not this person's to decide.
+    pub(super) async fn check_decisions(&self, ids: &[FindingId]) -> Result<(), HttpError> {
+        let projects = self.state.store().projects_of(ids).await?;
+        for id in ids {
+            let project = projects.get(id).ok_or(HttpError::NotFound("finding"))?;
+            guard::check_decision(&self.person, *project)?;
+        }
+        Ok(())
+    }
+
     /// What was done just before, as far as this person may take it back.
     pub(super) async fn done(&self, address: &Address) -> Result<Done, HttpError> {
         let left = address.left.parse().unwrap_or(0);
@@ -146,15 +156,16 @@ impl<'a> Desk<'a> {
         let size = self.state.review().page_size.max(1);
         // One card more on either side, as deciding moves the rest of the list up.
         let start = self.filter.page.saturating_mul(size).saturating_sub(1);
-        let cards = self.window(start, size.saturating_add(2)).await?;
-        let at = cards.iter().position(|card| card.finding.id == id);
+        let query = CardQuery { offset: start, limit: Some(size.saturating_add(2)), ..self.query() };
+        let ids = self.state.store().ids(&query).await?;
+        let at = ids.iter().position(|other| *other == id);
         let (before, after) = match at {
-            Some(at) => (at.checked_sub(1), (at + 1 < cards.len()).then_some(at + 1)),
-            None => (None, (!cards.is_empty()).then_some(0)),
+            Some(at) => (at.checked_sub(1), (at + 1 < ids.len()).then_some(at + 1)),
+            None => (None, (!ids.is_empty()).then_some(0)),
         };
         let url = |at: usize| {
             let page = start.saturating_add(at as u32) / size;
-            cards.get(at).map(|card| self.filter.with_page(page).url(&super::card::card_path(card), &[]))
+            ids.get(at).map(|id| self.filter.with_page(page).url(&super::card::path_of(*id), &[]))
         };
         Ok(Neighbours { before: before.and_then(url), after: after.and_then(url) })
     }
@@ -215,7 +226,7 @@ impl<'a> Desk<'a> {
         let projects = self.projects().await?;
         let mut names: HashMap<i64, String> = HashMap::new();
         for (project, _) in &projects {
-            let trades = self.choices(*project).await?.trades;
+            let trades = choices::trades(self.state.store(), *project).await?;
             names.extend(trades.into_iter().map(|trade| (trade.id, trade.label)));
         }
         let named =
