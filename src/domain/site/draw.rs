@@ -8,14 +8,20 @@ use crate::domain::capture::GpsFix;
 use crate::domain::place::tree;
 use crate::domain::site::{Area, Kind, Site};
 
-/// Pixels across of one plan.
+/// Pixels across of one plan on a sheet of paper.
 const WIDTH: f64 = 960.0;
+/// The same on a page, which a phone shows nearly as it is: names stay readable, dots stay targets.
+const ON_A_PAGE: f64 = 400.0;
 const MARGIN: f64 = 24.0;
 const HEADING: f64 = 28.0;
 /// A dot without a position stands this far below the middle of its area.
-const BELOW_NAME: f64 = 16.0;
+const BELOW_NAME: f64 = 17.0;
+/// From one line of a name to the next.
+const LINE: f64 = 12.0;
+/// What a gloved finger hits of a dot that leads somewhere.
+const TARGET: u32 = 28;
 /// Roughly the width of a character in the plan's 11 px type.
-const CHARACTER: f64 = 6.2;
+const CHARACTER: f64 = 6.9;
 
 /// Something to mark on the plan: a finding, a photo.
 #[derive(Debug, Clone)]
@@ -52,9 +58,9 @@ struct Sheet<'a> {
 }
 
 impl Sheet<'_> {
-    /// Pixels of a metre.
-    fn scale(&self) -> f64 {
-        (WIDTH - 2.0 * MARGIN) / self.bounds.width().max(self.bounds.height()).max(1.0)
+    /// Pixels of a metre, if the sheet is `across` pixels wide or high.
+    fn scale(&self, across: f64) -> f64 {
+        across / self.bounds.width().max(self.bounds.height()).max(1.0)
     }
 }
 
@@ -68,7 +74,7 @@ impl Site {
     pub fn draw_with(&self, dots: &[Dot]) -> String {
         let (mut body, mut top) = (String::new(), 0.0);
         for sheet in self.sheets() {
-            let scale = sheet.scale();
+            let scale = sheet.scale(WIDTH - 2.0 * MARGIN);
             let _ = write!(body, r#"<g transform="translate({MARGIN},{:.1})">"#, top + MARGIN);
             let _ = write!(body, r#"<text class="h" y="4">{}</text>"#, escape(&sheet.heading));
             let _ = write!(body, r#"<g transform="translate(0,{HEADING})">"#);
@@ -90,7 +96,7 @@ impl Site {
     /// Each sheet by itself, without styles; a dot whose location is not drawn is on none of them.
     pub fn floors(&self, dots: &[Dot]) -> Vec<Floor> {
         let floor = |sheet: Sheet<'_>| {
-            let scale = sheet.scale();
+            let scale = sheet.scale(ON_A_PAGE);
             let mut body = String::new();
             for area in &sheet.areas {
                 self.draw_area(area, &sheet, scale, &mut body);
@@ -143,10 +149,11 @@ impl Site {
         );
         let (Some(middle), Some(bounds)) = (outline.centroid(), outline.bounding_rect()) else { return };
         let name = area.path.last().map_or("", String::as_str);
-        let fits = name.chars().count() as f64 * CHARACTER < bounds.width() * scale;
-        if area.kind != Kind::Floor && fits {
-            let (x, y) = on_paper(middle.0, sheet, scale);
-            let _ = write!(body, r#"<text x="{x:.1}" y="{y:.1}">{}</text>"#, escape(name));
+        let lines = if area.kind == Kind::Floor { None } else { lines(name, bounds.width() * scale) };
+        let (x, y) = on_paper(middle.0, sheet, scale);
+        for (line, above) in lines.iter().flatten().rev().zip(0_u8..) {
+            let y = y - f64::from(above) * LINE;
+            let _ = write!(body, r#"<text x="{x:.1}" y="{y:.1}">{}</text>"#, escape(line));
         }
     }
 
@@ -163,8 +170,12 @@ impl Site {
         // In the middle stands the name.
         let y = if exact.is_some() { y } else { y + BELOW_NAME };
         let (radius, title) = (if dot.label.is_empty() { 6 } else { 11 }, escape(&dot.title));
-        let mut drawn =
-            format!(r#"<circle cx="{x:.1}" cy="{y:.1}" r="{radius}"><title>{title}</title></circle>"#);
+        let mut drawn = String::new();
+        if dot.link.is_some() {
+            let _ = write!(drawn, r#"<circle class="t" cx="{x:.1}" cy="{y:.1}" r="{TARGET}"/>"#);
+        }
+        let _ =
+            write!(drawn, r#"<circle cx="{x:.1}" cy="{y:.1}" r="{radius}"><title>{title}</title></circle>"#);
         if !dot.label.is_empty() {
             let _ = write!(
                 drawn,
@@ -179,6 +190,18 @@ impl Site {
         };
         true
     }
+}
+
+/// `name` in as many pixels across, on one line or two; nothing if it does not fit.
+fn lines(name: &str, across: f64) -> Option<Vec<&str>> {
+    let fits = |line: &str| (line.chars().count() as f64) * CHARACTER < across;
+    if fits(name) {
+        return Some(vec![name]);
+    }
+    let halves = name.char_indices().filter(|(_, letter)| *letter == ' ').map(|(at, _)| name.split_at(at));
+    let (first, second) = halves.min_by_key(|(first, second)| first.len().abs_diff(second.len()))?;
+    let second = second.trim_start();
+    (fits(first) && fits(second)).then(|| vec![first, second])
 }
 
 const STYLE: &str = "text{font:11px sans-serif;text-anchor:middle;fill:#333}\
@@ -242,6 +265,14 @@ mod tests {
         let sheet =
             svg.split("class=\"h\"").find(|sheet| sheet.contains("<circle")).expect("a sheet with a dot");
         assert!(sheet.contains(">Building A, Floor 2</text>"), "{sheet}");
+    }
+
+    #[test]
+    fn names_stand_on_one_line_or_two_or_not_at_all() {
+        assert_eq!(lines("Unit 204", 60.0), Some(vec!["Unit 204"]));
+        assert_eq!(lines("Electrical Room", 70.0), Some(vec!["Electrical", "Room"]));
+        assert_eq!(lines("Electrical Room", 40.0), None);
+        assert_eq!(lines("Treppenhauskern", 40.0), None);
     }
 
     #[test]

@@ -13,8 +13,9 @@ const HEIGHT: f64 = 108.0;
 const LEFT: f64 = 34.0;
 const BELOW: f64 = 20.0;
 const AIR: f64 = 8.0;
-/// The side of the reliability diagram.
+/// The side of the reliability diagram, and the room for half of its largest dot.
 const SIDE: f64 = 240.0;
+const ROOM: f64 = 15.0;
 
 /// Keep-rates over time, week by week.
 pub(super) fn over_time(weeks: &[(Date, Kept)]) -> Markup {
@@ -77,15 +78,15 @@ fn day(date: Date) -> String {
 /// What the model said against what people found; a model that knows what it knows lies on the diagonal.
 pub(super) fn reliability(bins: &[ReliabilityBin]) -> Markup {
     let total = bins.iter().map(|bin| bin.of).sum::<u32>().max(1);
-    let at = |share: f64| LEFT + share * (SIDE - LEFT - AIR);
-    let up = |share: f64| AIR + (1.0 - share) * (SIDE - BELOW - 2.0 * AIR);
+    let at = |share: f64| LEFT + share * (SIDE - LEFT - ROOM);
+    let up = |share: f64| ROOM + (1.0 - share) * (SIDE - BELOW - AIR - ROOM);
     html! {
         svg.plot.square viewBox=(format!("0 0 {SIDE} {SIDE}")) role="img" aria-label=(reliability_words(bins)) {
             @for percent in [0, 50, 100] {
                 @let share = f64::from(percent) / 100.0;
-                path.grid d=(format!("M{LEFT} {:.1}H{:.1}", up(share), SIDE - AIR)) {}
+                path.grid d=(format!("M{LEFT} {:.1}H{:.1}", up(share), SIDE - ROOM)) {}
                 text.left x=(format!("{:.1}", LEFT - 6.0)) y=(format!("{:.1}", up(share) + 4.0)) { (percent) "%" }
-                text.middle x=(format!("{:.1}", at(share).min(SIDE - 16.0))) y=(format!("{:.1}", SIDE - 6.0)) { (percent) "%" }
+                text.middle x=(format!("{:.1}", at(share))) y=(format!("{:.1}", SIDE - 6.0)) { (percent) "%" }
             }
             path.diagonal d=(format!("M{:.1} {:.1}L{:.1} {:.1}", at(0.0), up(0.0), at(1.0), up(1.0))) {}
             @for bin in bins {

@@ -74,15 +74,17 @@ impl ListPage<'_> {
                 @if let Some(photo) = self.filter.photo { input type="hidden" name="photo" value=(photo); }
                 div.search {
                     (icon(Icon::Search))
-                    input type="search" name="q" value=(self.filter.search) placeholder="Search title, place, photo" aria-label="Search" enterkeyhint="search";
+                    input type="search" name="q" value=(self.filter.search) placeholder="Title, place, photo" aria-label="Search" enterkeyhint="search";
                 }
-                details.filters open[chosen > 0] {
-                    summary.quiet.button { (icon(Icon::Filter)) "Filter" @if chosen > 0 { " " span.count { (chosen) } } }
+                details.filters {
+                    summary.quiet.button { (icon(Icon::Filter)) "Filter " span.narrowed #chosen data-live { @if chosen > 0 { span.count { (chosen) } } } }
                     div { (self.selects()) }
                 }
                 button.quiet type="submit" { "Show" }
-                @if self.filter.is_narrowed() {
-                    a.quiet.button href=(self.filter.widened().list_url()) data-swap { "Show all" }
+                span.narrowed #widen data-live {
+                    @if self.filter.is_narrowed() {
+                        a.quiet.button href=(self.filter.widened().list_url()) data-swap { "Show all" }
+                    }
                 }
             }
             nav.choice aria-label="Together by" {
@@ -206,7 +208,8 @@ impl ListPage<'_> {
     fn start(&self) -> Markup {
         html! {
             div.start #start data-live {
-                @if self.filter.tab == Tab::ToReview {
+                // A group has its own way through it, one by one.
+                @if self.filter.tab == Tab::ToReview && self.filter.group.is_none() {
                     @if let Some(first) = self.cards.first() {
                         a.button.primary href=(self.filter.url(&card_path(first), &[])) data-swap {
                             "Review " (words::count(self.counts.to_review, "suggestion", "suggestions")) (icon(Icon::Forward))

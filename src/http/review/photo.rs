@@ -73,7 +73,7 @@ pub(super) fn still(card: &Card, source: &str) -> Markup {
     let view = with_context(card.finding.hull, size);
     let boxes: Vec<_> = card.finding.regions.iter().map(|region| region.area).collect();
     html! {
-        svg.still viewBox=(view_box(view)) preserveAspectRatio="xMidYMid slice" role="img" aria-label=(describe(card)) {
+        svg.still viewBox=(view_box(view)) preserveAspectRatio="xMidYMid meet" role="img" aria-label=(describe(card)) {
             image href=(source) width=(size.width) height=(size.height) {}
             @for area in boxes {
                 @let path = corners(grown(area, size, 0.006), view.width().max(view.height()) * ARM_SMALL);
