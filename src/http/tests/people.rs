@@ -176,6 +176,7 @@ async fn nothing_of_another_project_is_shown_or_decided() {
     for path in [
         format!("/review/findings/{id}"),
         format!("/review/photos/{photo}/picture"),
+        format!("/review/findings/{id}/crop"),
         "/review/choices/8-6778/location".to_owned(),
         format!("/api/v1/findings/{id}"),
         format!("/api/v1/photos/{photo}/picture"),
@@ -183,10 +184,14 @@ async fn nothing_of_another_project_is_shown_or_decided() {
         let answer = site.get(&path).with("cookie", &cookie).with("authorization", &bearer).send().await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}: {}", answer.body);
     }
-    for query in ["", "?project=8-6778", "?q=crack", "?tab=today"] {
-        let list = site.get(format!("/review{query}")).with("cookie", &cookie).send().await;
-        assert_eq!(list.status, StatusCode::OK);
-        assert!(!list.body.contains(&id.to_string()), "{query}");
+    let views = ["", "?project=8-6778", "?q=crack", "?tab=today", "?group=location&project=8-6778"];
+    let others = ["/plan?project=8-6778", "/record?project=8-6778", "/report?project=8-6778&day=2026-03-05"];
+    for view in views.into_iter().chain(others) {
+        let page = site.get(format!("/review{view}")).with("cookie", &cookie).send().await;
+        assert_eq!(page.status, StatusCode::OK, "{view}");
+        for told in [id.to_string(), photo.to_string(), "Unit 204".to_owned(), "Plastering".to_owned()] {
+            assert!(!page.body.contains(&told), "{view} tells {told}");
+        }
     }
     let listed = site.get("/api/v1/findings?project=8-6778").with("authorization", &bearer).send().await;
     assert_eq!(listed.json()["findings"], serde_json::json!([]));
@@ -197,6 +202,17 @@ async fn nothing_of_another_project_is_shown_or_decided() {
         let pairs = [("csrf", form.as_str()), ("reason", "duplicate"), ("title", "x")];
         let ask = site.post(format!("/review/findings/{id}/{verb}")).with("cookie", &cookie).form(&pairs);
         assert_eq!(ask.send().await.status, StatusCode::NOT_FOUND, "{verb}");
+    }
+    let wish = [
+        ("csrf", form.as_str()),
+        ("id", &id.to_string()),
+        ("project", "8-6778"),
+        ("class", "crack"),
+        ("verdict", "accept"),
+    ];
+    for path in ["/review/batch", "/review/mutes"] {
+        let ask = site.post(path).with("cookie", &cookie).form(&wish);
+        assert_eq!(ask.send().await.status, StatusCode::NOT_FOUND, "{path}");
     }
     let wish = serde_json::json!({ "verdict": "reject", "reason": "duplicate" });
     let ask = site.post(format!("/api/v1/findings/{id}/decision")).with("authorization", &bearer).json(&wish);

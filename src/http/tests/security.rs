@@ -1,7 +1,9 @@
 //! What must not be possible.
 
 use super::*;
-use crate::domain::ids::{PhotoId, Sha256Digest};
+use crate::domain::dedupe::listed_kind;
+use crate::domain::ids::{LocationId, PhotoId, Sha256Digest};
+use crate::domain::place::{Evidence, Location};
 use crate::domain::review::FindingState;
 
 #[tokio::test]
@@ -52,11 +54,101 @@ async fn forged_forms_decide_nothing() {
     assert_eq!(ask.with("cookie", &cookie).send().await.status, StatusCode::SEE_OTHER);
 }
 
+/// Every form there is, sent by another site's page with the right token, and by our own with a wrong one.
+#[tokio::test]
+async fn no_form_is_taken_from_elsewhere() {
+    let site = Site::new().await;
+    let admin = Viewer { rights: Rights::Everywhere(Role::Admin), ..sample::viewer("Ana") };
+    let cookie = site.sign_in_as(&admin).await;
+    let id = site.found(1, |_| ()).await.to_string();
+    let good = token(&site.get("/review").with("cookie", &cookie).send().await.body);
+    let of_a_finding = ["accept", "reject", "undo", "send-again"].map(|verb| format!("findings/{id}/{verb}"));
+    let others = ["batch", "batch/undo", "mutes", "mutes/1/lift", "sign-out"].map(str::to_owned);
+    for path in of_a_finding.into_iter().chain(others) {
+        let send = async |token: &str, site_of: &str| {
+            let pairs = [
+                ("csrf", token),
+                ("id", &id),
+                ("verdict", "accept"),
+                ("project", "8-6778"),
+                ("class", "crack"),
+                ("reason", "not_ours"),
+            ];
+            let ask = site.post(format!("/review/{path}")).with("cookie", &cookie).form(&pairs);
+            ask.with("sec-fetch-site", site_of).send().await.status
+        };
+        assert_eq!(send(&good, "cross-site").await, StatusCode::FORBIDDEN, "{path}");
+        assert_eq!(send("forged", "same-origin").await, StatusCode::FORBIDDEN, "{path}");
+    }
+    let sign_in = site.post("/review/sign-in").form(&[("login", "ana"), ("password", "x")]);
+    let answer = sign_in.with("sec-fetch-site", "cross-site").send().await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "nobody is signed in as somebody else");
+    assert!(site.store.mutes(None).await.expect("reads").is_empty());
+    assert_eq!(site.card(id.parse().expect("an id")).await.state, FindingState::Proposed);
+    assert_eq!(site.get("/review").with("cookie", &cookie).send().await.status, StatusCode::OK);
+}
+
+const EVIL: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'";
+
+/// What Procore and the photos' own texts say beside the fields of a finding, on every view.
+#[tokio::test]
+async fn script_in_what_procore_tells_is_only_text_on_every_view() {
+    let site = Site::new().await;
+    let cookie = site.sign_in(EVIL).await;
+    let place = LocationId::new(204);
+    let evil = |card: &mut Card| {
+        card.draft.title = EVIL.into();
+        card.photo.filename = EVIL.into();
+        card.photo.uploader = Some(EVIL.into());
+        card.trade_name = Some(EVIL.into());
+        card.place.location = Some(Location { id: place, path: vec![EVIL.into(), EVIL.into()] });
+        card.place.evidence = Evidence::Unknown { because: EVIL.into() };
+        card.place.runner_ups = vec![Location { id: LocationId::new(205), path: vec![EVIL.into()] }];
+        card.place.notes = vec![EVIL.into()];
+        card.problem = Some(EVIL.into());
+    };
+    let ids = [site.found(1, evil).await, site.found(2, evil).await];
+    let kept = [
+        ("project", serde_json::json!({ "name": EVIL })),
+        ("locations", serde_json::json!([{ "id": 204, "path": [EVIL, EVIL] }])),
+        ("trades", serde_json::json!([{ "id": 9, "name": EVIL }])),
+        ("managers", serde_json::json!([{ "id": 1, "name": EVIL }])),
+        (&listed_kind(place), serde_json::json!([{ "id": 1, "position": 7, "title": EVIL, "status": EVIL }])),
+    ];
+    for (kind, value) in kept {
+        site.store.cache(PROJECT, kind, &value, now()).await.expect("keeps");
+    }
+    let card = |id: FindingId| format!("/review/findings/{id}");
+    let form = token(&site.get(card(ids[0])).with("cookie", &cookie).send().await.body);
+    let pairs = [("csrf", form.as_str()), ("reason", "not_ours")];
+    let ask = site.post(format!("{}/reject", card(ids[0]))).with("cookie", &cookie).form(&pairs);
+    assert_eq!(ask.send().await.status, StatusCode::SEE_OTHER);
+    let views = [
+        "?group=location",
+        "?group=class",
+        "?group=photo",
+        "?tab=today",
+        "?tab=muted",
+        "/plan",
+        "/record",
+        "/report?day=2026-03-05",
+        "/report?day=2026-03-05&file=1",
+    ];
+    let views = views.map(|view| format!("/review{view}"));
+    let cards = ids.map(card);
+    for path in views.into_iter().chain(cards) {
+        let answer = site.get(&path).with("cookie", &cookie).send().await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        assert!(answer.body.contains("&lt;script&gt;alert"), "{path} shows none of it: {}", answer.body);
+        assert!(!answer.body.contains("<script>alert") && !answer.body.contains("<img src=x"), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn script_in_any_field_is_only_text() {
     let site = Site::new().await;
     let cookie = site.sign_in("<script>alert(1)</script>").await;
-    let evil = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'";
+    let evil = EVIL;
     let id = site
         .found(1, |card| {
             card.draft.title = evil.into();
@@ -131,8 +223,12 @@ async fn oversized_forms_are_refused() {
     let cookie = site.sign_in("Ana").await;
     let id = site.found(1, |_| ()).await;
     let long = "x".repeat(2000);
-    let ask = site.post(format!("/review/findings/{id}/accept")).form(&[("title", &long)]);
-    assert_eq!(ask.with("cookie", &cookie).send().await.status, StatusCode::PAYLOAD_TOO_LARGE);
+    for path in ["/review/batch", "/review/mutes", &format!("/review/findings/{id}/accept")] {
+        let ask = site.post(path).form(&[("title", &long)]);
+        assert_eq!(ask.with("cookie", &cookie).send().await.status, StatusCode::PAYLOAD_TOO_LARGE, "{path}");
+    }
+    let ask = site.post("/review/sign-in").form(&[("login", &long)]);
+    assert_eq!(ask.send().await.status, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 #[tokio::test]
