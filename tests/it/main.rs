@@ -4,6 +4,8 @@
 mod ack;
 /// Boxes as processes of their own: killed, frozen, woken, soaked.
 mod boxes;
+/// The review page in a real Chromium.
+mod browser;
 /// Disks that are full, or read-only.
 mod disk;
 /// `doctor` with each thing broken in turn.
@@ -22,6 +24,8 @@ mod hooks;
 mod hostile;
 /// The product, told as journeys.
 mod journeys;
+/// Review with 10,000 findings while photos are looked at.
+mod load;
 /// The uplink as sites have it.
 mod network;
 /// Place, trade and priority on a building, and one card for one defect.

@@ -70,19 +70,28 @@ impl Detector for Scripted {
 
 /// A small JPEG, dark (with something to see) or bright; `salt` makes its bytes its own.
 pub(crate) fn photo(dark: bool, salt: u8) -> Vec<u8> {
-    painted(dark, salt, 96, 64)
+    speckled(salt, (96, 64), |_| [shade(dark); 3])
 }
 
 /// The same as large as a phone's.
 pub(crate) fn large_photo(dark: bool, width: u32, height: u32) -> Vec<u8> {
-    painted(dark, 1, width, height)
+    speckled(1, (width, height), |_| [shade(dark); 3])
 }
 
-fn painted(dark: bool, salt: u8, width: u32, height: u32) -> Vec<u8> {
-    let shade = if dark { 40 } else { 220 };
+/// A small JPEG with something to see, dark on the left and of another `colour` on the right.
+pub(crate) fn photo_of(salt: u8, colour: [u8; 3]) -> Vec<u8> {
+    speckled(salt, (96, 64), |x| if x < 32 { [shade(true); 3] } else { colour })
+}
+
+const fn shade(dark: bool) -> u8 {
+    if dark { 40 } else { 220 }
+}
+
+fn speckled(salt: u8, (width, height): (u32, u32), colour: impl Fn(u32) -> [u8; 3]) -> Vec<u8> {
     let pixels = image::RgbImage::from_fn(width, height, |x, y| {
         let speck = ((x * 7 + y * 13 + u32::from(salt) * 31) % 17) as u8;
-        image::Rgb([shade + speck, shade, shade])
+        let [red, green, blue] = colour(x);
+        image::Rgb([red + speck, green, blue])
     });
     let mut bytes = Vec::new();
     image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 90)

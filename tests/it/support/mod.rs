@@ -1,9 +1,12 @@
 //! The product under test: the real service, database and HTTP, with the simulator as the far side.
 
+pub(crate) mod browser;
 pub(crate) mod detector;
 pub(crate) mod line;
+pub(crate) mod past;
 #[expect(clippy::print_stdout, reason = "what is skipped is told")]
 pub(crate) mod postgres;
+pub(crate) mod site_file;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -253,6 +256,11 @@ impl TestApp {
         self.store.photos_summary().await.expect("photos")
     }
 
+    /// How many photos were looked at.
+    pub(crate) async fn photos_looked_at(&self) -> usize {
+        self.photos().await.len()
+    }
+
     /// All cards.
     pub(crate) async fn cards(&self) -> Vec<Card> {
         self.store.cards(&CardQuery::default()).await.expect("cards")
@@ -268,12 +276,17 @@ impl TestApp {
     /// Decides as a reviewer and waits until it is carried over.
     pub(crate) async fn decide(&self, finding: FindingId, verdict: Verdict) -> Card {
         let decision = Decision { verdict, reviewer: "Sam Super".into(), person: None, at: Timestamp::now() };
-        let muting = Muting { rules: MuteRules { too_early_days: 14 }, today: TODAY };
-        self.store.decide(finding, &decision, &move |_| muting).await.expect("decides");
+        self.store.decide(finding, &decision, &muting).await.expect("decides");
         self.until_idle().await;
         let card = self.store.card(finding).await.expect("store").expect("there");
         assert_ne!(card.delivery, Delivery::Waiting);
         card
+    }
+
+    /// Records somebody else's decision, and does not wait.
+    pub(crate) async fn decide_as(&self, finding: FindingId, reviewer: &str, verdict: Verdict) {
+        let decision = Decision { verdict, reviewer: reviewer.into(), person: None, at: Timestamp::now() };
+        self.store.decide(finding, &decision, &muting).await.expect("decides");
     }
 
     /// The only punch item that is not in the recycle bin.
@@ -323,6 +336,11 @@ impl TestApp {
         assert!(self.simulator.mailings().is_empty());
         self.simulator.stop().await;
     }
+}
+
+/// What a rejection mutes in the tests.
+pub(crate) fn muting(_: ProjectKey) -> Muting {
+    Muting { rules: MuteRules { too_early_days: 14 }, today: TODAY }
 }
 
 /// Writes what a box needs to know to work with `simulator`.

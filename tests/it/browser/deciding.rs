@@ -1,0 +1,192 @@
+//! Twenty cards by keyboard and by touch; edits, undo, groups, and what reasons lead to.
+
+use punchlens::domain::punch_item::Priority;
+use punchlens::domain::review::{FindingState, RejectReason, Verdict};
+use punchlens::store::{CardQuery, Shelf};
+
+use super::*;
+use crate::support::browser::Screen;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_cards_by_keyboard() {
+    let Some(browser) = Browser::open(Screen::Desktop).await else { return };
+    let app = with_findings(22, 3600).await;
+    account(&app, "ana", "Ana Ruiz").await;
+    browser.go(&format!("{}/review", app.url)).await;
+    fill_sign_in(&browser, "ana").await;
+    browser.until("the list", "document.querySelectorAll('.row').length === 22").await;
+    browser.eval("window.same = true").await;
+    browser.press(RIGHT).await;
+    for card in 0..20 {
+        browser.until("an open card", CARD).await;
+        let before = browser.url().await;
+        match card % 4 {
+            0 => browser.press(&format!("r{}", 1 + card / 4 % 5)).await,
+            _ => browser.press("a").await,
+        }
+        moved_on(&browser, &before).await;
+    }
+    assert_eq!(browser.eval("return window.same").await, true, "no page was loaded between cards");
+    assert_eq!(
+        (count(&app, FindingState::Accepted).await, count(&app, FindingState::Rejected).await),
+        (15, 5)
+    );
+    let reasons: std::collections::HashSet<&str> = app
+        .cards()
+        .await
+        .iter()
+        .filter_map(|card| match &card.decision.as_ref()?.verdict {
+            Verdict::Reject { reason } => Some(reason.name()),
+            Verdict::Accept { .. } => None,
+        })
+        .collect();
+    assert_eq!(reasons.len(), RejectReason::ALL.len(), "{reasons:?}");
+
+    browser.press("u").await;
+    until_count(&app, FindingState::Proposed, 3).await;
+    browser.until("the card again", CARD).await;
+    edit_and_accept(&browser, &app).await;
+    back_and_reload(&browser).await;
+    app.finish().await;
+}
+
+/// Changes title, location and priority of the open card, and accepts it.
+async fn edit_and_accept(browser: &Browser, app: &TestApp) {
+    browser.press("e").await;
+    browser.press(" by the door").await;
+    browser.press(ESCAPE).await;
+    browser.click("#location").await;
+    browser.press("unit 401").await;
+    browser
+        .until("rooms to choose from", "document.querySelectorAll('.box [role=option]').length >= 1")
+        .await;
+    browser.press(DOWN).await;
+    browser.press(ENTER).await;
+    let chosen = browser.eval("return document.querySelector('#location').value").await;
+    assert!(chosen.as_str().is_some_and(|room| room.ends_with("Unit 401")), "{chosen}");
+    browser.click(".segments label:last-child").await;
+    browser.eval("document.activeElement.blur()").await;
+    let before = browser.url().await;
+    browser.press("a").await;
+    moved_on(browser, &before).await;
+    let cards = app.cards().await;
+    let edited = cards.iter().find(|card| card.decided_draft().title.ends_with(" by the door"));
+    let draft = edited.expect("the edited card").decided_draft();
+    assert_eq!(draft.priority, Priority::High);
+    let room = app.simulator.locations().into_iter().find(|(id, _)| Some(*id) == draft.location);
+    assert_eq!(room.expect("a room").1[2], "Unit 401");
+    browser.until("the next card", CARD).await;
+    let offered = browser.text(".field.location .others button").await;
+    assert!(offered.ends_with("Unit 401"), "what was chosen is offered on the next card: {offered}");
+}
+
+async fn back_and_reload(browser: &Browser) {
+    let here = browser.url().await;
+    browser.back().await;
+    moved_on(browser, &here).await;
+    let before = browser.url().await;
+    browser.reload().await;
+    browser.until("the same page", "document.querySelector('#view')").await;
+    assert_eq!(browser.url().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_cards_by_touch() {
+    let Some(browser) = Browser::open(Screen::Phone).await else { return };
+    let app = with_findings(21, 3600).await;
+    by_link(&browser, &app).await;
+    assert_eq!(too_small(&browser).await, [""; 0], "targets of the list");
+    browser.tap("#start a").await;
+    for card in 0..20 {
+        browser.until("an open card", CARD).await;
+        let before = browser.url().await;
+        match card % 5 {
+            0 => browser.tap("#accept").await,
+            1 => {
+                browser.swipe(".photo", -170, 0).await;
+                browser.tap(".reason[value=not_ours]").await;
+            }
+            2 => {
+                browser.tap("#reject > summary").await;
+                browser.tap(".reason[value=not_a_defect]").await;
+            }
+            _ => browser.swipe(".photo", 170, 0).await,
+        }
+        moved_on(&browser, &before).await;
+    }
+    assert_eq!(
+        (count(&app, FindingState::Accepted).await, count(&app, FindingState::Rejected).await),
+        (12, 8)
+    );
+    browser.until("the last card", CARD).await;
+    assert_eq!(too_small(&browser).await, [""; 0], "targets of a card");
+
+    // A short swipe decides nothing, and a tap zooms.
+    browser.swipe(".photo", 80, 0).await;
+    browser.tap(".photo").await;
+    browser.until("the zoom", "document.body.classList.contains('zoomed')").await;
+    browser.tap(".photo").await;
+    assert_eq!(count(&app, FindingState::Proposed).await, 1);
+    app.finish().await;
+}
+
+/// Buttons and links that are smaller than a gloved finger, by their texts.
+async fn too_small(browser: &Browser) -> Vec<String> {
+    let script = "return [...document.querySelectorAll('button, summary, a.button, a.row, .tabs a, .choice a, select, input:not([type=hidden], .segments input, .tick input)')]
+        .filter((target) => target.offsetParent && !target.closest('.announcer, .unseen'))
+        .filter((target) => { const box = target.getBoundingClientRect(); return box.height < 47.5 || box.width < 47.5; })
+        .map((target) => `${target.tagName} ${target.className} ${target.innerText || target.name}`)";
+    serde_json::from_value(browser.eval(script).await).expect("texts")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn not_ours_mutes_the_class_there_and_can_be_lifted() {
+    let Some(browser) = Browser::open(Screen::Phone).await else { return };
+    let app = with_findings(2, 0).await;
+    by_link(&browser, &app).await;
+    browser.tap("#start a").await;
+    browser.until("an open card", CARD).await;
+    let before = browser.url().await;
+    browser.tap("#reject > summary").await;
+    browser.tap(".reason[value=not_ours]").await;
+    moved_on(&browser, &before).await;
+    let cards = app.cards().await;
+    let rejected = cards.iter().find(|card| card.state == FindingState::Rejected).expect("one");
+    let room = rejected.place.location.clone().expect("a room").path;
+    app.until_idle().await;
+
+    // A wall of another look in the same room: another defect, the same class.
+    let bright_edge = crate::support::detector::photo_of(5, [200, 90, 40]);
+    let room: Vec<&str> = room.iter().map(String::as_str).collect();
+    app.upload("later.jpg", bright_edge, &room).await;
+    app.until_settled(3).await;
+    let muted = CardQuery { shelf: Shelf::Muted, ..CardQuery::default() };
+    assert_eq!(app.store.cards(&muted).await.expect("reads").len(), 1, "{:#?}", app.cards().await);
+
+    browser.go(&format!("{}/review?tab=muted", app.url)).await;
+    assert!(browser.text(".mutes").await.contains("not ours"));
+    browser.tap(".mutes button").await;
+    browser.until("nothing muted", "!document.querySelector('.mutes')").await;
+    assert!(app.store.mutes(None).await.expect("reads").is_empty());
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_in_one_gesture_there_and_back() {
+    let Some(browser) = Browser::open(Screen::Phone).await else { return };
+    let app = with_findings(6, 3600).await;
+    by_link(&browser, &app).await;
+    browser.tap(".choice a:nth-of-type(2)").await;
+    browser.until("one group", "document.querySelectorAll('.group').length === 1").await;
+    browser.tap(".tile:nth-child(2) .tick").await;
+    browser
+        .until("five ticks", "document.querySelector('.batch .accept [data-ticked]').textContent === '5'")
+        .await;
+    browser.tap(".batch .accept").await;
+    until_count(&app, FindingState::Accepted, 5).await;
+    browser.until("the way back", "document.querySelector('#undo')").await;
+    assert!(browser.text("#toast").await.contains("5 findings"));
+    browser.tap("#undo").await;
+    until_count(&app, FindingState::Proposed, 6).await;
+    app.finish().await;
+}
