@@ -218,7 +218,7 @@ impl Report<'_> {
             @if !self.decided.is_empty() {
                 (self.part("Found earlier, decided on this day", &self.decided.iter().collect::<Vec<_>>(), false))
             }
-            footer.hint { "Made by Punchlens on " (words::moment(self.now, self.state.zone(), self.now)) ". Suggestions by a model, decisions by people; sizes are shares of the photo, not measures." }
+            footer.hint { "Made by Punchlens on " (words::moment_on_paper(self.now, self.state.zone())) ". Suggestions by a model, decisions by people; sizes are shares of the photo, not measures." }
         }
     }
 
@@ -268,10 +268,7 @@ impl Report<'_> {
             Verdict::Reject { reason } => format!(" ({})", reason.label().to_lowercase()),
             Verdict::Accept { .. } => String::new(),
         };
-        Some(format!(
-            "{}{why}, {}",
-            decision.reviewer,
-            words::moment(decision.at, self.state.zone(), self.now)
-        ))
+        let at = words::moment_on_paper(decision.at, self.state.zone());
+        Some(format!("{}{why}, {at}", decision.reviewer))
     }
 }

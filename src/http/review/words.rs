@@ -191,6 +191,11 @@ pub(super) fn moment(at: Timestamp, zone: &TimeZone, now: Timestamp) -> String {
     }
 }
 
+/// The same on paper, which is read on another day.
+pub(super) fn moment_on_paper(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned_datetime(zone.clone()).strftime("%-d %b %Y, %H:%M").to_string()
+}
+
 /// The same where space is dear: only the time for today, only the day before that.
 pub(super) fn short_moment(at: Timestamp, zone: &TimeZone, now: Timestamp) -> String {
     let today = now.to_zoned_datetime(zone.clone()).date();
@@ -308,6 +313,7 @@ mod tests {
         let earlier: Timestamp = "2026-03-04T23:30:00Z".parse().expect("a time");
         assert_eq!(moment(now, &TimeZone::UTC, now), "today, 15:00");
         assert_eq!(moment(earlier, &TimeZone::UTC, now), "4 Mar, 23:30");
+        assert_eq!(moment_on_paper(earlier, &TimeZone::UTC), "4 Mar 2026, 23:30");
         let east = TimeZone::fixed(jiff::tz::offset(2));
         assert_eq!(moment(earlier, &east, now), "today, 01:30");
     }
