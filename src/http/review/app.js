@@ -34,7 +34,9 @@
 
   function show({ page, url }, remember) {
     document.title = page.title;
-    view().replaceWith(document.adoptNode(page.getElementById('view')));
+    const fresh = document.adoptNode(page.getElementById('view'));
+    keepTicks(view(), fresh, true);
+    view().replaceWith(fresh);
     if (remember) history.pushState(null, '', url);
     scrollTo(0, 0);
     $('#main')?.focus({ preventScroll: true });
@@ -102,17 +104,17 @@
       const now = fresh.page.getElementById(old.id);
       if (!now || now.outerHTML === old.outerHTML) continue;
       const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
-      keepTicks(old, now);
+      keepTicks(old, now, false);
       old.replaceWith(document.adoptNode(now));
       if (focused) $(`#${CSS.escape(now.id)} [href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
     }
   }
 
-  // What a person unticked stays so, and what came meanwhile is not ticked for them.
-  function keepTicks(old, now) {
+  // What a person unticked stays so, and what comes meanwhile by itself is not ticked for them.
+  function keepTicks(old, now, others) {
     const ticks = new Map([...old.querySelectorAll('input[name=id]')].map((tick) => [tick.value, tick.checked]));
     if (!ticks.size) return;
-    for (const tick of now.querySelectorAll('input[name=id]')) tick.checked = ticks.get(tick.value) ?? false;
+    for (const tick of now.querySelectorAll('input[name=id]')) tick.checked = ticks.get(tick.value) ?? others;
     for (const form of now.querySelectorAll('[data-batch]')) {
       const ticked = now.querySelectorAll(`input[name=id][form="${form.id}"]:checked`).length;
       for (const number of form.querySelectorAll('[data-ticked]')) number.textContent = ticked;
