@@ -9,13 +9,16 @@ use punchlens::domain::job::Job;
 use punchlens::domain::retry::Disposition;
 use punchlens::procore::config::Environment;
 use punchlens::procore::{Client, Error};
-use punchlens::simulator::{Limits, Options};
+use punchlens::simulator::{Fault, FaultKind, Limits, Options};
 
 use crate::support::detector::{photo, sees};
 use crate::support::line::State;
 use crate::support::{PROJECT, Setup, TestApp};
 
 const UNIT: [&str; 3] = ["Building A", "Floor 2", "Unit 204"];
+
+/// As of a box that has no battery for its clock, or the wrong zone.
+const HOURS_OFF: SignedDuration = SignedDuration::from_hours(9);
 
 fn impatient() -> Vec<(&'static str, String)> {
     vec![
@@ -77,6 +80,19 @@ async fn wrong_certificates_and_unknown_names_are_worth_another_try() {
         assert!(!error.outcome_in_doubt());
     }
     app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_clock_that_is_hours_off_a_lost_answer_doubles_nothing() {
+    let (slow, fast): (fn() -> Timestamp, fn() -> Timestamp) =
+        (|| Timestamp::now() - HOURS_OFF, || Timestamp::now() + HOURS_OFF);
+    for clock in [slow, fast] {
+        let app = TestApp::start(sees(&["crack"]), Setup { clock, ..Setup::default() }).await;
+        app.simulator.script(Fault::once("POST", "/rest/v1.1/punch_items", FaultKind::ResetAfter));
+        let image = app.upload("IMG.jpg", photo(true, 1), &UNIT).await;
+        all_there(&app, &[image]).await;
+        app.finish().await;
+    }
 }
 
 /// How far the world is ahead of this machine's clock, seconds.

@@ -60,7 +60,7 @@ async fn a_lost_answer_leaves_doubt_that_a_look_up_settles() {
     assert_eq!(found.map(|item| item.id), Some(PunchItemId::new(70_110_042)), "the oldest twin");
     assert_eq!(client.find_punch_item(PROJECT, "PL-OTHER", since, now).await.expect("listed"), None);
     let range = stub.calls()[1].asked("filters[updated_at]").concat();
-    assert_eq!(range, "2026-09-14T07:59:00Z...2026-09-14T08:35:00Z");
+    assert_eq!(range, "2026-09-13T08:14:00Z...2026-09-15T08:20:00Z");
     assert_eq!(stub.calls().len(), 3, "one attempt a call");
 }
 
