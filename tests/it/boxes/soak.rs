@@ -22,10 +22,16 @@ const WAITING: u64 = 40;
 /// What memory may grow by from photo to photo, bytes: what is known of a wall, to recognise it.
 const GROWTH_MAX: f64 = 2048.0;
 
+/// Descriptors by which two looks differ without a leak.
+const SWAY: usize = 5;
+
 /// What a box takes, in the quiet after so many photos.
 struct Look {
     photos: usize,
+    /// Bytes in memory.
     resident: f64,
+    /// Bytes of its own, in memory or swapped out: a machine that is short of memory hides no leak.
+    own: f64,
     descriptors: usize,
     threads: usize,
 }
@@ -49,9 +55,10 @@ async fn soak_keeps_memory_descriptors_and_rows() {
         site.drained().await;
         let look = taken(site.machines[0].id(), site.uploaded());
         println!(
-            "{:5} photos: {:6.1} MiB resident, {} descriptors, {} threads, {:.0?}",
+            "{:5} photos: {:6.1} MiB resident, {:6.1} MiB of its own, {} descriptors, {} threads, {:.0?}",
             look.photos,
             look.resident / 1_048_576.0,
+            look.own / 1_048_576.0,
             look.descriptors,
             look.threads,
             started.elapsed()
@@ -67,7 +74,8 @@ async fn soak_keeps_memory_descriptors_and_rows() {
     let rows = rows(&site.database_file()).await;
     println!("rows: {rows:?}");
     assert!(slope < GROWTH_MAX, "memory grows by {slope:.0} bytes a photo");
-    assert!(most(late) <= most(early), "descriptors leak");
+    // Pools of connections fill and empty; a leak of one in a hundred photos would add 25.
+    assert!(most(late) <= most(early) + SWAY, "descriptors leak");
     assert_eq!(rows["jobs"], 0);
     assert_eq!(rows["photos"] as usize, outcome.photos);
     assert_eq!(rows["findings"] as usize, outcome.cards);
@@ -88,16 +96,17 @@ fn taken(process: u32, photos: usize) -> Look {
         line.split_whitespace().next().expect("a number").parse::<usize>().expect("a number")
     };
     let descriptors = std::fs::read_dir(format!("/proc/{process}/fd")).expect("it is ours").count();
-    Look { photos, resident: value("VmRSS:") as f64 * 1024.0, descriptors, threads: value("Threads:") }
+    let bytes = |name| value(name) as f64 * 1024.0;
+    let own = bytes("RssAnon:") + bytes("VmSwap:");
+    Look { photos, resident: bytes("VmRSS:"), own, descriptors, threads: value("Threads:") }
 }
 
 /// Of the straight line that fits best: bytes a photo.
 fn slope(looks: &[Look]) -> f64 {
     let count = looks.len() as f64;
     let mean = |value: &dyn Fn(&Look) -> f64| looks.iter().map(value).sum::<f64>() / count;
-    let (photos, resident) = (mean(&|look| look.photos as f64), mean(&|look| look.resident));
-    let along =
-        looks.iter().map(|look| (look.photos as f64 - photos) * (look.resident - resident)).sum::<f64>();
+    let (photos, own) = (mean(&|look| look.photos as f64), mean(&|look| look.own));
+    let along = looks.iter().map(|look| (look.photos as f64 - photos) * (look.own - own)).sum::<f64>();
     along / looks.iter().map(|look| (look.photos as f64 - photos).powi(2)).sum::<f64>()
 }
 
