@@ -84,9 +84,8 @@ async fn wrong_certificates_and_unknown_names_are_worth_another_try() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_clock_that_is_hours_off_a_lost_answer_doubles_nothing() {
-    let (slow, fast): (fn() -> Timestamp, fn() -> Timestamp) =
-        (|| Timestamp::now() - HOURS_OFF, || Timestamp::now() + HOURS_OFF);
-    for clock in [slow, fast] {
+    let clocks: [fn() -> Timestamp; 2] = [|| Timestamp::now() - HOURS_OFF, || Timestamp::now() + HOURS_OFF];
+    for clock in clocks {
         let app = TestApp::start(sees(&["crack"]), Setup { clock, ..Setup::default() }).await;
         app.simulator.script(Fault::once("POST", "/rest/v1.1/punch_items", FaultKind::ResetAfter));
         let image = app.upload("IMG.jpg", photo(true, 1), &UNIT).await;

@@ -7,6 +7,9 @@ use punchlens::store::{CardQuery, Shelf};
 use super::*;
 use crate::support::browser::Screen;
 
+/// How many tiles are not ticked.
+const UNTICKED: &str = "document.querySelectorAll('[name=id]:not(:checked)').length";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_cards_by_keyboard() {
     let Some(browser) = Browser::open(Screen::Desktop).await else { return };
@@ -195,7 +198,6 @@ async fn a_group_in_one_gesture_there_and_back() {
     browser.tap(".group:nth-of-type(2) .tick").await;
     browser.tap(".group:nth-of-type(1) .accept").await;
     until_count(&app, FindingState::Accepted, 1).await;
-    const UNTICKED: &str = "document.querySelectorAll('[name=id]:not(:checked)').length";
     browser.until("five groups", "document.querySelectorAll('.group').length === 5").await;
     assert_eq!(browser.eval(&format!("return {UNTICKED}")).await, 1);
     find(&app, 6, &rooms(&app)[6]).await;
