@@ -22,6 +22,9 @@ const LIFE: u64 = 90;
 const YOUNG: f64 = 0.2;
 const YOUNG_MS: u64 = 1500;
 
+/// Seconds between sweeps, which find what no webhook told of because nobody listened.
+const OFTEN_S: u64 = 2;
+
 /// Further choices at random: `$PUNCHLENS_TEST_SEED`.
 fn seed() -> u64 {
     std::env::var("PUNCHLENS_TEST_SEED").map_or(5, |text| text.parse().expect("a number"))
@@ -41,13 +44,13 @@ async fn killed_at(site: &mut Site, point: &str, number: u32) -> Outcome {
     site.simulator.advance(Duration::from_secs(5));
     let outcome = site.drained().await;
     site.machines[0].kill();
-    println!("killed at {point}, time {number}: {outcome}");
+    println!("killed at {point}, time {number}, {:?}: {outcome}", site.database);
     outcome
 }
 
 /// Everything is known and delivered that an old wall needs to be recognised.
 async fn settled_start(database: Database, faults: Faults) -> Option<Site> {
-    let mut site = Site::new(database, 1, seed(), faults).await?;
+    let mut site = Site::new(database, 1, OFTEN_S, seed(), faults).await?;
     site.upload().await;
     site.machines[0].start(None);
     let outcome = site.drained().await;
@@ -56,9 +59,8 @@ async fn settled_start(database: Database, faults: Faults) -> Option<Site> {
     Some(site)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_kill_at_any_step_boundary_loses_and_doubles_nothing() {
-    let Some(mut site) = settled_start(Database::Sqlite, Faults::default()).await else { return };
+async fn at_every_boundary(database: Database) {
+    let Some(mut site) = settled_start(database, Faults::default()).await else { return };
     for point in POINTS {
         // The first commits and claims are a box's own affairs.
         let number = if point.starts_with("commit") || point.starts_with("claim") { 4 } else { 1 };
@@ -66,6 +68,16 @@ async fn a_kill_at_any_step_boundary_loses_and_doubles_nothing() {
     }
     let outcome = site.drained_after_all().await;
     assert!(outcome.linked > 0, "old walls were brought to their items: {outcome:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_at_any_step_boundary_loses_and_doubles_nothing_on_sqlite() {
+    at_every_boundary(Database::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_at_any_step_boundary_loses_and_doubles_nothing_on_postgres() {
+    at_every_boundary(Database::Postgres).await;
 }
 
 async fn at_every_boundary_again_and_again(database: Database) {
@@ -76,7 +88,8 @@ async fn at_every_boundary_again_and_again(database: Database) {
     for point in POINTS {
         let often = if point.starts_with("commit") || point.starts_with("claim") { 12 } else { 2 };
         // What is reached once in a life is not reached twice.
-        let often = if point.starts_with("sweep") || *point == "link.answered" { 1 } else { often };
+        let once = ["sweep", "deliver", "link"].iter().any(|start| point.starts_with(start));
+        let often = if once { 1 } else { often };
         for number in 1..=often {
             killed_at(&mut site, point, number).await;
             kills += 1;
@@ -100,7 +113,7 @@ async fn a_kill_at_any_step_boundary_again_and_again_on_postgres() {
 /// Photos come in while the box is killed again and again, Procore has a bad month, and webhooks are lost.
 async fn at_random(database: Database, kills: usize, photos: usize) {
     let faults = Faults::preset("harsh").expect("a preset");
-    let Some(mut site) = Site::new(database, 1, seed(), faults).await else { return };
+    let Some(mut site) = Site::new(database, 1, OFTEN_S, seed(), faults).await else { return };
     let mut random = ChaCha8Rng::seed_from_u64(seed());
     let started = Instant::now();
     for kill in 0..kills {
@@ -162,7 +175,9 @@ async fn frozen_at(site: &mut Site, point: &str, number: u32) -> Outcome {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_box_that_was_frozen_past_its_lease_sends_nothing_twice() {
-    let Some(mut site) = Site::new(Database::Postgres, 2, seed(), Faults::default()).await else { return };
+    let Some(mut site) = Site::new(Database::Postgres, 2, OFTEN_S, seed(), Faults::default()).await else {
+        return;
+    };
     frozen_at(&mut site, "deliver.begun", 1).await;
 }
 
@@ -170,7 +185,7 @@ async fn a_box_that_was_frozen_past_its_lease_sends_nothing_twice() {
 #[ignore = "it takes minutes; run it by name"]
 async fn a_box_that_was_frozen_anywhere_does_no_harm() {
     let faults = Faults::preset("mild").expect("a preset");
-    let Some(mut site) = Site::new(Database::Postgres, 2, seed(), faults).await else { return };
+    let Some(mut site) = Site::new(Database::Postgres, 2, OFTEN_S, seed(), faults).await else { return };
     // Those between a claim and the end of its job.
     let within = ["claim", "route", "analyze.d", "analyze.l", "deliver.p", "deliver.b", "deliver.a", "link"];
     frozen_at(&mut site, "deliver.begun", 1).await;
@@ -182,7 +197,7 @@ async fn a_box_that_was_frozen_anywhere_does_no_harm() {
 /// Several boxes on one database; at random one is killed and started again, another frozen past its lease and woken.
 async fn fleet(boxes: usize, rounds: usize) {
     let faults = Faults::preset("mild").expect("a preset");
-    let Some(mut site) = Site::new(Database::Postgres, boxes, seed(), faults).await else { return };
+    let Some(mut site) = Site::new(Database::Postgres, boxes, OFTEN_S, seed(), faults).await else { return };
     let mut random = ChaCha8Rng::seed_from_u64(seed());
     let started = Instant::now();
     for machine in &mut site.machines {

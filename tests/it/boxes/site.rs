@@ -60,6 +60,7 @@ impl fmt::Display for Outcome {
 pub(crate) struct Site {
     pub(crate) simulator: Simulator,
     pub(crate) machines: Vec<Machine>,
+    pub(crate) database: Database,
     photos: Photos,
     rooms: Vec<LocationId>,
     uploaded: Vec<ImageId>,
@@ -69,7 +70,13 @@ pub(crate) struct Site {
 
 impl Site {
     /// With `boxes` that do not run yet, or nothing where something is missing, which is told.
-    pub(crate) async fn new(database: Database, boxes: usize, seed: u64, faults: Faults) -> Option<Self> {
+    pub(crate) async fn new(
+        database: Database,
+        boxes: usize,
+        sweep_every_s: u64,
+        seed: u64,
+        faults: Faults,
+    ) -> Option<Self> {
         let config = load_from(None, std::iter::empty()).expect("the defaults are sound").config;
         if let Err(reason) = inference::ensure_runtime(&config.inference, &|_| {}) {
             println!("SKIPPED: no ONNX Runtime here: {reason}");
@@ -88,7 +95,7 @@ impl Site {
         std::fs::write(&rules, "[caps]\nper_photo = 10\nper_project_day = 1000000\n").expect("writable");
         settings.push(("PUNCHLENS_TAGGING__RULES_FILES", format!("[{:?}]", rules.display().to_string())));
         // Where the events go is told to the simulator box by box.
-        let file = config_file(&simulator, &folder, "http://127.0.0.1:9", ProjectMode::Draft, 2);
+        let file = config_file(&simulator, &folder, "http://127.0.0.1:9", ProjectMode::Draft, sweep_every_s);
         let machine = |number| Machine::new(number, folder.path(), &file, &settings);
         let machines: Vec<Machine> = (0..boxes).map(machine).collect();
         for machine in &machines {
@@ -98,7 +105,7 @@ impl Site {
         let rooms = simulator.locations().into_iter().filter(|(_, path)| path.len() == 3);
         let rooms = rooms.map(|(id, _)| id).collect();
         let photos = Photos::read();
-        Some(Self { simulator, machines, photos, rooms, uploaded: Vec::new(), settings, folder })
+        Some(Self { simulator, machines, database, photos, rooms, uploaded: Vec::new(), settings, folder })
     }
 
     /// The number of photos so far.

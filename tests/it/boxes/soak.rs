@@ -22,6 +22,9 @@ const WAITING: u64 = 40;
 /// What memory may grow by from photo to photo, bytes: what is known of a wall, to recognise it.
 const GROWTH_MAX: f64 = 2048.0;
 
+/// Seconds between sweeps, which look at all photos of the last hour.
+const SWEEP_S: u64 = 300;
+
 /// Descriptors by which two looks differ without a leak.
 const SWAY: usize = 5;
 
@@ -41,7 +44,7 @@ struct Look {
 async fn soak_keeps_memory_descriptors_and_rows() {
     let photos =
         std::env::var("PUNCHLENS_TEST_PHOTOS").map_or(PHOTOS, |text| text.parse().expect("a number"));
-    let Some(mut site) = Site::new(Database::Sqlite, 1, 1, Faults::default()).await else { return };
+    let Some(mut site) = Site::new(Database::Sqlite, 1, SWEEP_S, 1, Faults::default()).await else { return };
     site.machines[0].start(None);
     site.machines[0].ready().await;
     let store = site.store().await;
