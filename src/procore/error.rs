@@ -126,10 +126,12 @@ impl Error {
             Self::RateLimited { retry_after, .. } | Self::Unavailable { retry_after, .. } => {
                 Disposition::RetryLater { after: *retry_after }
             }
-            Self::Transport { .. } | Self::LinkExpired { .. } => Disposition::RetryLater { after: None },
+            // What is wrong with the box's own access is no job's fault: all of them wait until it is mended.
             Self::Config { .. }
             | Self::Credentials { .. }
-            | Self::Forbidden { .. }
+            | Self::Transport { .. }
+            | Self::LinkExpired { .. } => Disposition::RetryLater { after: None },
+            Self::Forbidden { .. }
             | Self::NotFound { .. }
             | Self::Unreadable { .. }
             | Self::Refused { .. } => Disposition::Park { reason: reason() },
@@ -239,8 +241,8 @@ mod tests {
         check(&transport(true), Deserves::Later(None), true);
         check(&transport(false), Deserves::Later(None), false);
         check(&Error::LinkExpired { status: 403 }, Deserves::Later(None), false);
-        check(&Error::Credentials { message: "no".into() }, Deserves::Park, false);
-        check(&Error::Config { reason: "there is no secret".into() }, Deserves::Park, false);
+        check(&Error::Credentials { message: "no".into() }, Deserves::Later(None), false);
+        check(&Error::Config { reason: "there is no secret".into() }, Deserves::Later(None), false);
         check(&Error::Refused { reason: "project 1/2".into() }, Deserves::Park, false);
         let unreadable = Error::Unreadable { what: "a photo", path: "id".into(), message: "null".into() };
         check(&unreadable, Deserves::Park, true);
