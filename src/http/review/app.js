@@ -95,9 +95,11 @@
 
   async function refresh(url = withoutDone(), replaceAddress = false) {
     if (busy) return;
+    const asked = location.href;
     let fresh;
     try { fresh = await fetchPage(url); } catch { return; }
-    if (busy || fresh.status !== 200) return;
+    // Who went on meanwhile has a newer page than this one.
+    if (busy || fresh.status !== 200 || location.href !== asked) return;
     if ($('#decide') && !$('#decide', fresh.page)) { show(fresh, false); return; }
     if (replaceAddress) history.replaceState(null, '', url);
     for (const old of document.querySelectorAll('[data-live]')) {

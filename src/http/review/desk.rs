@@ -215,8 +215,9 @@ impl<'a> Desk<'a> {
 
     /// Where, whose and by whom the list's findings are.
     pub(super) async fn facets(&self) -> Result<Facets, HttpError> {
-        // By what the list is narrowed already must not narrow what there is to choose.
-        let all = CardQuery { place: None, trade: None, uploader: None, ..self.query() };
+        // By what the list is narrowed already must not narrow what there is to choose. Nor must words that are
+        // searched for, as three searches cost three times one.
+        let all = CardQuery { place: None, trade: None, uploader: None, text: None, ..self.query() };
         Ok(self.state.store().facets(&all).await?)
     }
 

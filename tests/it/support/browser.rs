@@ -178,24 +178,41 @@ impl Browser {
 
     /// Puts a finger on the middle of an element, moves it by (`dx`, `dy`) and lifts it.
     pub(crate) async fn swipe(&self, css: &str, dx: i32, dy: i32) {
-        let id = self.find(css).await;
         let step = |x: i32, y: i32| json!({ "type": "pointerMove", "duration": 40, "origin": "pointer", "x": x, "y": y });
-        let mut moves = vec![
-            json!({ "type": "pointerMove", "duration": 0, "origin": { ELEMENT: id }, "x": 0, "y": 0 }),
-            json!({ "type": "pointerDown", "button": 0 }),
-        ];
-        moves.extend((0..4).map(|_| step(dx / 4, dy / 4)));
-        moves.push(json!({ "type": "pointerUp", "button": 0 }));
-        let finger = json!({ "type": "pointer", "id": "finger", "parameters": { "pointerType": "touch" }, "actions": moves });
-        self.post("/actions", &json!({ "actions": [finger] })).await;
+        let moves = [step(dx / 4, dy / 4), step(dx / 4, dy / 4), step(dx / 4, dy / 4), step(dx / 4, dy / 4)];
+        self.touch(css, &moves).await;
     }
 
-    /// A tap with a finger, once the element has come under it.
+    /// A tap with a finger.
     pub(crate) async fn tap(&self, css: &str) {
+        self.touch(css, &[]).await;
+    }
+
+    /// Brings an element under a finger, puts it down, moves it and lifts it.
+    async fn touch(&self, css: &str, moves: &[Value]) {
+        for _ in 0..5 {
+            match self.try_touch(css, moves).await {
+                Ok(()) => return,
+                // A page that moves by itself has replaced what was just found.
+                Err(error) if error.contains("stale element") => {}
+                Err(error) => panic!("{css}: {error}"),
+            }
+        }
+        panic!("{css} is replaced again and again");
+    }
+
+    async fn try_touch(&self, css: &str, moves: &[Value]) -> Result<(), String> {
         let element = json!({ ELEMENT: self.find(css).await });
         let script = "arguments[0].scrollIntoView({ block: 'center' })";
-        self.post("/execute/sync", &json!({ "script": script, "args": [element] })).await;
-        self.swipe(css, 0, 0).await;
+        self.try_post("/execute/sync", &json!({ "script": script, "args": [element] })).await?;
+        let mut touch = vec![
+            json!({ "type": "pointerMove", "duration": 0, "origin": element, "x": 0, "y": 0 }),
+            json!({ "type": "pointerDown", "button": 0 }),
+        ];
+        touch.extend_from_slice(moves);
+        touch.push(json!({ "type": "pointerUp", "button": 0 }));
+        let finger = json!({ "type": "pointer", "id": "finger", "parameters": { "pointerType": "touch" }, "actions": touch });
+        self.try_post("/actions", &json!({ "actions": [finger] })).await.map(drop)
     }
 
     /// What a script in the page gives.
