@@ -13,6 +13,8 @@ import argparse
 import json
 from pathlib import Path
 
+from PIL import Image
+
 from .model import Model
 from .photo import open_photo
 
@@ -25,6 +27,8 @@ MODELS = {
     "finish-defects": (ROOT / "models/finish-defects", (SMALL, PAINTED)),
     "crack-open": (ROOT / "models/crack-open", (SMALL, PAINTED)),
 }
+# How much smaller than a view a photo may come from its decoder and be taken as it is, as in the service.
+NEAR = 0.035
 # Fixtures that no decoder may take for a photo.
 BROKEN = {"truncated.jpg", "huge-header.jpg"}
 
@@ -43,6 +47,21 @@ def rounded(found: dict) -> dict:
     }
 
 
+def as_served(path: Path, view: int, draft: int | None) -> tuple[Image.Image, tuple[int, int]]:
+    """The photo as the service feeds it to a view, and its full size."""
+    full, small = open_photo(path), open_photo(path, draft or int(view * (1 - NEAR)))
+    near = small.size != full.size and max(small.size) <= view
+    return small if near or draft else full, full.size
+
+
+def detected(model: Model, path: Path, draft: int | None) -> dict:
+    """What the model finds, in pixels of the whole photo."""
+    photo, (width, height) = as_served(path, max(model.settings.views), draft)
+    found, scale = model.detect(photo), width / photo.width
+    regions = [{**r, "box": [value * scale for value in r["box"]]} for r in found["regions"]]
+    return {**found, "width": width, "height": height, "regions": regions}
+
+
 def golden(folder: Path, precision: str | None, photos: list[Path], root: Path, draft: int | None = None) -> dict:
     """What the model in `folder` finds on each of `photos`, named relative to `root`."""
     model = Model(folder, precision)
@@ -52,7 +71,7 @@ def golden(folder: Path, precision: str | None, photos: list[Path], root: Path, 
         "version": model.manifest["version"],
         "precision": precision,
         "sha256": model.manifest["files"][precision]["sha256"],
-        "photos": {str(p.resolve().relative_to(root)): rounded(model.detect(open_photo(p, draft))) for p in photos},
+        "photos": {str(p.resolve().relative_to(root)): rounded(detected(model, p, draft)) for p in photos},
     }
 
 

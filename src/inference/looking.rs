@@ -72,7 +72,7 @@ impl Looking<'_> {
     /// that does not suffice.
     pub(super) fn whole(&mut self, coarse: Option<Coarse>) -> Result<(Seen, Option<ScoreMap>), Error> {
         let (manifest, photo) = (&self.detector.manifest, self.picture.photo());
-        let sizes = preprocess::view_sizes(photo, &manifest.input);
+        let sizes = preprocess::view_sizes(self.picture, &manifest.input);
         let mut known = Vec::new();
         if let Some(coarse) = coarse {
             let size = preprocess::view_size(photo, coarse.view, manifest.input.max_upscale);

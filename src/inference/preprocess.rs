@@ -54,8 +54,9 @@ pub fn view_size(photo: Size<Upright>, long_side: u32, max_upscale: f64) -> (u32
     (side(photo.width), side(photo.height))
 }
 
-/// The sizes of the views that `input` asks for of `photo`, in its order; equal ones only once.
-pub(super) fn view_sizes(photo: Size<Upright>, input: &Input) -> Vec<(u32, u32)> {
+/// The sizes of the views that `input` asks for of `picture`, in its order; equal ones only once.
+pub(super) fn view_sizes(picture: &Picture, input: &Input) -> Vec<(u32, u32)> {
+    let photo = picture.photo();
     match input.fit {
         Fit::Rectangle => {}
         Fit::Letterbox { size, .. } => return vec![letterboxed(photo, size)],
@@ -63,12 +64,29 @@ pub(super) fn view_sizes(photo: Size<Upright>, input: &Input) -> Vec<(u32, u32)>
     }
     let mut sizes: Vec<(u32, u32)> = Vec::new();
     for &long_side in &input.views {
-        let size = view_size(photo, long_side, input.max_upscale);
+        let size = as_it_came(picture, view_size(photo, long_side, input.max_upscale));
         if !sizes.contains(&size) {
             sizes.push(size);
         }
     }
     sizes
+}
+
+/// How much smaller than a view a picture may be to be taken for it, as a share: a quarter of the 3968 to 4080 pixels
+/// of usual phones is a little less than 1024.
+const NEAR: f64 = 0.035;
+
+/// `wanted`, or the size of `picture` where its decoder has left almost that many pixels: making these up would cost
+/// twice what all other preparation does, and tell the model nothing.
+fn as_it_came(picture: &Picture, wanted: (u32, u32)) -> (u32, u32) {
+    let (own, photo) = (picture.size(), picture.photo());
+    let near = |own: u32, wanted: u32| own <= wanted && f64::from(own) >= f64::from(wanted) * (1.0 - NEAR);
+    let reduced = (own.width, own.height) != (photo.width, photo.height);
+    if reduced && near(own.width, wanted.0) && near(own.height, wanted.1) {
+        (own.width, own.height)
+    } else {
+        wanted
+    }
 }
 
 /// The largest size of the photo's shape that fits into `size`, each side rounded half up.
@@ -81,7 +99,7 @@ fn letterboxed(photo: Size<Upright>, [width, height]: [u32; 2]) -> (u32, u32) {
 
 /// The views that `input` asks for of `picture`, in its order; those of equal size only once.
 pub fn views(picture: &Picture, input: &Input) -> Vec<View> {
-    view_sizes(picture.photo(), input).into_iter().map(|size| view(picture, size, input)).collect()
+    view_sizes(picture, input).into_iter().map(|size| view(picture, size, input)).collect()
 }
 
 /// The view of `picture` with the given size, before padding.
@@ -233,6 +251,25 @@ mod tests {
         ];
         for ((width, height), long_side, upscale, expected) in table {
             assert_eq!(view_size(Size::new(width, height), long_side, upscale), expected);
+        }
+    }
+
+    #[test]
+    fn a_picture_that_came_almost_as_large_is_taken_as_it_is() {
+        let table = [
+            // Decoder's size, photo, the view's size.
+            ((1008, 756), (4032, 3024), (1008, 756)),
+            ((756, 1008), (3024, 4032), (756, 1008)),
+            ((1024, 768), (4096, 3072), (1024, 768)),
+            ((976, 732), (3904, 2928), (1024, 768)),
+            ((2016, 1512), (4032, 3024), (1024, 768)),
+            ((1008, 756), (1008, 756), (1008, 756)),
+        ];
+        for ((width, height), (full_width, full_height), expected) in table {
+            let rgb = vec![0; (width * height * 3) as usize];
+            let photo = Size::new(full_width, full_height);
+            let picture = Picture::new(Size::new(width, height), photo, rgb).expect("sized");
+            assert_eq!(view_sizes(&picture, &input(vec![1024])), [expected], "{width}×{height}");
         }
     }
 
