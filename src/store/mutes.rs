@@ -121,7 +121,8 @@ impl Store {
         Ok(id)
     }
 
-    /// Ends a mute. What it kept back comes among those to review.
+    /// Ends a mute and every other of the same class at the same location: several people may have said the same, and
+    /// who lifts one wants to see the class there again. What they kept back comes among those to review.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such mute, [`Error::Conflict`] when it was lifted already.
@@ -135,7 +136,10 @@ impl Store {
         match lifted {
             None => return Err(Error::NotFound(format!("mute {}", id.0))),
             Some(Some(who)) => return Err(Error::Conflict(format!("{who} lifted this mute already"))),
-            Some(None) => lift(&mut transaction, id, by, now).await?,
+            Some(None) => {}
+        }
+        for alike in alike(&mut transaction, id).await? {
+            lift(&mut transaction, alike, by, now).await?;
         }
         self.commit(transaction).await
     }
@@ -246,6 +250,20 @@ async fn insert(
     let entry = Entry::by(by, "mute.added", Subject::Mute(MuteId(id)), detail);
     audit::append(connection, entry, now).await?;
     Ok(MuteId(id))
+}
+
+/// The mutes in force that say what this one says, itself among them.
+async fn alike(connection: &mut Connection, id: MuteId) -> Result<Vec<MuteId>, Error> {
+    let ids: Vec<i64> = sqlx::query_scalar(
+        "SELECT alike.id FROM mutes AS one
+         JOIN mutes AS alike ON alike.company = one.company AND alike.project = one.project
+             AND alike.class = one.class AND alike.location = one.location
+         WHERE one.id = $1 AND alike.lifted_at IS NULL ORDER BY alike.id",
+    )
+    .bind(id.0)
+    .fetch_all(connection)
+    .await?;
+    Ok(ids.into_iter().map(MuteId).collect())
 }
 
 async fn lift(connection: &mut Connection, id: MuteId, by: Actor<'_>, now: Timestamp) -> Result<(), Error> {

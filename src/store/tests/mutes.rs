@@ -16,6 +16,7 @@ on_both![
     a_rejection_mutes_until_it_is_taken_back,
     accepting_and_places_unknown_mute_nothing,
     what_a_mute_kept_back_is_counted_and_comes_back,
+    what_several_muted_is_lifted_by_one,
 ];
 
 fn too_early(now: i64) -> Decision {
@@ -61,6 +62,23 @@ async fn accepting_and_places_unknown_mute_nothing(fresh: Fresh) {
     let nowhere = super::found(store, 2, "crack", 0).await;
     store.decide(nowhere, &too_early(10), MUTING).await.expect("decides");
     assert_eq!(mutes(store).await, []);
+}
+
+async fn what_several_muted_is_lifted_by_one(fresh: Fresh) {
+    let store = &fresh.store;
+    let findings =
+        [crack_in(store, 1, 204).await, crack_in(store, 2, 204).await, crack_in(store, 3, 205).await];
+    for finding in findings {
+        store.decide(finding, &too_early(10), MUTING).await.expect("decides");
+    }
+    let rows = mutes(store).await;
+    let units = |rows: &[MuteRow]| {
+        rows.iter().map(|row| row.mute.location.map(LocationId::value)).collect::<Vec<_>>()
+    };
+    assert_eq!(rows.len(), 3, "{:?}", units(&rows));
+    let one = rows.iter().find(|row| row.mute.location == Some(LocationId::new(204))).expect("a mute");
+    store.lift_mute(one.id, "dana", at(20)).await.expect("lifts");
+    assert_eq!(units(&mutes(store).await), [Some(205)], "the other unit's stays");
 }
 
 async fn what_a_mute_kept_back_is_counted_and_comes_back(fresh: Fresh) {
