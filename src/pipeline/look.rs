@@ -92,7 +92,7 @@ impl Looker {
 
     /// The picture to keep of a photo with findings: `seen`, which was looked at, or where that is smaller than
     /// wanted the file decoded again. Decoding every photo as large would spare these the second time, and costs
-    /// more as soon as two photos in three are clean.
+    /// more where most are clean.
     ///
     /// # Errors
     /// See [`LookError`].

@@ -39,9 +39,9 @@ pub(in crate::http) async fn crop(
     Path(finding): Path<String>,
 ) -> Page {
     let finding: FindingId = finding.parse().map_err(|_| HttpError::NotFound("finding"))?;
-    let card = state.store().card(finding).await.map_err(HttpError::from)?;
-    let card = card.ok_or(HttpError::NotFound("finding"))?;
-    guard::check_sight(&session.viewer, card.project, "finding")?;
+    let projects = state.store().projects_of(&[finding]).await.map_err(HttpError::from)?;
+    let project = projects.get(&finding).ok_or(HttpError::NotFound("finding"))?;
+    guard::check_sight(&session.viewer, *project, "finding")?;
     let crop = state.store().crop(finding).await.map_err(HttpError::from)?;
     Ok(served(crop.ok_or(HttpError::NotFound("picture"))?.picture)?)
 }

@@ -85,7 +85,7 @@ pub(super) fn seen(
     // A stable sort: equal scores stay in the order of the tensor.
     found.sort_by_key(|&(_, score, _)| Reverse(score));
     if let Some(iou) = keep.iou {
-        found = apart(&found, iou);
+        found = apart(&found, iou, keep.most);
     }
     found.truncate(keep.most);
     let detection = |(class, score, area): Found| {
@@ -105,10 +105,13 @@ fn scored(index: usize, class: &Class, views: &[(&View, Proposed)]) -> ClassScor
     ClassScore { class: DefectClass::new(&class.name), score }
 }
 
-/// Greedy non-maximum suppression, class by class, over boxes with the best first.
-fn apart(found: &[Found], iou: f32) -> Vec<Found> {
+/// Greedy non-maximum suppression, class by class, over boxes with the best first, until there are `most`.
+fn apart(found: &[Found], iou: f32, most: usize) -> Vec<Found> {
     let mut kept: Vec<Found> = Vec::new();
     for one in found {
+        if kept.len() == most {
+            break;
+        }
         if kept.iter().all(|best| best.0 != one.0 || best.2.iou(one.2) <= iou) {
             kept.push(*one);
         }

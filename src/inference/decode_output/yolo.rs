@@ -53,13 +53,12 @@ impl YoloLayout {
 
     pub(super) fn proposed(&self, tensor: &Tensor, classes: usize) -> Result<Proposed, String> {
         let more = if self.objectness { 5 } else { 4 };
-        let (across, along) = if self.objectness { (2, 1) } else { (1, 2) };
+        let along = if self.objectness { 1 } else { 2 };
         let boxes = tensor.shape.get(along).copied().unwrap_or(0);
         tensor.require_shape(
             &self.name,
             &if self.objectness { [1, boxes, more + classes] } else { [1, more + classes, boxes] },
         )?;
-        debug_assert_eq!(tensor.shape[across], more + classes);
         let value = |at: usize, of: usize| {
             if self.objectness {
                 tensor.values[at * (more + classes) + of]

@@ -2,7 +2,6 @@
 //! of the suite: `cargo test --release --test it soak -- --ignored --nocapture`
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -42,7 +41,7 @@ struct Look {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "it takes a quarter of an hour; run it by name"]
+#[ignore = "it takes minutes; run it by name"]
 async fn soak_keeps_memory_descriptors_and_rows() {
     let photos =
         std::env::var("PUNCHLENS_TEST_PHOTOS").map_or(PHOTOS, |text| text.parse().expect("a number"));
@@ -76,7 +75,9 @@ async fn soak_keeps_memory_descriptors_and_rows() {
     let slope = slope(late);
     println!("memory grows by {slope:.0} bytes a photo in the second half");
     let most = |looks: &[Look]| looks.iter().map(|look| look.descriptors).max().expect("some");
-    let rows = rows(&site.database_file()).await;
+    let url = format!("sqlite://{}", site.database_file().display());
+    let mut connection = SqliteConnection::connect(&url).await.expect("opens");
+    let rows = rows(&mut connection).await;
     println!("rows: {rows:?}");
     let largest = |looks: &[Look]| looks.iter().map(|look| look.own).fold(0.0, f64::max);
     let grown = largest(late) - largest(early);
@@ -86,7 +87,7 @@ async fn soak_keeps_memory_descriptors_and_rows() {
     assert_eq!(rows["jobs"], 0);
     assert_eq!(rows["photos"] as usize, outcome.photos);
     assert_eq!(rows["findings"] as usize, outcome.cards);
-    assert_eq!(creates(&site.database_file()).await as usize, outcome.items, "one create an item");
+    assert_eq!(creates(&mut connection).await as usize, outcome.items, "one create an item");
     assert!(rows["inbox"] as usize <= site.simulator.deliveries().len());
 }
 
@@ -118,23 +119,19 @@ fn slope(looks: &[Look]) -> f64 {
 }
 
 /// How many rows each table has.
-async fn rows(database: &Path) -> BTreeMap<String, i64> {
-    let url = format!("sqlite://{}", database.display());
-    let mut connection = SqliteConnection::connect(&url).await.expect("opens");
+async fn rows(connection: &mut SqliteConnection) -> BTreeMap<String, i64> {
     let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'";
-    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut connection).await.expect("lists");
+    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut *connection).await.expect("lists");
     let mut rows = BTreeMap::new();
     for table in tables {
         let count = AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"));
-        let count = sqlx::query_scalar(count).fetch_one(&mut connection).await.expect("counts");
+        let count = sqlx::query_scalar(count).fetch_one(&mut *connection).await.expect("counts");
         rows.insert(table, count);
     }
     rows
 }
 
-async fn creates(database: &Path) -> i64 {
-    let url = format!("sqlite://{}", database.display());
-    let mut connection = SqliteConnection::connect(&url).await.expect("opens");
+async fn creates(connection: &mut SqliteConnection) -> i64 {
     let counted = sqlx::query_scalar("SELECT COUNT(*) FROM outbox WHERE kind = 'create'");
-    counted.fetch_one(&mut connection).await.expect("counts")
+    counted.fetch_one(connection).await.expect("counts")
 }
