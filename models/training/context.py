@@ -22,9 +22,9 @@ from .augment import photometric
 from .classes import CLASSES
 from .dataset import open_bytes
 from .graph import build_features
-from .initialise import load_backbone
+from .initialise import copy_constants, load_backbone, shipped_constants
 from .manifest import Row, read_manifest
-from .net import FEATURES, Context
+from .net import FEATURES, Context, Conv
 from .photo import make_view, open_photo
 
 FOREIGN = "outdoors"  # the source whose pictures show no building surface
@@ -162,11 +162,31 @@ def save(context: Context, path: Path) -> None:
 
 
 def load_context(path: Path) -> Context:
-    """A fitted context."""
+    """A fitted context, or that of a shipped fp32 file."""
+    if path.suffix == ".onnx":
+        return _shipped_context(path)
     kept = torch.load(path, weights_only=True)
     width = len(kept["state"]["hidden.weight"])
     context = Context(len(kept["classes"]), kept["size"], kept["most"], width)
     context.load_state_dict(kept["state"])
+    return context.eval()
+
+
+@torch.no_grad()
+def _shipped_context(path: Path) -> Context:
+    kept = shipped_constants(path)
+    size, most = kept["photo.square"][0].item(), kept["photo.most"].item()
+    context = Context(len(kept["photo.classes.weight"]), size, most, len(kept["photo.hidden.weight"]))
+    for part in ("stem", "middle", "coarse"):
+        for name, module in getattr(context.net, part).named_modules():
+            if isinstance(module, Conv):
+                full = f"photo.{part}.{name}".replace(".layers", "")
+                copy_constants(kept, module.conv, full, 127.5 if full == "photo.stem.0" else 1.0)
+    copy_constants(kept, context.last.conv, "photo.last")
+    for name in ("hidden", "classes", "foreign"):
+        copy_constants(kept, getattr(context, name), f"photo.{name}")
+    for name in ("mean", "gain"):
+        getattr(context, name).copy_(torch.from_numpy(kept[f"photo.{name}"].copy()))
     return context.eval()
 
 

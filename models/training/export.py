@@ -45,7 +45,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, action="append", required=True)
     parser.add_argument("--second", type=Path, help="another of the same training, to be averaged with --run")
     parser.add_argument("--share", type=float, default=0.5, help="what the second counts")
-    parser.add_argument("--context", type=Path, help="fitted context (training.context)")
+    parser.add_argument("--context", type=Path, help="fitted context (training.context), or the fp32 file of a model folder")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--name", required=True)
     parser.add_argument("--version", required=True)
@@ -191,7 +191,7 @@ def main() -> None:
         average_folded(net, second, args.share)
     keep_classes(net.head.logits, have, names)
     context = load_context(args.context) if args.context else None
-    if context:
+    if context and context.classes.out_channels != len(names):
         keep_classes(context.classes, list(CLASSES), names)
     args.out.mkdir(parents=True, exist_ok=True)
     onnx.save(build(net, context, packed=True), args.out / "model.onnx")

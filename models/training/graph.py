@@ -7,8 +7,17 @@ from onnx import TensorProto, helper, numpy_helper
 
 from .net import SHRINKS, Context, Conv, Net, Residual
 
-# Nodes that stay in float in the int8 file: scores have no steps, and shrinking is no sum.
-FLOAT_NODES = ["logits.cells", "photo.features", "photo.says", "photo.strange", *(f"photo.shrink.{i}" for i in range(SHRINKS))]
+# Nodes that stay in float in the int8 file: scores have no steps, shrinking is no sum, and what follows the first
+# depthwise convolution bears no rounding of its weights.
+FLOAT_NODES = [
+    "logits.cells",
+    "photo.features",
+    "photo.says",
+    "photo.strange",
+    "stem.1.1.conv",
+    "photo.stem.1.1.conv",
+    *(f"photo.shrink.{i}" for i in range(SHRINKS)),
+]
 
 
 class Graph:

@@ -72,20 +72,30 @@ def load_shipped(net: Net, path: Path) -> None:
 
     The head's norms, which every net has, are set to do nothing; `insert_norm` gives all of them statistics again.
     """
-    kept = {c.name: numpy_helper.to_array(c) for c in onnx.load(path).graph.initializer}
-
-    def copy(target: nn.Conv2d, name: str, scale: float = 1.0) -> None:
-        target.weight.copy_(torch.from_numpy(kept[f"{name}.weight"].copy()) * scale)
-        target.bias.copy_(torch.from_numpy(kept[f"{name}.bias"].copy()))
-
+    kept = shipped_constants(path)
     with torch.no_grad():
         for part in ("stem", "middle", "coarse", "head"):
             for name, module in getattr(net, part).named_modules():
                 if isinstance(module, Conv):
                     module.bn = nn.Identity()
                     full = f"{part}.{name}".replace(".layers", "")
-                    copy(module.conv, full, 127.5 if full == "stem.0" else 1.0)
-        copy(net.head.logits, "head.logits")
+                    copy_constants(kept, module.conv, full, 127.5 if full == "stem.0" else 1.0)
+        copy_constants(kept, net.head.logits, "head.logits")
+
+
+def shipped_constants(path: Path) -> dict[str, np.ndarray]:
+    """The constants of a shipped fp32 file by name; weights that it keeps in 8 bits as the floats they stand for."""
+    kept = {c.name: numpy_helper.to_array(c) for c in onnx.load(path).graph.initializer}
+    for name in [n.removesuffix(".int8") for n in kept if n.endswith(".int8")]:
+        eight, scale = kept[f"{name}.int8"], kept[f"{name}.scale"]
+        kept[name] = eight * scale.reshape(-1, *[1] * (eight.ndim - 1))
+    return kept
+
+
+def copy_constants(kept: dict[str, np.ndarray], target: nn.Conv2d, name: str, scale: float = 1.0) -> None:
+    """Copies the weight, times `scale`, and the bias that a shipped file calls `name`."""
+    target.weight.copy_(torch.from_numpy(kept[f"{name}.weight"].copy()) * scale)
+    target.bias.copy_(torch.from_numpy(kept[f"{name}.bias"].copy()))
 
 
 def insert_norm(convs: list[Conv], run) -> None:

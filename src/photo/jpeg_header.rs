@@ -76,7 +76,7 @@ pub(super) fn parse(bytes: &[u8], max_scans: u32) -> Result<JpegHeader, Error> {
 }
 
 /// The body of the segment that `marker` opens, or none where the marker stands alone.
-fn segment<'a>(marker: u8, rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, Error> {
+pub(super) fn segment<'a>(marker: u8, rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, Error> {
     if matches!(marker, 0x01 | 0xD0..=0xD8) {
         return Ok(None);
     }
@@ -88,7 +88,7 @@ fn segment<'a>(marker: u8, rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, Erro
 }
 
 /// The next marker and what follows it. Skips fill bytes, stuffed zeros and entropy-coded data.
-fn next_marker(mut rest: &[u8]) -> Option<(u8, &[u8])> {
+pub(super) fn next_marker(mut rest: &[u8]) -> Option<(u8, &[u8])> {
     loop {
         let at = rest.iter().position(|&byte| byte == 0xFF)?;
         rest = &rest[at + 1..];

@@ -1,4 +1,5 @@
 import copy
+from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
@@ -6,6 +7,8 @@ import pytest
 import torch
 
 from training.context import Samples, fit_foreign, load_context, save
+from training.dataset import open_bytes
+from training.export import load_net
 from training.graph import build, pack
 from training.manifest import Row, read_manifest
 from training.net import Context, Conv, Net, shrink
@@ -106,3 +109,12 @@ def test_a_saved_context_comes_back(context, tmp_path):
     back = load_context(tmp_path / "c.pt")
     assert (back.size, back.most) == (64, 0.5)
     assert all(torch.equal(a, b) for a, b in zip(made.state_dict().values(), back.state_dict().values()))
+
+
+def test_a_shipped_context_comes_back():
+    shipped = Path(__file__).parents[2] / "finish-defects" / "model.onnx"
+    net, names = load_net(shipped)
+    again = build(net, load_context(shipped), packed=True)
+    image = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 96)).astype(np.float32)
+    ours, theirs = (open_bytes(m).run(None, {"image": image})[0] for m in (again.SerializeToString(), shipped.read_bytes()))
+    assert ours.shape[1] == len(names) and np.abs(ours - theirs).max() < 1e-3

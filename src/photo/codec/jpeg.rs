@@ -1,6 +1,7 @@
 //! JPEG, reduced while it is decoded: the inverse DCT of 4, 2 or 1 instead of 8 samples a side
-//! skips most of the arithmetic and leaves entropy decoding as the floor.
+//! skips most of the arithmetic, and what no pixel needs is read past instead of decoded.
 
+mod reduced;
 mod rusty;
 #[cfg(feature = "libjpeg-turbo")]
 mod turbo;
@@ -12,6 +13,8 @@ use crate::photo::Error;
 /// What decodes JPEG.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JpegLibrary {
+    /// Our own decoder for what phones write, where pixels are wanted reduced; the next one for all else.
+    Reduced,
     /// `rusty_jpeg`, pure Rust.
     RustyJpeg,
     /// libjpeg-turbo, which takes cmake and nasm to build.
@@ -22,6 +25,7 @@ pub enum JpegLibrary {
 impl JpegLibrary {
     /// Every one of this build, the one in use first.
     pub const ALL: &[Self] = &[
+        Self::Reduced,
         #[cfg(feature = "libjpeg-turbo")]
         Self::LibjpegTurbo,
         Self::RustyJpeg,
@@ -32,9 +36,15 @@ impl JpegLibrary {
         Self::ALL[0]
     }
 
+    /// What decodes files that our own decoder leaves.
+    const fn of_the_rest() -> Self {
+        Self::ALL[1]
+    }
+
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Reduced => "reduced",
             Self::RustyJpeg => "rusty_jpeg",
             #[cfg(feature = "libjpeg-turbo")]
             Self::LibjpegTurbo => "libjpeg-turbo",
@@ -66,6 +76,10 @@ pub(in crate::photo) fn decode(
     reduction: u32,
 ) -> Result<Raster, Error> {
     match library {
+        JpegLibrary::Reduced => match reduced::decode(bytes, stored, reduction) {
+            Some(raster) => Ok(raster),
+            None => decode(JpegLibrary::of_the_rest(), bytes, stored, reduction),
+        },
         JpegLibrary::RustyJpeg => rusty::decode(bytes, stored, reduction),
         #[cfg(feature = "libjpeg-turbo")]
         JpegLibrary::LibjpegTurbo => turbo::decode(bytes, stored, reduction),

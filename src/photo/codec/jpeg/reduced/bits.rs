@@ -1,0 +1,103 @@
+//! Bits of an entropy-coded segment, zeros stuffed after 0xFF left out (ITU-T T.81, F.2.2.5).
+
+/// Hands out bits, most significant first; zeros past the segment's end.
+pub(super) struct Bits<'a> {
+    data: &'a [u8],
+    at: usize,
+    /// The next bits, at the top.
+    buffer: u64,
+    /// How many bits of the buffer are there.
+    count: u32,
+    /// How many of them, the last, are made up.
+    beyond: u32,
+}
+
+impl<'a> Bits<'a> {
+    pub(super) fn new(data: &'a [u8]) -> Self {
+        Self { data, at: 0, buffer: 0, count: 0, beyond: 0 }
+    }
+
+    /// Sees to it that at least 56 bits are there.
+    #[inline]
+    pub(super) fn refill(&mut self) {
+        if let Some(next) = self.data.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let next = u64::from_be_bytes(*next);
+            if !has_ff(next) {
+                // Bits below `count` are true ones of the byte that is only partly taken; it is read again.
+                self.buffer |= next >> self.count;
+                self.at += ((63 - self.count) >> 3) as usize;
+                self.count |= 56;
+                return;
+            }
+        }
+        self.refill_bytewise();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refill_bytewise(&mut self) {
+        while self.count < 56 {
+            let byte = match (self.data.get(self.at), self.data.get(self.at + 1)) {
+                (Some(0xFF), Some(0)) => {
+                    self.at += 2;
+                    0xFF
+                }
+                (Some(0xFF), _) | (None, _) => {
+                    self.beyond += 8;
+                    0
+                }
+                (Some(&byte), _) => {
+                    self.at += 1;
+                    byte
+                }
+            };
+            self.buffer |= u64::from(byte) << (56 - self.count);
+            self.count += 8;
+        }
+    }
+
+    /// The next `count` (1 to 32) bits, which stay.
+    #[inline]
+    pub(super) fn peek(&self, count: u32) -> u32 {
+        (self.buffer >> (64 - count)) as u32
+    }
+
+    /// Passes over `count` bits, of which there must be as many.
+    #[inline]
+    pub(super) fn skip(&mut self, count: u32) {
+        self.buffer <<= count;
+        self.count -= count;
+    }
+
+    /// How many bits are there without another refill.
+    #[inline]
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether more was taken than there was.
+    pub(super) fn overdrawn(&self) -> bool {
+        self.count < self.beyond
+    }
+
+    /// Goes past the marker that ends the segment, which must be next but for less than a byte of padding.
+    pub(super) fn pass_marker(&mut self) -> Option<u8> {
+        self.refill();
+        if self.overdrawn() || self.count - self.beyond >= 8 {
+            return None;
+        }
+        let rest = self.data.get(self.at..)?;
+        let fill = rest.iter().take_while(|&&byte| byte == 0xFF).count();
+        let marker = (fill > 0).then(|| rest.get(fill).copied()).flatten()?;
+        *self = Self { data: self.data, at: self.at + fill + 1, buffer: 0, count: 0, beyond: 0 };
+        Some(marker)
+    }
+}
+
+/// Whether one of the eight bytes is 0xFF.
+#[inline]
+fn has_ff(word: u64) -> bool {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    (!word).wrapping_sub(LOW) & word & HIGH != 0
+}
