@@ -15,13 +15,9 @@ import signal
 import sys
 import time
 
-from sections import SECTIONS, Clock
+from sections import SECTIONS, Clock, OutOfTime
 from sides import ROOT, WORK, Sides
 from table import Results, Section, write
-
-
-class OutOfTime(Exception):
-    """A section took longer than its limit."""
 
 
 def out_of_time(*_) -> None:
@@ -31,17 +27,18 @@ def out_of_time(*_) -> None:
 def measured(name: str, sides: Sides, args: argparse.Namespace) -> Section:
     """One section; what it has measured when it fails or its time is over, and that it did not come to its end."""
     load, began = os.getloadavg()[0], time.monotonic()
-    table = Section(sides.about())
+    table, clock = Section(sides.about()), Clock(args.limit)
     signal.setitimer(signal.ITIMER_REAL, args.limit)
     try:
-        SECTIONS[name](sides, table, args.rounds, Clock(args.limit))
+        SECTIONS[name](sides, table, args.rounds, clock)
     except OutOfTime:
         table.note(f"{name}: not measured to the end, which would have taken more than {args.limit:.0f} s.")
     except (RuntimeError, OSError, ValueError, KeyError) as error:
         table.note(f"{name}: not measured to the end ({type(error).__name__}: {error}).")
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-    table.note(f"{name}: up to {args.rounds} rounds of {args.seconds:g} s, load {load:.1f} before it, {time.monotonic() - began:.0f} s in all.")
+    left_out = f", {clock.left_out} rounds left out by its limit of {args.limit:.0f} s" if clock.left_out else ""
+    table.note(f"{name}: up to {args.rounds} rounds of {args.seconds:g} s, load {load:.1f} before it, {time.monotonic() - began:.0f} s in all{left_out}.")
     return table
 
 
@@ -63,6 +60,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the table into README.md")
     args = parser.parse_args()
     signal.signal(signal.SIGALRM, out_of_time)
+    # As an exception, so that the services that run are stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     WORK.mkdir(parents=True, exist_ok=True)
     results = Results(WORK / "results.json", list(SECTIONS))
     sides = Sides(args.punchlens, args.python, args.seconds) if args.only else None

@@ -15,20 +15,30 @@ OFF = "--no-coarse-to-fine"
 LOOPS = {"pillow": "Pillow loop, defaults", "opencv": "OpenCV, pool, defaults", "tuned": "best-tuned Python"}
 
 
+class OutOfTime(Exception):
+    """A section took longer than it may; raised wherever it is then."""
+
+
 class Clock:
     """The time that a section may take."""
 
     def __init__(self, limit_s: float):
-        self.ends = time.monotonic() + limit_s
+        self.ends, self.left_out = time.monotonic() + limit_s, 0
 
     def pairs(self, rounds: int, *sides) -> list[list]:
-        """Each side once a round, in turns: what each of them gave. Stops before a round that would not fit any more."""
+        """Each side once a round, in turns: what each of them gave. Rounds for which there is no time are left out, but not the first."""
         given, longest = [], 0.0
         for number in range(rounds):
             began = time.monotonic()
-            if number and began + longest > self.ends:
+            try:
+                if began + longest > self.ends:
+                    raise OutOfTime
+                given.append([side() for side in sides])
+            except OutOfTime:
+                if not given:
+                    raise
+                self.left_out += rounds - number
                 break
-            given.append([side() for side in sides])
             longest = max(longest, time.monotonic() - began)
         return [list(one) for one in zip(*given)]
 

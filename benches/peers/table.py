@@ -8,17 +8,20 @@ from pathlib import Path
 MARKS = "<!-- peers -->", "<!-- /peers -->"
 
 
-def told(values: list[float] | None, form=lambda value: f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}") -> str:
+def figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def told(values: list[float] | None, form=figure, unit: str = "") -> str:
     """The median, and the least and the most where there are several."""
     if not values:
         return ""
-    middle, spread = form(statistics.median(values)), f" ({form(min(values))} to {form(max(values))})"
+    middle, spread = form(statistics.median(values)) + unit, f" ({form(min(values))} to {form(max(values))})"
     return middle + (spread if len(values) > 1 else "")
 
 
 def line(row: dict) -> list[str]:
-    times = lambda value: f"{value:.2f}×"
-    return [row["what"], row["bar"], told(row["ratio"], times), told(row["ours"]), told(row["theirs"])]
+    return [row["what"], row["bar"], told(row["ratio"], "{:.2f}".format, "×"), told(row["ours"]), told(row["theirs"])]
 
 
 class Section:

@@ -116,9 +116,10 @@ async fn analyze(
         Ok(kept) => kept,
         Err(error) => return unreadable(context, lease, record, error).await,
     };
-    for (stage, took) in [("decode_again", kept.decode), ("picture", Some(kept.encode))] {
-        took.into_iter().for_each(|took| time(context, &mut record, stage, took));
+    if let Some(took) = kept.decode {
+        time(context, &mut record, "decode_again", took);
     }
+    time(context, &mut record, "picture", kept.encode);
     let drafting = Instant::now();
     let capture = record.capture.clone().unwrap_or(looked.photo.capture);
     let (image, capture, picture) = (&image, &capture, &kept.picture);
