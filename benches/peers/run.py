@@ -43,7 +43,7 @@ def measured(name: str, sides: Sides, args: argparse.Namespace) -> Section:
 
 
 def chosen(text: str) -> list[str]:
-    names = text.split(",")
+    names = [name for name in text.split(",") if name]
     if unknown := [name for name in names if name not in SECTIONS]:
         raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: there are {', '.join(SECTIONS)}")
     return names
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each run")
     parser.add_argument("--limit", type=float, default=900.0, help="seconds that a section may take; what it has by then is kept")
-    parser.add_argument("--only", type=chosen, default=list(SECTIONS), help="sections, all of them without")
+    parser.add_argument("--only", type=chosen, default=list(SECTIONS), help="sections, all of them without; '' only tells what is kept")
     parser.add_argument("--write", action="store_true", help="put the table into README.md")
     args = parser.parse_args()
     signal.signal(signal.SIGALRM, out_of_time)
