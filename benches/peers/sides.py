@@ -83,9 +83,10 @@ class Sides:
         own = {"PUNCHLENS_INFERENCE__MODEL": str(model), "PUNCHLENS_INFERENCE__PRECISION": precision}
         return {**os.environ, **own, "ORT_DYLIB_PATH": self.library}
 
-    def ours(self, scenarios: str, *flags: str, model=MODEL, precision="int8", photos=None, cores=None) -> dict:
+    def ours(self, scenarios: str, *flags: str, model=MODEL, precision="int8", photos=None, seconds=None, cores=None) -> dict:
+        seconds = self.seconds if seconds is None else seconds
         command = [self.punchlens, "bench", photos or self.photos, "--scenarios", scenarios, "--warm-up", "3", "--json", "-"]
-        return json.loads(run(on(cores, command + ["--seconds", str(self.seconds), *flags]), self.env(model, precision)))
+        return json.loads(run(on(cores, command + ["--seconds", str(seconds), *flags]), self.env(model, precision)))
 
     def found(self, *flags: str, model=MODEL, precision="int8", photos=None) -> dict[str, dict]:
         env = self.env(model, precision) | {"PUNCHLENS_INFERENCE__COARSE_TO_FINE": "false"}

@@ -143,6 +143,7 @@ fn jpeg(picture: &Picture, quality: u8) -> Result<StoredPicture, photo::Error> {
 mod tests {
     use std::cell::RefCell;
 
+    use super::super::{IN_FLIGHT_UNIT as UNIT, acquire, permits};
     use super::*;
     use crate::domain::ids::{CompanyId, ProjectId, ProjectKey, Sha256Digest};
     use crate::photo::{Limits, fit};
@@ -240,5 +241,17 @@ mod tests {
         let (made, decoded) = fill(order(CRACKS), 100, &limits);
         assert_eq!((made.crops.len(), size(&made.review)), (0, Size::new(160, 120)));
         assert_eq!(decoded, [None, Some(160)]);
+    }
+
+    #[tokio::test]
+    async fn room_that_is_not_needed_any_more_is_others() {
+        let pixels = permits(10 * UNIT);
+        let mut room = acquire(&pixels, 8 * UNIT, 10 * UNIT).await.expect("free");
+        for (bytes, free) in [(9 * UNIT, 2), (8 * UNIT, 2), (3 * UNIT - 5, 7), (3 * UNIT, 7)] {
+            shrink(&mut room, bytes);
+            assert_eq!(pixels.available_permits(), free, "{bytes} bytes");
+        }
+        drop(room);
+        assert_eq!(pixels.available_permits(), 10);
     }
 }
