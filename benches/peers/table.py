@@ -59,7 +59,9 @@ class Results:
         self.sections: dict[str, dict] = json.loads(path.read_text()) if path.exists() else {}
 
     def keep(self, name: str, section: Section) -> None:
-        self.sections[name] = section.kept
+        """In place of the run before, unless that has more than nothing and this has not."""
+        if section.kept["rows"] or name not in self.sections:
+            self.sections[name] = section.kept
         self.path.write_text(json.dumps(self.sections, indent=1) + "\n")
 
     def markdown(self) -> str:
