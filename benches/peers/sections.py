@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import serving
-from sides import HERE, MODEL, QUIET, WORK, Sides, on, painted, run
+from sides import HERE, MODEL, QUIET, WORK, Sides, on, run
 from table import Section
 
 OFF = "--no-coarse-to-fine"
@@ -173,14 +173,14 @@ def same_boxes(sides: Sides, model: Path, photos: Path, noise: bool = False) -> 
 
 
 def yolo(sides: Sides, table: Section, rounds: int, clock: Clock) -> None:
-    model, small = WORK / "yolo", painted(sides.punchlens, WORK / "small", "--count", "8", "--seed", "7", "--size", "640x480") / "images"
+    model, small = WORK / "yolo", WORK / "small"
     if not (model / "classes.json").exists():
         run([sides.python, HERE / "yolo.py", "model", model, sides.photos], os.environ | QUIET)
-    run([sides.python, HERE / "yolo.py", "png", small, WORK / "png"], os.environ)
-    # Random weights make much of little: only where both are given the same bytes must all boxes be the same.
-    table.note(f"Ultralytics, the very same pixels (PNG, 640 across, which nobody resizes): {same_boxes(sides, model, WORK / 'png')}.")
-    table.note(f"Ultralytics with itself, those pixels with noise of one grey level: {same_boxes(sides, model, WORK / 'png', noise=True)}.")
-    table.note(f"Ultralytics, the same photos as JPEG, which two libraries decode: {same_boxes(sides, model, small)}.")
+    run([sides.python, HERE / "yolo.py", "small", sides.photos, small], os.environ)
+    # Random weights make much of little: only where both are given the same pixels must all boxes be the same.
+    table.note(f"Ultralytics, the very same pixels (PNG, 640 across, which nobody resizes): {same_boxes(sides, model, small / 'png')}.")
+    table.note(f"Ultralytics with itself, those pixels with noise of one grey level: {same_boxes(sides, model, small / 'png', noise=True)}.")
+    table.note(f"Ultralytics, the same photos as JPEG, which two libraries decode: {same_boxes(sides, model, small / 'jpg')}.")
     table.note(f"Ultralytics, 12 MP, which it makes smaller without a filter: {same_boxes(sides, model, sides.photos)}; "
                f"with itself and noise of one grey level: {same_boxes(sides, model, sides.photos, noise=True)}.")
     own = {"model": model, "precision": "fp32"}

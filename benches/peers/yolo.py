@@ -1,5 +1,5 @@
-"""A YOLO model folder that both sides can run, `python yolo.py model FOLDER PHOTOS`; and photos whose pixels are the same
-for whoever decodes them, `python yolo.py png PHOTOS FOLDER`.
+"""A YOLO model folder that both sides can run, `python yolo.py model FOLDER PHOTOS`; and the photos at the size of its
+input, as files that everybody decodes alike and as JPEGs, `python yolo.py small PHOTOS FOLDER`.
 
 YOLOv8n in its published shape, with random weights, since nobody's trained ones are needed to measure time. Its last
 layers are set so that about ten of 8,400 places a photo pass the threshold: sorting boxes out is then work, as it is
@@ -86,13 +86,16 @@ def spread(network, photos: list[Path]) -> None:
             layer.bias.copy_(layer.bias * scale - limit - 1.1)
 
 
-def png(photos: Path, folder: Path) -> None:
+def small(photos: list[Path], folder: Path) -> None:
     from PIL import Image
 
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in photos.glob("*.jpg"):
+    for kind in ("png", "jpg"):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+    for path in photos:
         with Image.open(path) as photo:
-            photo.convert("RGB").save(folder / f"{path.stem}.png")
+            photo.thumbnail((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=None)
+            photo.save(folder / "png" / f"{path.stem}.png")
+            photo.save(folder / "jpg" / f"{path.stem}.jpg", quality=92)
 
 
 def model(folder: Path, photos: list[Path]) -> None:
@@ -117,5 +120,8 @@ def model(folder: Path, photos: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    what, source, to = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    png(source, to) if what == "png" else model(source, sorted(to.glob("*.jpg")))
+    what, first, second = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    if what == "small":
+        small(sorted(first.glob("*.jpg")), second)
+    else:
+        model(first, sorted(second.glob("*.jpg")))
