@@ -1,6 +1,6 @@
 """One peer in a process of its own, over the same photos for a while; prints one line of JSON.
 
-    python loops.py PEER --model FOLDER --photos FOLDER [--seconds S] [--precision int8] [--single] [--answers]
+    python loops.py PEER --model FOLDER --photos FOLDER [--seconds S] [--precision int8] [--single] [--answers] [--noise]
 """
 
 import argparse
@@ -125,13 +125,21 @@ class Ultralytics:
 
         self.model = YOLO(str(args.model / "model.onnx"), task="detect")
         self.settings = {"imgsz": 640, "rect": False, "conf": 0.25, "iou": 0.7, "max_det": 300, "verbose": False}
+        self.noise = np.random.default_rng(6) if args.noise else None
 
     def __call__(self, path: Path) -> dict:
-        boxes = self.model.predict(str(path), **self.settings)[0].boxes
+        boxes = self.model.predict(self.noisy(path) if self.noise else str(path), **self.settings)[0].boxes
         return {"boxes": np.column_stack([boxes.cls, boxes.conf, boxes.xyxy]).tolist()}
 
+    def noisy(self, path: Path) -> np.ndarray:
+        """The photo with noise of one grey level, as two JPEG decoders differ."""
+        import cv2
 
-CORES = os.cpu_count() or 1
+        image = cv2.imread(str(path)).astype(np.int16)
+        return np.clip(image + self.noise.integers(-1, 2, image.shape), 0, 255).astype(np.uint8)
+
+
+CORES = len(os.sched_getaffinity(0))
 PEERS = {
     "pillow": lambda args: Whole(args, pillow, 1),
     "opencv": lambda args: Whole(args, opencv, CORES),
@@ -155,8 +163,9 @@ def main() -> None:
     parser.add_argument("--precision", default="int8")
     parser.add_argument("--single", action="store_true", help="one photo after the other")
     parser.add_argument("--answers", action="store_true", help="tell what was found in each photo")
+    parser.add_argument("--noise", action="store_true", help="of one grey level over each photo; Ultralytics alone")
     args = parser.parse_args()
-    photos = sorted(args.photos.glob("*.jpg"))
+    photos = sorted(path for path in args.photos.iterdir() if path.suffix in (".jpg", ".png"))
     look = PEERS[args.peer](args)
     answers = {path.name: look(path) for path in (photos if args.answers else photos[:2])}
     latencies, turn = [], itertools.count()

@@ -123,7 +123,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 class Ours(Service):
     """`punchlens serve` against `punchlens simulate`, which has the photos; its hooks are told by hand."""
 
-    def __init__(self, punchlens: str, model: Path, photos: Path):
+    def __init__(self, punchlens: str, model: Path, photos: Path, env: dict):
         self.folder, self.files = tempfile.TemporaryDirectory(), sorted(photos.glob("*.jpg"))
         self.api, port = free_port(), free_port()
         self.simulator = subprocess.Popen(
@@ -141,7 +141,7 @@ class Ours(Service):
             f'[store]\npath = "{self.folder.name}/p.db"\n[http]\nlisten = "127.0.0.1:{port}"\n'
             f'[inference]\nmodel = "{model}"\n'
         )
-        super().__init__([punchlens, "serve", "--config", self.config], port, "/readyz")
+        super().__init__([punchlens, "serve", "--config", self.config], port, "/readyz", env)
 
     def photo(self, number: int) -> str:
         """Uploads one; nobody is told."""

@@ -5,9 +5,12 @@ mod remote;
 
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use crate::config::Config;
-use crate::procore::Client;
 use crate::procore::webhook::WebhookSecrets;
+use crate::procore::{self, Client};
+use crate::store::{self, Store};
 
 /// How a thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,17 +53,42 @@ impl Line {
     }
 }
 
+/// What the lines are about, opened once for all of them; or why it cannot be.
+pub struct Opened {
+    /// The database.
+    pub store: Result<Store, store::Error>,
+    /// Procore.
+    pub client: Result<Client, procore::Error>,
+}
+
+impl Opened {
+    /// Opens both. `credentials` is what `$CREDENTIALS_DIRECTORY` names.
+    pub async fn open(config: &Config, credentials: Option<&Path>) -> Self {
+        Self {
+            store: Store::open(&config.store, Timestamp::now()).await,
+            client: Client::new(&config.procore, credentials),
+        }
+    }
+
+    /// Closes the database.
+    pub async fn close(self) {
+        if let Ok(store) = self.store {
+            store.close().await;
+        }
+    }
+}
+
 /// Looks at everything but the model. `credentials` is what `$CREDENTIALS_DIRECTORY` names.
-pub async fn examine(config: &Config, credentials: Option<&Path>) -> Vec<Line> {
+pub async fn examine(config: &Config, credentials: Option<&Path>, opened: &Opened) -> Vec<Line> {
     let mut lines = vec![machine::disk(&config.store)];
-    lines.extend(machine::database(&config.store).await);
+    lines.extend(machine::database(opened.store.as_ref()).await);
     lines.push(projects(config));
     lines.push(secret(config, credentials));
-    match Client::new(&config.procore, credentials) {
+    match &opened.client {
         Ok(client) => {
             let carried = WebhookSecrets::read(&config.webhook, credentials).ok();
             let carried = carried.as_ref().and_then(WebhookSecrets::current);
-            lines.extend(remote::examine(config, &client, carried).await);
+            lines.extend(remote::examine(config, client, carried).await);
         }
         Err(error) => lines.push(Line::wrong(
             "credentials",

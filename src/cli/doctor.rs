@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use super::Settings;
-use crate::app::doctor::{self, Line, Verdict};
+use crate::app::doctor::{self, Line, Opened, Verdict};
 use crate::app::rules;
 use crate::config::Config;
 use crate::domain::picture::Picture;
@@ -20,12 +20,14 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let credentials = crate::secrets::credentials();
     let inference = config.inference.clone();
     let mut lines = tokio::task::spawn_blocking(move || self_test(&inference)).await?;
-    lines.extend(doctor::examine(&config, credentials.as_deref()).await);
-    lines.push(told("sign-in", people::sign_in(&config).await));
+    let opened = Opened::open(&config, credentials.as_deref()).await;
+    lines.extend(doctor::examine(&config, credentials.as_deref(), &opened).await);
+    lines.push(told("sign-in", people::sign_in(&config, opened.store.as_ref()).await));
     lines.push(told("privacy", people::privacy(&config)));
-    if let Ok(client) = Client::new(&config.procore, credentials.as_deref()) {
-        lines.extend(tagging(&config, &client).await);
+    if let Ok(client) = &opened.client {
+        lines.extend(tagging(&config, client).await);
     }
+    opened.close().await;
     for Line { name, verdict, detail, mend } in &lines {
         let word = match verdict {
             Verdict::Ok => "ok   ",

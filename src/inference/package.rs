@@ -41,7 +41,11 @@ pub struct Package {
 /// [`Error::Model`] with the exact reason, [`Error::Licence`] where the configuration refuses it.
 pub fn open(config: &Config) -> Result<Package, Error> {
     let package = match folder(config) {
-        Some(folder) => open_folder(&folder, wanted(&folder, config))?,
+        Some(folder) => {
+            let manifest = read_manifest(&folder)?;
+            let choice = wanted(&manifest, config);
+            of_folder(&folder, manifest, choice)?
+        }
         None => built_in(config.precision)?,
     };
     let status = package.manifest.licence.training_data;
@@ -53,11 +57,10 @@ pub fn open(config: &Config) -> Result<Package, Error> {
 
 /// What is recommended holds for the CPU: the 8-bit files are made for its instructions, and a GPU is
 /// given the 32-bit file where the manifest names one. If that is missing or damaged, opening it says so.
-fn wanted(folder: &Path, config: &Config) -> PrecisionChoice {
-    let names_fp32 =
-        || read_manifest(folder).is_ok_and(|manifest| manifest.files.contains_key(&Precision::Fp32));
+fn wanted(manifest: &Manifest, config: &Config) -> PrecisionChoice {
+    let names_fp32 = manifest.files.contains_key(&Precision::Fp32);
     match config.precision {
-        PrecisionChoice::Recommended if config.provider.is_gpu() && names_fp32() => PrecisionChoice::Fp32,
+        PrecisionChoice::Recommended if config.provider.is_gpu() && names_fp32 => PrecisionChoice::Fp32,
         choice => choice,
     }
 }
@@ -88,8 +91,11 @@ fn shipped(name: &str) -> Option<PathBuf> {
 /// # Errors
 /// [`Error::Model`] with the exact reason.
 pub fn open_folder(folder: &Path, choice: PrecisionChoice) -> Result<Package, Error> {
+    of_folder(folder, read_manifest(folder)?, choice)
+}
+
+fn of_folder(folder: &Path, manifest: Manifest, choice: PrecisionChoice) -> Result<Package, Error> {
     let origin = folder.display().to_string();
-    let manifest = read_manifest(folder)?;
     let (precision, file) = choose(&manifest, choice).map_err(|what| model(&origin, what))?;
     let graph = read(folder, &file.path)?;
     let sha256 = verify(file, &graph).map_err(|what| model(&origin, what))?;

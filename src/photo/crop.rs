@@ -1,28 +1,14 @@
 //! Parts of a photo at its own resolution.
 
-use super::decode::decode;
-use super::{Error, Limits, encode, reduce};
+use super::Error;
 use crate::domain::geometry::{PixelBox, Size, Upright};
 use crate::domain::picture::Picture;
 
-/// Decodes the photo in full and cuts `areas` out of it, each as a JPEG whose longer side has at most `long_side`
-/// pixels.
+/// The pixels of `picture`, which is in full size, within `area`.
 ///
 /// # Errors
-/// As [`decode`].
-pub fn crops(
-    bytes: &[u8],
-    limits: &Limits,
-    areas: &[PixelBox<Upright>],
-    long_side: u32,
-    quality: u8,
-) -> Result<Vec<Vec<u8>>, Error> {
-    let picture = decode(bytes, limits, None)?.picture;
-    areas.iter().map(|area| encode::review_jpeg(&reduce(cut(&picture, *area)?, long_side), quality)).collect()
-}
-
-/// The pixels of `picture`, which is in full size, within `area`.
-fn cut(picture: &Picture, area: PixelBox<Upright>) -> Result<Picture, Error> {
+/// [`Error::Broken`], which a picture whose bytes fit its size never is.
+pub fn cut(picture: &Picture, area: PixelBox<Upright>) -> Result<Picture, Error> {
     let size = picture.size();
     let [x0, y0, x1, y1] = area.corners();
     let pixel = |at: f32, end: u32| (at.max(0.0) as u32).min(end);

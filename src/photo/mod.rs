@@ -24,7 +24,7 @@ mod text;
 mod turn;
 
 pub use codec::JpegLibrary;
-pub use crop::crops;
+pub use crop::cut;
 pub use decode::{Photo, decode, decode_near, decode_with, decoded_bytes};
 pub use format::Format;
 pub use header::{Header, check_length, read as read_header};

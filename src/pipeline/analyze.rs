@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::cards::{self, Subject};
-use super::look::{LookError, Looked, Looker, review_picture};
-use super::{Context, Failure, crops, describe, reference};
+use super::look::{LookError, Looked, Looker};
+use super::{Context, Failure, describe, kept, reference};
 use crate::domain::capture::{CaptureInfo, Known, TakenAt};
 use crate::domain::dedupe::Intake;
 use crate::domain::finding::findings;
@@ -23,7 +23,7 @@ use crate::inference::ModelInfo;
 use crate::procore;
 use crate::procore::config::PermittedProject;
 use crate::procore::images::Image;
-use crate::store::{Claimed, Lease, PhotoRecord, PhotoState, StageTime, StoredPicture};
+use crate::store::{Claimed, Lease, PhotoRecord, PhotoState, StageTime};
 
 /// Room that is asked for when Procore does not tell a photo's size, bytes.
 const USUAL_BYTES: u64 = 8 << 20;
@@ -98,7 +98,7 @@ async fn analyze(
         Ok(decoded) => decoded,
         Err(error) => return unreadable(context, lease, record, LookError::Photo(error)).await,
     };
-    let decoded_room = context.decoded_room(decoded).await?;
+    let room = context.decoded_room(decoded).await?;
     let looked = match looker.look(bytes.clone()).await {
         Ok(looked) => looked,
         Err(error) => return unreadable(context, lease, record, error).await,
@@ -112,32 +112,23 @@ async fn analyze(
         return settle(context, lease, record, PhotoState::Analysed).await;
     }
 
-    let decoding = Instant::now();
-    let picture = match looker.picture_to_keep(looked.photo.picture, bytes.clone()).await {
-        Ok(picture) => picture,
+    let kept = match kept::make(context, room, looked.photo.picture, bytes, &found).await {
+        Ok(kept) => kept,
         Err(error) => return unreadable(context, lease, record, error).await,
     };
-    time(context, &mut record, "decode_again", decoding.elapsed());
+    if let Some(took) = kept.decode {
+        time(context, &mut record, "decode_again", took);
+    }
+    time(context, &mut record, "picture", kept.encode);
     let drafting = Instant::now();
     let capture = record.capture.clone().unwrap_or(looked.photo.capture);
-    let (image, capture) = (&image, &capture);
+    let (image, capture, picture) = (&image, &capture, &kept.picture);
     let intake =
-        cards::draft(context, &Subject { permitted, image, capture, picture: &picture, content }, found)
-            .await?;
+        cards::draft(context, &Subject { permitted, image, capture, picture, content }, found).await?;
     failpoint::reached("analyze.drafted");
     time(context, &mut record, "draft", drafting.elapsed());
-    let reducing = Instant::now();
-    let (long_side, quality) = (context.config.review_long_side, context.config.review_quality);
-    match review_picture(picture, long_side, quality).await {
-        Ok(picture) => {
-            record.picture = Some(StoredPicture { media_type: "image/jpeg".to_owned(), bytes: picture });
-        }
-        Err(error) => return unreadable(context, lease, record, error).await,
-    }
-    // Before more is asked for, so that nobody waits for room while holding some.
-    drop(decoded_room);
-    record.crops = crops::make(context, bytes, looked.photo.size, &intake).await?;
-    time(context, &mut record, "picture", reducing.elapsed());
+    record.picture = Some(kept.review);
+    record.crops = kept.crops;
     store(context, lease, record, &intake).await
 }
 
@@ -149,7 +140,6 @@ fn looker(context: &Context, project: ProjectKey, image: &Image) -> Looker {
         detector: Arc::clone(&context.detector),
         limits: context.limits.clone(),
         thoroughness: thoroughness::choose(usual, &context.config.thorough, project, album.as_deref()),
-        kept: context.config.review_long_side,
     }
 }
 

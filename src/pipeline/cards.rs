@@ -26,7 +26,7 @@ pub(super) struct Subject<'a> {
     pub image: &'a Image,
     /// What the file says of itself.
     pub capture: &'a CaptureInfo,
-    /// Its pixels as the model saw them.
+    /// Its pixels, reduced.
     pub picture: &'a Picture,
     /// Digest of the bytes.
     pub content: Sha256Digest,

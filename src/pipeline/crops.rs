@@ -1,14 +1,8 @@
 //! Which parts of a photo are kept at its own resolution for review.
 
-use bytes::Bytes;
-
-use super::look::{self, LookError};
-use super::{Context, Failure};
-use crate::domain::dedupe::Intake;
+use crate::domain::finding::Finding;
 use crate::domain::geometry::{PixelBox, Size, Upright};
 use crate::domain::ids::FindingId;
-use crate::photo;
-use crate::store::{StoredCrop, StoredPicture};
 
 /// Air around a finding, as a share of its own longer side.
 const AIR: f32 = 0.15;
@@ -38,45 +32,15 @@ fn part(
     (better >= WORTH).then_some(area)
 }
 
-/// The crops of what was found; none where the photo in full does not fit into memory.
-///
-/// # Errors
-/// When the service stops.
-pub(super) async fn make(
-    context: &Context,
-    file: Bytes,
+/// The crops of what was `found` in a photo of `size` that show more than the reduced picture.
+pub(super) fn of(
+    found: &[Finding],
     size: Size<Upright>,
-    intake: &Intake,
-) -> Result<Vec<StoredCrop>, Failure> {
-    let config = &context.config;
-    let wanted: Vec<(FindingId, PixelBox<Upright>)> = intake
-        .candidates
-        .iter()
-        .filter_map(|candidate| {
-            let finding = &candidate.card.finding;
-            Some((finding.id, part(finding.hull, size, config.crop_side, config.review_long_side)?))
-        })
-        .collect();
-    let (false, Ok(memory)) = (wanted.is_empty(), photo::decoded_bytes(&file, &context.limits, None)) else {
-        return Ok(Vec::new());
-    };
-    let _room = context.decoded_room(memory).await?;
-    let areas = wanted.iter().map(|(_, area)| *area).collect();
-    let cut = look::crops(&context.limits, file, areas, config.crop_side, config.review_quality).await;
-    let pictures = match cut {
-        Ok(pictures) => pictures,
-        Err(LookError::Photo(error)) => {
-            tracing::debug!(%error, "no crops of this photo");
-            return Ok(Vec::new());
-        }
-        Err(LookError::Machine(failure)) => return Err(failure),
-    };
-    let crop = |((finding, area), bytes)| StoredCrop {
-        finding,
-        area,
-        picture: StoredPicture { media_type: "image/jpeg".to_owned(), bytes },
-    };
-    Ok(wanted.into_iter().zip(pictures).map(crop).collect())
+    crop_side: u32,
+    review_side: u32,
+) -> Vec<(FindingId, PixelBox<Upright>)> {
+    let crop = |finding: &Finding| Some((finding.id, part(finding.hull, size, crop_side, review_side)?));
+    found.iter().filter_map(crop).collect()
 }
 
 #[cfg(test)]

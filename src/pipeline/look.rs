@@ -6,8 +6,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Failure;
-use crate::domain::geometry::{PixelBox, Upright};
-use crate::domain::picture::Picture;
 use crate::domain::thoroughness::Thoroughness;
 use crate::inference::{Detector, Look};
 use crate::photo::{self, Limits, Photo};
@@ -39,18 +37,15 @@ pub struct Looker {
     pub limits: Limits,
     /// How closely.
     pub thoroughness: Thoroughness,
-    /// The longer side of what is kept of a photo with findings.
-    pub kept: u32,
 }
 
 impl Looker {
-    /// The memory that decoding takes, for the look or for what is kept, whichever is larger.
+    /// The memory that decoding for the look takes.
     ///
     /// # Errors
     /// When the photo's header is at fault.
     pub fn memory(&self, bytes: &[u8]) -> Result<u64, photo::Error> {
-        let long_side = self.detector.wants(self.thoroughness).map(|wanted| wanted.max(self.kept));
-        photo::decoded_bytes(bytes, &self.limits, long_side)
+        photo::decoded_bytes(bytes, &self.limits, self.detector.wants(self.thoroughness))
     }
 
     /// Decodes as large as the model looks. A photo whose full size does not fit into memory is looked at as usual:
@@ -89,59 +84,10 @@ impl Looker {
             Err(LookError::Machine(Failure::retry("the thread that looked at the photo ended")))
         })
     }
-
-    /// The picture to keep of a photo with findings: `seen`, which was looked at, or where that is smaller than
-    /// wanted the file decoded again. Decoding every photo as large would spare these the second time, and costs
-    /// more where most are clean.
-    ///
-    /// # Errors
-    /// See [`LookError`].
-    pub async fn picture_to_keep(&self, seen: Picture, bytes: Bytes) -> Result<Picture, LookError> {
-        let (size, photo) = (seen.size(), seen.photo());
-        if size.long_side() >= self.kept.min(photo.long_side()) {
-            return Ok(seen);
-        }
-        let (limits, kept) = (self.limits.clone(), self.kept);
-        let again = move || photo::decode_near(&bytes, &limits, Some(kept)).map_err(LookError::Photo);
-        off_thread(again).await.map_or_else(
-            || Err(LookError::Machine(Failure::retry("the thread that decoded the photo again ended"))),
-            |decoded| decoded.map(|photo| photo.picture),
-        )
-    }
-}
-
-/// The reduced picture that review needs, as JPEG.
-///
-/// # Errors
-/// See [`LookError`].
-pub async fn review_picture(picture: Picture, long_side: u32, quality: u8) -> Result<Vec<u8>, LookError> {
-    off_thread(move || {
-        let reduced = photo::reduce(picture, long_side);
-        photo::encode::review_jpeg(&reduced, quality).map_err(LookError::Photo)
-    })
-    .await
-    .unwrap_or_else(|| Err(LookError::Machine(Failure::retry("the thread that reduced the photo ended"))))
-}
-
-/// Parts of the photo at its own resolution, as JPEGs.
-///
-/// # Errors
-/// See [`LookError`].
-pub async fn crops(
-    limits: &Limits,
-    file: Bytes,
-    areas: Vec<PixelBox<Upright>>,
-    long_side: u32,
-    quality: u8,
-) -> Result<Vec<Vec<u8>>, LookError> {
-    let limits = limits.clone();
-    off_thread(move || photo::crops(&file, &limits, &areas, long_side, quality).map_err(LookError::Photo))
-        .await
-        .unwrap_or_else(|| Err(LookError::Machine(Failure::retry("the thread that cut the photo ended"))))
 }
 
 /// Runs `work` on a rayon thread inside the current span; `None` when it panicked.
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub(super) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let span = tracing::Span::current();
     let (answer, answered) = tokio::sync::oneshot::channel();
     rayon::spawn(move || {

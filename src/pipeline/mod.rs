@@ -12,6 +12,7 @@ pub mod deliver;
 pub mod describe;
 mod failure;
 pub mod hold;
+mod kept;
 mod known;
 pub mod link;
 pub mod look;
@@ -213,4 +214,10 @@ async fn acquire(permits: &Semaphore, bytes: u64, limit: u64) -> Result<Semaphor
     let units = bytes.div_ceil(IN_FLIGHT_UNIT).clamp(1, limit.div_ceil(IN_FLIGHT_UNIT).max(1));
     let units = u32::try_from(units).unwrap_or(u32::MAX);
     permits.acquire_many(units).await.map_err(|_| Failure::retry("the service is stopping"))
+}
+
+/// Gives back what of `room` is more than `bytes` take.
+fn shrink(room: &mut SemaphorePermit<'_>, bytes: u64) {
+    let units = usize::try_from(bytes.div_ceil(IN_FLIGHT_UNIT)).unwrap_or(usize::MAX);
+    drop(room.split(room.num_permits().saturating_sub(units)));
 }

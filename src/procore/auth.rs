@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -11,7 +12,7 @@ use url::Url;
 
 use crate::procore::error::Error;
 use crate::procore::lenient;
-use crate::procore::wire::{Failure, Http};
+use crate::procore::wire::{Answer, Failure, Http};
 
 /// An access token and the number that tells it from its successors.
 #[derive(Debug, Clone)]
@@ -86,9 +87,13 @@ impl<'de> Deserialize<'de> for SecretText {
 impl Authority {
     /// With no token yet; `login` is the base URL of the login.
     pub fn new(login: &Url, client_id: &str, client_secret: SecretString, lifetimes: Lifetimes) -> Self {
-        let mut url = login.clone();
-        url.set_path(&format!("{}/oauth/token", login.path().trim_end_matches('/')));
-        Self { url, client_id: client_id.to_owned(), client_secret, lifetimes, latest: Mutex::default() }
+        Self {
+            url: address(login, "token"),
+            client_id: client_id.to_owned(),
+            client_secret,
+            lifetimes,
+            latest: Mutex::default(),
+        }
     }
 
     /// A valid token: the one at hand, or a new one. Calls that come while one is fetched wait for it.
@@ -127,14 +132,25 @@ impl Authority {
         });
         let request = http.request(reqwest::Method::POST, self.url.clone()).json(&body);
         let reply = http.send(request, &[self.client_secret.expose_secret()]).await?;
-        let answer = reply.success().map_err(refused)?;
-        // The parser's own words could quote the token.
-        answer.read("an access token").map_err(|_| Error::Unreadable {
-            what: "an access token",
-            path: "access_token".to_owned(),
-            message: "the login's answer holds none; check procore.login_url".to_owned(),
-        })
+        granted(&reply.success().map_err(refused)?, "an access token")
     }
+}
+
+/// Where the login at `login` is asked for its `last`, e.g. `token`.
+pub(crate) fn address(login: &Url, last: &str) -> Url {
+    let mut url = login.clone();
+    url.set_path(&format!("{}/oauth/{last}", login.path().trim_end_matches('/')));
+    url
+}
+
+/// Reads what the login grants.
+pub(crate) fn granted<T: DeserializeOwned>(answer: &Answer, what: &'static str) -> Result<T, Error> {
+    // The parser's own words could quote the token.
+    answer.read(what).map_err(|_| Error::Unreadable {
+        what,
+        path: "access_token".to_owned(),
+        message: "the login's answer holds none; check procore.login_url".to_owned(),
+    })
 }
 
 /// The login says 400 or 401 for credentials that it does not know.

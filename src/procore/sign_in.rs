@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::domain::ids::{ProjectKey, UserId};
 use crate::domain::people::{Grant, Role};
-use crate::procore::auth::{SecretText, Token, of_person, refused};
+use crate::procore::auth::{SecretText, Token, address, granted, of_person, refused};
 use crate::procore::call::Call;
 use crate::procore::client::Client;
 use crate::procore::config::is_loopback;
@@ -140,7 +140,7 @@ impl SignIn {
 
     /// Where a browser goes to sign in; Procore sends it back with `state`.
     pub fn authorize_url(&self, state: &str) -> Url {
-        let mut url = self.url("authorize");
+        let mut url = address(&self.login, "authorize");
         url.query_pairs_mut()
             .append_pair("response_type", "code")
             .append_pair("client_id", &self.client_id)
@@ -166,12 +166,6 @@ impl SignIn {
         member
     }
 
-    fn url(&self, last: &str) -> Url {
-        let mut url = self.login.clone();
-        url.set_path(&format!("{}/oauth/{last}", self.login.path().trim_end_matches('/')));
-        url
-    }
-
     async fn exchange(&self, code: &str) -> Result<Granted, Error> {
         let body = json!({
             "grant_type": "authorization_code",
@@ -180,13 +174,7 @@ impl SignIn {
             "code": code,
             "redirect_uri": self.redirect.as_str(),
         });
-        let answer = self.post("token", &body, code).await?;
-        // The parser's own words could quote the token.
-        answer.read("a person's access token").map_err(|_| Error::Unreadable {
-            what: "a person's access token",
-            path: "access_token".to_owned(),
-            message: "the login's answer holds none; check procore.login_url".to_owned(),
-        })
+        granted(&self.post("token", &body, code).await?, "a person's access token")
     }
 
     async fn revoke(&self, token: &SecretString) -> Result<(), Error> {
@@ -205,7 +193,7 @@ impl SignIn {
         secret: &str,
     ) -> Result<crate::procore::wire::Answer, Error> {
         let http = self.client.http();
-        let request = http.request(reqwest::Method::POST, self.url(last)).json(body);
+        let request = http.request(reqwest::Method::POST, address(&self.login, last)).json(body);
         let reply = http.send(request, &[self.client_secret.expose_secret(), secret]).await?;
         reply.success().map_err(refused)
     }

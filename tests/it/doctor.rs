@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use punchlens::app::doctor::{Line, Verdict, examine};
+use punchlens::app::doctor::{self, Line, Opened, Verdict};
 use punchlens::config::Config;
 use punchlens::simulator::{Access, Level, Limits, Options, Time};
 
@@ -23,9 +23,16 @@ fn with_access(access: Access) -> Options {
     Options { access, ..kind() }
 }
 
+async fn examine(config: &Config) -> Vec<Line> {
+    let opened = Opened::open(config, None).await;
+    let lines = doctor::examine(config, None, &opened).await;
+    opened.close().await;
+    lines
+}
+
 /// What is wrong, as (name, words, how to mend it).
 async fn wrong(config: &Config) -> Vec<(&'static str, String, String)> {
-    let lines = examine(config, None).await;
+    let lines = examine(config).await;
     let wrong = lines.into_iter().filter(|line| line.verdict == Verdict::Wrong);
     wrong.map(|Line { name, detail, mend, .. }| (name, detail, mend)).collect()
 }
@@ -43,7 +50,7 @@ async fn only(config: &Config, name: &str, words: &str, mend: &str) {
 async fn a_sound_box_gets_a_clean_bill() {
     let app = started(kind()).await;
     assert_eq!(wrong(&app.config).await, []);
-    let names: Vec<_> = examine(&app.config, None).await.into_iter().map(|line| line.name).collect();
+    let names: Vec<_> = examine(&app.config).await.into_iter().map(|line| line.name).collect();
     for name in
         ["disk", "database", "projects", "webhook secret", "credentials", "clock", "permissions", "hooks"]
     {

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Line;
-use crate::store::{Config, Database, Store, free_bytes};
+use crate::store::{Config, Database, Error, Store, free_bytes};
 
 /// Leases are long enough for this.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(5);
@@ -41,21 +41,17 @@ pub(super) fn disk(config: &Config) -> Line {
 }
 
 /// The database as a file, what it says of projects, and its queue.
-pub(super) async fn database(config: &Config) -> Vec<Line> {
+pub(super) async fn database(store: Result<&Store, &Error>) -> Vec<Line> {
     const NAME: &str = "database";
-    let store = match Store::open(config, Timestamp::now()).await {
-        Ok(store) => store,
-        Err(error) => return vec![Line::wrong(NAME, error.to_string(), "check [store]; the log says more")],
-    };
-    let lines = match look(&store).await {
-        Ok(lines) => lines,
-        Err(error) => vec![Line::wrong(NAME, error.to_string(), "check [store] and the disk")],
-    };
-    store.close().await;
-    lines
+    match store {
+        Ok(store) => look(store)
+            .await
+            .unwrap_or_else(|error| vec![Line::wrong(NAME, error.to_string(), "check [store] and the disk")]),
+        Err(error) => vec![Line::wrong(NAME, error.to_string(), "check [store]; the log says more")],
+    }
 }
 
-async fn look(store: &Store) -> Result<Vec<Line>, crate::store::Error> {
+async fn look(store: &Store) -> Result<Vec<Line>, Error> {
     const NAME: &str = "database";
     store.ping().await?;
     if let Some(damage) = store.integrity().await? {

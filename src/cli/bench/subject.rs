@@ -1,5 +1,5 @@
 //! What is measured: the way of a photo from its bytes to what was seen, as `scan` goes it; `serve` decodes
-//! photos with findings once more, for the larger picture that review wants (`pipeline.review_long_side`).
+//! photos with findings once more, for what review wants of them (`pipeline.review_long_side`, `crop_side`).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

@@ -1,20 +1,16 @@
 //! Can people sign in, and does nobody listen in?
 
-use jiff::Timestamp;
-
 use crate::config::Config;
 use crate::http::Tls;
-use crate::store::Store;
+use crate::store::{Error, Store};
 
 /// How it is; or what is wrong, and what to do about it.
 pub(super) type Told = Result<String, String>;
 
 /// Who can sign in, and how.
-pub(super) async fn sign_in(config: &Config) -> Told {
-    let store = Store::open(&config.store, Timestamp::now()).await.map_err(|error| error.to_string())?;
-    let accounts = store.accounts().await.map_err(|error| error.to_string());
-    store.close().await;
-    let active = accounts?.iter().filter(|account| account.disabled_at.is_none()).count();
+pub(super) async fn sign_in(config: &Config, store: Result<&Store, &Error>) -> Told {
+    let accounts = store.map_err(Error::to_string)?.accounts().await.map_err(|error| error.to_string())?;
+    let active = accounts.iter().filter(|account| account.disabled_at.is_none()).count();
     let mut ways = Vec::new();
     if !config.procore.sign_in.redirect_url.is_empty() {
         let back = &config.procore.sign_in.redirect_url;
