@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::cards::{self, Subject};
 use super::look::{LookError, Looked, Looker, review_picture};
-use super::{Context, Failure, crops, describe, reference};
+use super::{Context, Failure, crops, describe, reference, score_maps};
 use crate::domain::capture::{CaptureInfo, Known, TakenAt};
 use crate::domain::dedupe::Intake;
 use crate::domain::finding::findings;
@@ -136,7 +136,9 @@ async fn analyze(
     }
     // Before more is asked for, so that nobody waits for room while holding some.
     drop(decoded_room);
-    record.crops = crops::make(context, bytes, looked.photo.size, &intake).await?;
+    record.overlays = crops::make(context, bytes, looked.photo.size, &intake).await?;
+    let (map, classes) = (looked.look.score_map.as_ref(), &context.detector.model().classes);
+    record.overlays.extend(score_maps::make(map, classes, looked.photo.size, &intake));
     time(context, &mut record, "picture", reducing.elapsed());
     store(context, lease, record, &intake).await
 }
@@ -246,7 +248,7 @@ fn blank(project: ProjectKey, image: ImageId) -> PhotoRecord {
         class_scores: Vec::new(),
         timings: Vec::new(),
         picture: None,
-        crops: Vec::new(),
+        overlays: Vec::new(),
         evidence: json!({}),
     }
 }

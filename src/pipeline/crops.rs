@@ -8,7 +8,7 @@ use crate::domain::dedupe::Intake;
 use crate::domain::geometry::{PixelBox, Size, Upright};
 use crate::domain::ids::FindingId;
 use crate::photo;
-use crate::store::{StoredCrop, StoredPicture};
+use crate::store::{Layer, Overlay, StoredPicture};
 
 /// Air around a finding, as a share of its own longer side.
 const AIR: f32 = 0.15;
@@ -47,7 +47,7 @@ pub(super) async fn make(
     file: Bytes,
     size: Size<Upright>,
     intake: &Intake,
-) -> Result<Vec<StoredCrop>, Failure> {
+) -> Result<Vec<Overlay>, Failure> {
     let config = &context.config;
     let wanted: Vec<(FindingId, PixelBox<Upright>)> = intake
         .candidates
@@ -71,8 +71,9 @@ pub(super) async fn make(
         }
         Err(LookError::Machine(failure)) => return Err(failure),
     };
-    let crop = |((finding, area), bytes)| StoredCrop {
+    let crop = |((finding, area), bytes)| Overlay {
         finding,
+        layer: Layer::Crop,
         area,
         picture: StoredPicture { media_type: "image/jpeg".to_owned(), bytes },
     };

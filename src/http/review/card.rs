@@ -15,11 +15,11 @@ use super::remembered::Remembered;
 use super::toast::toast;
 use super::{photo, words};
 use crate::domain::card::Card;
-use crate::domain::geometry::{PixelBox, Upright};
 use crate::domain::ids::{FindingId, PhotoId};
 use crate::domain::punch_item::{Priority, PunchItemDraft};
 use crate::domain::review::{Delivery, FindingState};
 use crate::http::choices::{self, Choice, Choices};
+use crate::store::Overlaid;
 
 /// Lists longer than this are not put into the page; the script asks for the entries that match.
 const CHOICES_INLINE: usize = 150;
@@ -43,8 +43,10 @@ pub(super) struct CardPage<'a> {
     pub(super) remembered: &'a Remembered,
     /// Whether the manager was filled in from them.
     pub(super) filled: bool,
-    /// The part of the photo that is kept in its own resolution.
-    pub(super) sharp: Option<PixelBox<Upright>>,
+    /// What lies over the photo.
+    pub(super) overlaid: Overlaid,
+    /// Whether the score map is shown.
+    pub(super) map: bool,
     /// Other photos of the same defect.
     pub(super) others: &'a [PhotoId],
     /// What else is known at its place.
@@ -73,7 +75,7 @@ impl CardPage<'_> {
             div #view data-page="card" {
                 (page::card_bar(self.filter, self.counts, self.viewer))
                 main.card #main tabindex="-1" {
-                    (photo::large(self.card, self.sharp))
+                    (photo::large(self.card, self.overlaid, self.filter, self.map))
                     section.panel aria-label="Suggestion" {
                         @if self.open() { (self.form()) } @else { (self.settled()) }
                     }
