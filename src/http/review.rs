@@ -18,6 +18,7 @@ mod reasons;
 mod record;
 mod remembered;
 mod report;
+mod settled;
 mod sign_in;
 mod submitted;
 mod toast;

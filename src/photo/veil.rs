@@ -30,7 +30,8 @@ pub struct Veil {
 pub fn veil(heat: &Heat, size: Size<Upright>) -> Result<Option<Veil>, Error> {
     let rows = heat.values.len().checked_div(heat.columns).unwrap_or(0);
     // Cells of which the photo shows less than half are not there: their neighbours stand in for them.
-    let (across, down) = ((size.width as f32 / heat.cell.0).ceil(), (size.height as f32 / heat.cell.1).ceil());
+    let (across, down) =
+        ((size.width as f32 / heat.cell.0).ceil(), (size.height as f32 / heat.cell.1).ceil());
     if rows == 0 || !(across >= 1.0 && down >= 1.0 && across * down <= heat.values.len() as f32 * 4.0) {
         return Ok(None);
     }
@@ -83,7 +84,11 @@ mod tests {
             (1, vec![0.5], (f32::NAN, 1.0)),
             (1, vec![0.5], (0.0, 1.0)),
         ] {
-            assert_eq!(veil(&Heat { columns, values, cell }, Size::new(100, 80)), Ok(None), "{columns} {cell:?}");
+            assert_eq!(
+                veil(&Heat { columns, values, cell }, Size::new(100, 80)),
+                Ok(None),
+                "{columns} {cell:?}"
+            );
         }
     }
 }

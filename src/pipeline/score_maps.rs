@@ -28,11 +28,10 @@ fn of_finding(
     let index = classes.iter().position(|class| class.name == finding.class.name())?;
     let values = map.scores(index).iter().map(|score| score.value()).collect();
     let heat = Heat { columns: map.columns, values, cell: map.cell(size) };
-    let veil = photo::veil(&heat, size)
-        .unwrap_or_else(|error| {
-            tracing::debug!(%error, class = finding.class.name(), "no score map of this finding");
-            None
-        })?;
+    let veil = photo::veil(&heat, size).unwrap_or_else(|error| {
+        tracing::debug!(%error, class = finding.class.name(), "no score map of this finding");
+        None
+    })?;
     let picture = StoredPicture { media_type: "image/png".to_owned(), bytes: veil.png };
     Some(Overlay { finding: finding.id, layer: Layer::ScoreMap, area: veil.area, picture })
 }

@@ -202,7 +202,9 @@ async fn a_finding_in_a_large_photo_is_kept_sharp_and_forgotten_with_it() {
     assert!(left == 0.0 && top == 0.0 && right >= 3200.0 && bottom >= 2400.0, "{overlaid:?}");
     assert!(cells.width() * cells.height() < 5000 && map.bytes.len() < 8000, "one pixel for each cell");
     let veil = |x: f32, y: f32| {
-        cells.get_pixel((x / right * cells.width() as f32) as u32, (y / bottom * cells.height() as f32) as u32).0[1]
+        cells
+            .get_pixel((x / right * cells.width() as f32) as u32, (y / bottom * cells.height() as f32) as u32)
+            .0[1]
     };
     assert!(veil(x0 + 9.0, y0 + 9.0) < 20 && veil(x1 - 9.0, y1 - 9.0) < 20, "clear where it was found");
     assert!(veil(x0 - 500.0, y0 + 9.0) > 170, "dim elsewhere");

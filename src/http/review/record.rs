@@ -205,10 +205,8 @@ impl RecordPage<'_> {
 }
 
 fn reasons(reasons: &[(RejectReason, u32)]) -> String {
-    let told: Vec<String> = reasons
-        .iter()
-        .map(|(reason, count)| format!("{} ({count})", reason.words()))
-        .collect();
+    let told: Vec<String> =
+        reasons.iter().map(|(reason, count)| format!("{} ({count})", reason.words())).collect();
     told.join(", ")
 }
 

@@ -210,12 +210,7 @@ impl Site {
     }
 
     /// The same, with `layers` kept that lie over the photo.
-    async fn found_under(
-        &self,
-        image: i64,
-        change: impl FnOnce(&mut Card),
-        layers: &[Layer],
-    ) -> FindingId {
+    async fn found_under(&self, image: i64, change: impl FnOnce(&mut Card), layers: &[Layer]) -> FindingId {
         // Lists show the newest first: photo 1 comes before photo 2.
         let found_at = now() - jiff::SignedDuration::from_secs(image);
         let mut card = Card { found_at, ..sample::card(image) };

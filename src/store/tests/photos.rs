@@ -7,8 +7,8 @@ use crate::domain::job::Job;
 use crate::domain::place::{Location, Place};
 use crate::domain::review::{Delivery, FindingState};
 use crate::store::{
-    CardOrder, CardQuery, Counts, Error, Layer, NewDelivery, Overlaid, Overlay, PhotoRecord, PhotoState, Pruned,
-    Received, Recorded, Store, StoredPicture, WriteOutcome,
+    CardOrder, CardQuery, Counts, Error, Layer, NewDelivery, Overlaid, Overlay, PhotoRecord, PhotoState,
+    Pruned, Received, Recorded, Store, StoredPicture, WriteOutcome,
 };
 
 on_both![

@@ -160,7 +160,8 @@ async fn the_score_map_lies_on_the_photo_at_every_zoom_and_stays_on() {
     by_link(&browser, &app).await;
     browser.tap("#start a").await;
     browser.until("an open card", CARD).await;
-    let maps = "performance.getEntriesByType('resource').filter((got) => got.name.endsWith('/score-map')).length";
+    let maps =
+        "performance.getEntriesByType('resource').filter((got) => got.name.endsWith('/score-map')).length";
     assert_eq!(browser.eval(&format!("return {maps}")).await, 0, "nothing is fetched that nobody asked for");
     browser.tap("#map-switch").await;
     browser.until("the score map", MAPPED).await;

@@ -107,8 +107,7 @@ async fn screenshots() {
     let folder = PathBuf::from(std::env::var_os("PUNCHLENS_SCREENSHOTS").expect("PUNCHLENS_SCREENSHOTS=DIR"));
     std::fs::create_dir_all(&folder).expect("a folder");
     let app = fixtures_looked_at(&folder).await;
-    for (screen, size) in
-        [(Screen::Phone, "phone"), (Screen::Tablet, "tablet"), (Screen::Desktop, "desktop")]
+    for (screen, size) in [(Screen::Phone, "phone"), (Screen::Tablet, "tablet"), (Screen::Desktop, "desktop")]
     {
         let browser = Browser::open(screen).await.expect("a browser");
         browser.go(&format!("{}/review/sign-in", app.url)).await;
