@@ -63,7 +63,7 @@ mod tests {
     fn what_a_cell_is_sure_of_stays_clear() {
         let heat = Heat { columns: 2, values: vec![0.0, 1.0, 0.5, 2.0], cell: (50.0, 40.0) };
         let veil = veil(&heat, Size::new(100, 80)).expect("encodes").expect("has cells");
-        assert_eq!(veil.area.corners(), [0.0, 0.0, 100.0, 80.0]);
+        assert_eq!(veil.area, PixelBox::new(0.0, 0.0, 100.0, 80.0).expect("a box"));
         assert_eq!(pixels(&veil), ((2, 2), vec![191, 0, 96, 0]));
     }
 
@@ -72,7 +72,7 @@ mod tests {
         // 110 pixels are two cells of 50 and a fifth of one that is not there.
         let heat = Heat { columns: 2, values: vec![0.0, 0.5], cell: (50.0, 40.0) };
         let veil = veil(&heat, Size::new(110, 40)).expect("encodes").expect("has cells");
-        assert_eq!(veil.area.corners(), [0.0, 0.0, 150.0, 40.0]);
+        assert_eq!(veil.area, PixelBox::new(0.0, 0.0, 150.0, 40.0).expect("a box"));
         assert_eq!(pixels(&veil), ((3, 1), vec![191, 96, 96]));
     }
 

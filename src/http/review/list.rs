@@ -190,6 +190,9 @@ impl ListPage<'_> {
             }
             (_, Tab::Waiting) => ("Nothing waiting", "Every decision has reached Procore."),
             (_, Tab::DecidedToday) => ("Nothing decided today", "What you accept or reject shows up here."),
+            (_, Tab::Muted) if !self.mutes.is_empty() => {
+                ("Nothing kept back", "No finding that these mutes keep back has come yet.")
+            }
             (_, Tab::Muted) => (
                 "Nothing muted",
                 "What is rejected as too early, not ours or cosmetic is muted at its location and listed here.",

@@ -9,7 +9,7 @@ use punchlens::config::load_from;
 use punchlens::domain::punch_item::Edits;
 use punchlens::domain::review::{RejectReason, Verdict};
 use punchlens::inference::{self, Detector};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::support::browser::{Colours, Screen};
@@ -152,8 +152,19 @@ async fn screenshots() {
         browser.until("the card again", CARD).await;
         browser.press("z").await;
         take(&browser, &folder, &format!("zoomed-{size}")).await;
+        if screen == Screen::Desktop {
+            whole_record(&browser, &app, &folder).await;
+        }
     }
     println!("{} pictures in {}", std::fs::read_dir(&folder).expect("a folder").count(), folder.display());
+}
+
+/// The record from its head to its foot.
+async fn whole_record(browser: &Browser, app: &TestApp, folder: &Path) {
+    let tall = json!({ "width": 1200, "height": 1100, "deviceScaleFactor": 1, "mobile": false });
+    browser.cdp("Emulation.setDeviceMetricsOverride", tall).await;
+    browser.go(&format!("{}/review/record", app.url)).await;
+    take(browser, folder, "record-whole").await;
 }
 
 /// The address of a card of `class` in the list.
