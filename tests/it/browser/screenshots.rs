@@ -161,7 +161,7 @@ async fn screenshots() {
 
 /// The record from its head to its foot.
 async fn whole_record(browser: &Browser, app: &TestApp, folder: &Path) {
-    let tall = json!({ "width": 1200, "height": 1100, "deviceScaleFactor": 1, "mobile": false });
+    let tall = json!({ "width": 1440, "height": 1500, "deviceScaleFactor": 1, "mobile": false });
     browser.cdp("Emulation.setDeviceMetricsOverride", tall).await;
     browser.go(&format!("{}/review/record", app.url)).await;
     take(browser, folder, "record-whole").await;
