@@ -113,9 +113,10 @@ impl Browser {
         value["value"].clone()
     }
 
-    /// Goes to an address.
+    /// Goes to an address. Chromium drops what is pressed before a page is painted first.
     pub(crate) async fn go(&self, url: &str) {
         self.post("/url", &json!({ "url": url })).await;
+        self.until("the first paint", "performance.getEntriesByType('paint').length").await;
     }
 
     /// The back button.
