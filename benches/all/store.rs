@@ -37,7 +37,7 @@ fn record(image: i64, picture: bool) -> PhotoRecord {
         timings: ["describe", "download", "decode", "infer"].map(time).into(),
         picture: picture
             .then(|| StoredPicture { media_type: "image/jpeg".into(), bytes: vec![7; PICTURE_BYTES] }),
-        crops: Vec::new(),
+        overlays: Vec::new(),
         evidence: json!({ "model": "finish-defects 0.3.0 int8" }),
     }
 }

@@ -54,6 +54,12 @@ impl RejectReason {
             Self::CosmeticOk => "Cosmetic, OK",
         }
     }
+
+    /// The label within a sentence.
+    pub fn words(self) -> String {
+        let mut letters = self.label().chars();
+        letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+    }
 }
 
 /// A reviewer's verdict.

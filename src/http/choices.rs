@@ -66,28 +66,31 @@ impl Choices {
 
 /// Procore's lists for `project`, as far as they are known.
 pub(crate) async fn of(store: &Store, project: ProjectKey) -> Result<Choices, store::Error> {
+    let mut kept = store.cached_kinds(project, &["project", "locations", "trades", "managers"]).await?;
+    let project_name = kept.remove("project").and_then(|value| name_in(&value));
+    let mut list = |kind| kept.remove(kind).map(|value| from_json(&value)).unwrap_or_default();
     Ok(Choices {
-        project_name: project_name(store, project).await?,
-        locations: kept(store, project, "locations").await?,
-        trades: trades(store, project).await?,
-        managers: kept(store, project, "managers").await?,
+        project_name,
+        locations: list("locations"),
+        trades: list("trades"),
+        managers: list("managers"),
     })
 }
 
 /// Procore's trades for `project` alone.
 pub(crate) async fn trades(store: &Store, project: ProjectKey) -> Result<Vec<Choice>, store::Error> {
-    kept(store, project, "trades").await
-}
-
-async fn kept(store: &Store, project: ProjectKey, kind: &str) -> Result<Vec<Choice>, store::Error> {
-    let kept = store.cached(project, kind).await?;
+    let kept = store.cached(project, "trades").await?;
     Ok(kept.map(|(value, _)| from_json(&value)).unwrap_or_default())
 }
 
 /// The project's name, where Procore told it.
 pub(crate) async fn project_name(store: &Store, project: ProjectKey) -> Result<Option<String>, store::Error> {
     let kept = store.cached(project, "project").await?;
-    Ok(kept.and_then(|(value, _)| value["name"].as_str().map(str::to_owned)))
+    Ok(kept.and_then(|(value, _)| name_in(&value)))
+}
+
+fn name_in(value: &Value) -> Option<String> {
+    value["name"].as_str().map(str::to_owned)
 }
 
 /// A list in reading order whose labels are all different: twins carry their id.

@@ -58,6 +58,7 @@ pub fn router(state: State) -> Router {
         .route("/review/assets/{name}", get(assets::serve))
         .route("/review/photos/{photo}/picture", get(review::picture))
         .route("/review/findings/{finding}/crop", get(review::crop))
+        .route("/review/findings/{finding}/score-map", get(review::score_map))
         .route("/review/choices/{project}/{list}", get(review::choices))
         .route("/review/findings/{finding}", get(review::card))
         .route("/review/findings/{finding}/accept", post(review::accept))

@@ -18,15 +18,17 @@ mod reasons;
 mod record;
 mod remembered;
 mod report;
+mod settled;
 mod sign_in;
+mod submitted;
 mod toast;
 mod words;
 
-use axum::extract::rejection::FormRejection;
-use axum::extract::{self, Path, Query};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{self, FromRequest, Path, Query, Request};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use axum::{Form, Json};
+use axum::{Json, RequestExt as _};
 use maud::Markup;
 use serde::Deserialize;
 
@@ -45,11 +47,12 @@ use desk::{Desk, Done};
 use filter::{Filter, FilterQuery, Tab};
 use form::{Complaint, Fields};
 use remembered::Remembered;
+use submitted::{Form, Submitted};
 
 pub(super) use batch::{decide as decide_batch, undo as undo_batch};
 pub(super) use filter::parse_project;
 pub(super) use form::check_texts;
-pub(super) use pictures::{crop, picture, stored_picture};
+pub(super) use pictures::{crop, picture, score_map, stored_picture};
 pub(super) use plan::plan;
 pub(super) use record::{lift as lift_mute, mute, record};
 pub(super) use report::report;
@@ -104,6 +107,8 @@ pub(super) struct Address {
     left: String,
     /// Whether a report is wanted as one file.
     file: String,
+    /// Whether the score map lies over the photo.
+    map: String,
     /// The key, in the link that is printed at start.
     key: String,
     /// The reviewer's name, in such a link.
@@ -163,7 +168,8 @@ pub(super) async fn card(
     let desk = Desk::new(&state, &session, address.filter.clone().into());
     let card = desk.card(&id).await?;
     let done = desk.done(&address).await?;
-    Shown { done, ..Shown::new(&card) }.render(&desk, StatusCode::OK).await
+    let map = !address.map.is_empty();
+    Shown { done, map, ..Shown::new(&card) }.render(&desk, StatusCode::OK).await
 }
 
 /// A card as it is to be shown now.
@@ -173,11 +179,12 @@ struct Shown<'a> {
     complaints: &'a [Complaint],
     done: Done,
     notice: Option<&'a str>,
+    map: bool,
 }
 
 impl<'a> Shown<'a> {
     fn new(card: &'a Card) -> Self {
-        Self { card, fields: None, complaints: &[], done: Done::Nothing, notice: None }
+        Self { card, fields: None, complaints: &[], done: Done::Nothing, notice: None, map: false }
     }
 
     async fn render(self, desk: &Desk<'_>, status: StatusCode) -> Page {
@@ -196,7 +203,8 @@ impl<'a> Shown<'a> {
             neighbours: &desk.neighbours(self.card.finding.id).await?,
             remembered: &remembered,
             filled,
-            sharp: desk.state.store().crop_area(self.card.finding.id).await?,
+            overlaid: desk.state.store().overlaid(self.card.finding.id).await?,
+            map: self.map,
             others: &desk.other_photos(self.card).await?,
             beside: &Beside { listed: desk.listed(self.card).await?, around: desk.around(self.card).await? },
             done: &self.done,
@@ -208,42 +216,45 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// What every form carries, and the card's fields where it has them.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct CardForm {
-    csrf: String,
-    reason: String,
-    #[serde(flatten)]
-    fields: Fields,
+/// A form about one finding, as it was sent.
+#[derive(Debug)]
+pub(super) struct Sent {
+    state: State,
+    id: String,
+    filter: FilterQuery,
+    submitted: Submitted,
 }
 
-/// A form about one finding, checked.
+impl FromRequest<State> for Sent {
+    type Rejection = Response;
+
+    async fn from_request(mut request: Request, state: &State) -> Result<Self, Response> {
+        let Path(id) = request.extract_parts().await.map_err(PathRejection::into_response)?;
+        let Query(Address { filter, .. }) =
+            request.extract_parts().await.map_err(QueryRejection::into_response)?;
+        let submitted = Submitted::from_request(request, state).await?;
+        Ok(Self { state: state.clone(), id, filter, submitted })
+    }
+}
+
+impl Sent {
+    async fn check(&self) -> Result<Posted<'_>, PageError> {
+        let Submitted { session, form } = &self.submitted;
+        let desk = Desk::new(&self.state, session, self.filter.clone().into());
+        let card = desk.card_to_decide(&self.id).await?;
+        Ok(Posted { desk, card, person: &session.viewer.person, form })
+    }
+}
+
+/// A form about one finding, by somebody who may decide about it.
 struct Posted<'a> {
     desk: Desk<'a>,
     card: Card,
     person: &'a Person,
-    form: CardForm,
+    form: &'a Form,
 }
 
-impl<'a> Posted<'a> {
-    async fn check(
-        state: &'a State,
-        reviewer: &'a Reviewer,
-        id: &str,
-        address: Address,
-        headers: &HeaderMap,
-        form: Result<Form<CardForm>, FormRejection>,
-    ) -> Result<Self, PageError> {
-        let Form(form) =
-            form.map_err(|rejection| HttpError::unreadable(rejection.status(), &rejection.body_text()))?;
-        let session = &reviewer.0;
-        guard::check_form(headers, session, &form.csrf)?;
-        let desk = Desk::new(state, session, address.filter.into());
-        let card = desk.card_to_decide(id).await?;
-        Ok(Self { desk, card, person: &session.viewer.person, form })
-    }
-
+impl Posted<'_> {
     const fn id(&self) -> FindingId {
         self.card.finding.id
     }
@@ -277,51 +288,30 @@ impl Desk<'_> {
     }
 }
 
-pub(super) async fn accept(
-    extract::State(state): extract::State<State>,
-    reviewer: Reviewer,
-    Path(id): Path<String>,
-    Query(address): Query<Address>,
-    headers: HeaderMap,
-    form: Result<Form<CardForm>, FormRejection>,
-) -> Page {
-    let posted = Posted::check(&state, &reviewer, &id, address, &headers, form).await?;
+pub(super) async fn accept(sent: Sent) -> Page {
+    let posted = sent.check().await?;
     let choices = posted.desk.choices(posted.card.project).await?;
-    match posted.form.fields.edits(&posted.card, &choices) {
+    let fields = Fields::sent(posted.form);
+    match fields.edits(&posted.card, &choices) {
         Ok(edits) => posted.decide(Verdict::Accept { edits }).await,
         Err(complaints) => {
-            let fields = Some(&posted.form.fields);
-            let shown = Shown { fields, complaints: &complaints, ..Shown::new(&posted.card) };
+            let shown = Shown { fields: Some(&fields), complaints: &complaints, ..Shown::new(&posted.card) };
             shown.render(&posted.desk, StatusCode::UNPROCESSABLE_ENTITY).await
         }
     }
 }
 
-pub(super) async fn reject(
-    extract::State(state): extract::State<State>,
-    reviewer: Reviewer,
-    Path(id): Path<String>,
-    Query(address): Query<Address>,
-    headers: HeaderMap,
-    form: Result<Form<CardForm>, FormRejection>,
-) -> Page {
-    let posted = Posted::check(&state, &reviewer, &id, address, &headers, form).await?;
-    let reason = RejectReason::named(&posted.form.reason);
+pub(super) async fn reject(sent: Sent) -> Page {
+    let posted = sent.check().await?;
+    let reason = RejectReason::named(posted.form.text("reason"));
     let reason = reason.ok_or_else(|| HttpError::Invalid("Choose one of the reasons.".into()))?;
     posted.decide(Verdict::Reject { reason }).await
 }
 
-pub(super) async fn undo(
-    extract::State(state): extract::State<State>,
-    reviewer: Reviewer,
-    Path(id): Path<String>,
-    Query(address): Query<Address>,
-    headers: HeaderMap,
-    form: Result<Form<CardForm>, FormRejection>,
-) -> Page {
-    let posted = Posted::check(&state, &reviewer, &id, address, &headers, form).await?;
+pub(super) async fn undo(sent: Sent) -> Page {
+    let posted = sent.check().await?;
     let person = posted.person;
-    match state.store().undo(posted.id(), person, state.now()).await {
+    match posted.desk.state.store().undo(posted.id(), person, posted.desk.state.now()).await {
         Ok(card) => {
             let back = posted.desk.filter.with_tab(Tab::ToReview);
             Ok(Redirect::to(&back.url(&card::card_path(&card), &[])).into_response())
@@ -331,16 +321,9 @@ pub(super) async fn undo(
 }
 
 /// Sends what Procore refused once more.
-pub(super) async fn send_again(
-    extract::State(state): extract::State<State>,
-    reviewer: Reviewer,
-    Path(id): Path<String>,
-    Query(address): Query<Address>,
-    headers: HeaderMap,
-    form: Result<Form<CardForm>, FormRejection>,
-) -> Page {
-    let posted = Posted::check(&state, &reviewer, &id, address, &headers, form).await?;
-    match state.store().send_again(posted.id(), posted.person, state.now()).await {
+pub(super) async fn send_again(sent: Sent) -> Page {
+    let posted = sent.check().await?;
+    match posted.desk.state.store().send_again(posted.id(), posted.person, posted.desk.state.now()).await {
         Ok(card) => Ok(Redirect::to(&posted.desk.filter.url(&card::card_path(&card), &[])).into_response()),
         Err(error) => posted.desk.conflict(posted.id(), error.into()).await,
     }

@@ -125,7 +125,7 @@ mod tests {
         let photo = Size::new(800, 400);
         let mut logits = vec![-9.0_f32; 32];
         logits[2 * 8 + 5] = -1.0;
-        let map = ScoreMap::for_tests(8, 4, 16, Size::new(128, 64), logits);
+        let map = ScoreMap::new((8, 4), 16, Size::new(128, 64), logits, &[class(0.5)]);
         let tile = |x, y| Tile { x, y, width: 200, height: 200 };
         let tiles = [tile(0, 0), tile(400, 200), tile(550, 100), tile(600, 200), tile(400, 0)];
         let worth = |margin| worth_a_look(&tiles, &map, photo, &[class(0.5)], &[true], margin);

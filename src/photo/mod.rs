@@ -22,6 +22,7 @@ mod sample;
 mod taken_at;
 mod text;
 mod turn;
+mod veil;
 
 pub use codec::JpegLibrary;
 pub use crop::cut;
@@ -30,6 +31,7 @@ pub use format::Format;
 pub use header::{Header, check_length, read as read_header};
 pub use resize::{fit, reduce};
 use serde::Deserialize;
+pub use veil::{Veil, veil};
 
 /// What a photo may ask of this machine, section `[photo]`. A photo that asks for more is refused
 /// before it is decoded.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::cards::{self, Subject};
 use super::look::{LookError, Looked, Looker};
-use super::{Context, Failure, describe, kept, reference};
+use super::{Context, Failure, describe, kept, reference, score_maps};
 use crate::domain::capture::{CaptureInfo, Known, TakenAt};
 use crate::domain::dedupe::Intake;
 use crate::domain::finding::findings;
@@ -128,7 +128,9 @@ async fn analyze(
     failpoint::reached("analyze.drafted");
     time(context, &mut record, "draft", drafting.elapsed());
     record.picture = Some(kept.review);
-    record.crops = kept.crops;
+    record.overlays = kept.crops;
+    let (map, classes) = (looked.look.score_map.as_ref(), &context.detector.model().classes);
+    record.overlays.extend(score_maps::make(map, classes, looked.photo.size, &intake));
     store(context, lease, record, &intake).await
 }
 
@@ -236,7 +238,7 @@ fn blank(project: ProjectKey, image: ImageId) -> PhotoRecord {
         class_scores: Vec::new(),
         timings: Vec::new(),
         picture: None,
-        crops: Vec::new(),
+        overlays: Vec::new(),
         evidence: json!({}),
     }
 }

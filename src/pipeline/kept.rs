@@ -12,7 +12,7 @@ use crate::domain::geometry::{PixelBox, Size, Upright, Working};
 use crate::domain::ids::FindingId;
 use crate::domain::picture::Picture;
 use crate::photo::{self, encode};
-use crate::store::{StoredCrop, StoredPicture};
+use crate::store::{Layer, Overlay, StoredPicture};
 
 /// What review needs of a photo.
 pub(super) struct Kept<'a> {
@@ -21,7 +21,7 @@ pub(super) struct Kept<'a> {
     /// The picture for review.
     pub review: StoredPicture,
     /// Parts of the photo at its own resolution.
-    pub crops: Vec<StoredCrop>,
+    pub crops: Vec<Overlay>,
     /// Time spent decoding once more; `None` where the pixels that were looked at sufficed.
     pub decode: Option<Duration>,
     /// Time spent reducing, cutting and encoding.
@@ -83,7 +83,7 @@ enum Pixels {
 struct Made {
     picture: Picture,
     review: StoredPicture,
-    crops: Vec<StoredCrop>,
+    crops: Vec<Overlay>,
     decode: Option<Duration>,
     encode: Duration,
 }
@@ -125,7 +125,7 @@ impl Order {
         let (decode, encoding) = (again.then(|| decoding.elapsed()), Instant::now());
         let crop = |(finding, area)| {
             let cut = photo::reduce(photo::cut(&pixels, area)?, self.crop_side);
-            Ok(StoredCrop { finding, area, picture: jpeg(&cut, self.quality)? })
+            Ok(Overlay { finding, layer: Layer::Crop, area, picture: jpeg(&cut, self.quality)? })
         };
         let crops = self.crops.into_iter().map(crop).collect::<Result<_, photo::Error>>()?;
         let picture = photo::reduce(pixels, self.review_side);

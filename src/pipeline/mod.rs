@@ -20,6 +20,7 @@ mod placing;
 pub mod reference;
 pub mod route;
 pub mod rules;
+mod score_maps;
 pub mod sweep;
 pub mod worker;
 

@@ -1,10 +1,13 @@
 //! What Procore said about a project, with its age, and how far its photos were swept.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::domain::ids::ProjectKey;
 use crate::store::rows::{from_json, instant, millis, to_json};
+use crate::store::sql::QueryBuilder;
 use crate::store::{Error, Store};
 
 impl Store {
@@ -19,6 +22,25 @@ impl Store {
         .fetch_optional(&self.0.readers)
         .await?;
         row.map(|(value, at)| Ok((from_json("reference_data.value", &value)?, instant(at)?))).transpose()
+    }
+
+    /// The project's reference data of `kinds`, by kind, as far as it is there.
+    pub async fn cached_kinds(
+        &self,
+        project: ProjectKey,
+        kinds: &[&str],
+    ) -> Result<HashMap<String, Value>, Error> {
+        let mut sql = QueryBuilder::new("SELECT kind, value FROM reference_data WHERE company = ");
+        sql.push_bind(project.company.value());
+        sql.push(" AND project = ").push_bind(project.project.value()).push(" AND kind IN (");
+        let mut list = sql.separated(", ");
+        for kind in kinds {
+            list.push_bind((*kind).to_owned());
+        }
+        sql.push(")");
+        let rows: Vec<(String, String)> = sql.build_query_as().fetch_all(&self.0.readers).await?;
+        let read = |(kind, value): (String, String)| Ok((kind, from_json("reference_data.value", &value)?));
+        rows.into_iter().map(read).collect()
     }
 
     /// Keeps reference data of `kind` in place of what was kept before.

@@ -132,14 +132,6 @@ impl Store {
         rows.into_iter().map(pair).collect()
     }
 
-    /// How many cards `query` asks for in all.
-    pub async fn number(&self, query: &CardQuery) -> Result<u64, Error> {
-        let mut sql = QueryBuilder::new("SELECT COUNT(*) FROM findings");
-        push_conditions(&mut sql, query);
-        let (number,): (i64,) = sql.build_query_as().fetch_one(&self.0.readers).await?;
-        Ok(number as u64)
-    }
-
     /// The numbers on the tabs, of some projects or all.
     pub async fn counts(
         &self,

@@ -60,7 +60,33 @@ impl Record {
     }
 }
 
+/// Where the findings of a list are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Places with how many there are at each, most first, as in [`Facets::places`].
+    pub named: Vec<(String, u64)>,
+    /// How many are at no known place.
+    pub without: u64,
+}
+
 impl Store {
+    /// Where the findings are that `query` asks for: at most as many places as one list holds.
+    pub async fn places(&self, query: &CardQuery) -> Result<Places, Error> {
+        let mut sql = QueryBuilder::new("SELECT place, COUNT(*) FROM findings");
+        push_conditions(&mut sql, query);
+        sql.push(" GROUP BY place ORDER BY place IS NOT NULL, COUNT(*) DESC, place LIMIT ");
+        sql.push_bind(i64::from(self.0.config.list_rows).saturating_add(1));
+        let rows: Vec<(Option<String>, i64)> = sql.build_query_as().fetch_all(&self.0.readers).await?;
+        let mut places = Places::default();
+        for (place, count) in rows {
+            match place {
+                Some(place) => places.named.push((place, count as u64)),
+                None => places.without = count as u64,
+            }
+        }
+        Ok(places)
+    }
+
     /// What the findings that `query` asks for can be narrowed by: at most as many of each kind as one
     /// list holds.
     pub async fn facets(&self, query: &CardQuery) -> Result<Facets, Error> {

@@ -29,6 +29,7 @@ pub(crate) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "watching", include_str!("migrations/0004_watching.sql")),
     (5, "people", include_str!("migrations/0005_people.sql")),
     (6, "crops", include_str!("migrations/0006_crops.sql")),
+    (7, "score_maps", include_str!("migrations/0007_score_maps.sql")),
 ];
 
 /// The steps in the words of `dialect`, the first `steps` of them.

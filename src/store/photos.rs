@@ -17,7 +17,7 @@ use crate::store::record::record;
 use crate::store::rows::{
     NAME_BYTES, bounded, from_hex, from_json, from_json_option, instant, millis, to_json,
 };
-use crate::store::{Connection, Error, Lease, Store, crops, findings, queue};
+use crate::store::{Connection, Error, Lease, Store, findings, overlays, queue};
 
 pub use crate::store::photos::values::{
     PhotoRecord, PhotoRow, PhotoState, PhotoSummary, Recorded, StageTime, StoredPicture,
@@ -142,9 +142,9 @@ impl Store {
             }
             None => Taken::default(),
         };
-        for crop in record.crops.iter().filter(|_| !forgotten) {
-            if taken.recorded.new.contains(&crop.finding) {
-                crops::keep(&mut transaction, id, crop).await?;
+        for overlay in record.overlays.iter().filter(|_| !forgotten) {
+            if taken.recorded.new.contains(&overlay.finding) {
+                overlays::keep(&mut transaction, id, overlay).await?;
             }
         }
         // Last, as whoever holds the audit's head must wait for nobody.
@@ -183,7 +183,7 @@ impl Store {
             .bind(id.to_string())
             .execute(&mut *transaction)
             .await?;
-        crops::delete_orphans(&mut transaction).await?;
+        overlays::delete_orphans(&mut transaction).await?;
         let marked =
             sqlx::query("UPDATE photos SET forgotten_at = $2 WHERE id = $1 AND forgotten_at IS NULL")
                 .bind(id.to_string())

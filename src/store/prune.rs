@@ -6,12 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::store::rows::millis;
-use crate::store::{Connection, Error, Store, crops, sessions};
+use crate::store::{Connection, Error, Store, overlays, sessions};
 
 /// What a pruning removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pruned {
-    /// Reduced pictures, each with its crops.
+    /// Reduced pictures, each with its overlays.
     pub pictures: u64,
     /// Settled deliveries.
     pub deliveries: u64,
@@ -37,7 +37,7 @@ impl Store {
         let mut transaction = self.begin().await?;
         let pictures = delete_aged(&mut transaction, days_before(now, config.picture_keep_days)).await?
             + delete_beyond_budget(&mut transaction, config.picture_budget_bytes).await?;
-        crops::delete_orphans(&mut transaction).await?;
+        overlays::delete_orphans(&mut transaction).await?;
         let deliveries = sqlx::query("DELETE FROM inbox WHERE settled_at < $1")
             .bind(days_before(now, config.inbox_keep_days))
             .execute(&mut *transaction)
@@ -75,6 +75,8 @@ async fn delete_beyond_budget(connection: &mut Connection, budget: u64) -> Resul
                  SELECT photo, SUM(size) OVER (ORDER BY settled, stored_at DESC, photo) AS used, settled
                  FROM (SELECT photo, stored_at, LENGTH(bytes)
                          + (SELECT COALESCE(SUM(LENGTH(crops.bytes)), 0) FROM crops WHERE crops.photo = pictures.photo)
+                         + (SELECT COALESCE(SUM(LENGTH(score_maps.bytes)), 0) FROM score_maps
+                            WHERE score_maps.photo = pictures.photo)
                          AS size, photo IN (",
         settled_pictures!(),
         ") AS settled FROM pictures) AS every) AS running

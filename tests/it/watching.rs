@@ -7,7 +7,7 @@ use punchlens::domain::ids::ImageId;
 use punchlens::domain::job::Job;
 use punchlens::domain::review::FindingState;
 use punchlens::simulator::{Access, DeliveryState, Faults, Level, Limits, Options};
-use punchlens::store::{JobState, PhotoState};
+use punchlens::store::{JobState, Layer, PhotoState};
 use serde_json::json;
 
 use crate::support::detector::{large_photo, photo, sees};
@@ -188,14 +188,28 @@ async fn a_finding_in_a_large_photo_is_kept_sharp_and_forgotten_with_it() {
     let image = app.upload("large.jpg", large_photo(true, 3200, 2400), &UNIT).await;
     app.until_settled(1).await;
     let card = app.card().await;
-    let crop = app.store.crop(card.finding.id).await.expect("store").expect("a crop");
+    let overlay = async |layer| app.store.overlay(card.finding.id, layer).await.expect("store");
+    let crop = overlay(Layer::Crop).await.expect("a crop");
+    let overlaid = app.store.overlaid(card.finding.id).await.expect("store");
     let [x0, y0, x1, y1] = card.finding.hull.corners();
-    let [left, top, right, bottom] = crop.area.corners();
-    assert!(left <= x0 && top <= y0 && right >= x1 && bottom >= y1, "{crop:?}");
-    let size = image::load_from_memory(&crop.picture.bytes).expect("a JPEG");
+    let [left, top, right, bottom] = overlaid.crop.expect("its area").corners();
+    assert!(left <= x0 && top <= y0 && right >= x1 && bottom >= y1, "{overlaid:?}");
+    let size = image::load_from_memory(&crop.bytes).expect("a JPEG");
     assert_eq!(size.width(), (right.ceil() - left.floor()) as u32, "the photo's own pixels");
+    let map = overlay(Layer::ScoreMap).await.expect("a score map");
+    let cells = image::load_from_memory(&map.bytes).expect("a PNG").to_luma_alpha8();
+    let [left, top, right, bottom] = overlaid.score_map.expect("its area").corners();
+    assert!(left <= 0.0 && top <= 0.0 && right >= 3200.0 && bottom >= 2400.0, "{overlaid:?}");
+    assert!(cells.width() * cells.height() < 5000 && map.bytes.len() < 8000, "one pixel for each cell");
+    let veil = |x: f32, y: f32| {
+        cells
+            .get_pixel((x / right * cells.width() as f32) as u32, (y / bottom * cells.height() as f32) as u32)
+            .0[1]
+    };
+    assert!(veil(x0 + 9.0, y0 + 9.0) < 20 && veil(x1 - 9.0, y1 - 9.0) < 20, "clear where it was found");
+    assert!(veil(x0 - 500.0, y0 + 9.0) > 170, "dim elsewhere");
     app.simulator.delete_photo(image);
     app.until("the deletion to be honoured", picture_is_gone).await;
-    assert!(app.store.crop(card.finding.id).await.expect("store").is_none());
+    assert!(overlay(Layer::Crop).await.is_none() && overlay(Layer::ScoreMap).await.is_none());
     app.finish().await;
 }

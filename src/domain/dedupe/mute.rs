@@ -42,7 +42,7 @@ impl Mute {
     /// Why a finding was muted, as a sentence.
     pub fn words(&self) -> String {
         let until = self.until.map_or_else(|| "until lifted".to_owned(), |day| format!("until {day}"));
-        let reason = self.reason.label().to_lowercase();
+        let reason = self.reason.words();
         let here = if self.location.is_some() { "at this location" } else { "in this project" };
         format!("Muted {here} {until}: {} said “{reason}”.", self.reviewer)
     }

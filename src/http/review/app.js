@@ -316,6 +316,28 @@
   document.addEventListener('pointerup', drop);
   document.addEventListener('pointercancel', drop);
 
+  // --- Cards: the score map --------------------------------------------------------------------------
+
+  // Stays on from card to card until it is switched off; a card without one has no switch.
+  let mapped = false;
+
+  function drawMap() {
+    const button = $('#map-switch');
+    if (!button) return;
+    const image = $('#map');
+    if (mapped) image.setAttribute('href', image.dataset.href);
+    $('#shot').classList.toggle('mapped', mapped);
+    button.setAttribute('aria-pressed', String(mapped));
+  }
+
+  document.addEventListener('click', (event) => {
+    if (!event.target.closest('#map-switch')) return;
+    event.preventDefault();
+    mapped = !mapped;
+    drawMap();
+    if (mapped) announce($('#map-legend').textContent);
+  });
+
   // --- Keys -----------------------------------------------------------------------------------------
 
   const OPEN = 'details.reject[open], details.menu[open], details.filters[open]';
@@ -344,6 +366,7 @@
     e: () => { const title = $('#title'); title?.focus(); title?.setSelectionRange(title.value.length, title.value.length); },
     z: toggleZoom,
     o: () => document.body.classList.toggle('bare'),
+    m: click('#map-switch'),
     '?': () => { $('.menu').open = true; $('.menu summary').focus(); },
     Escape: close,
   };
@@ -410,6 +433,8 @@
     if (place) place.scrollLeft = place.scrollWidth;
     for (const date of document.querySelectorAll('#decide [type=date]')) date.dataset.first = date.value;
     for (const button of document.querySelectorAll('[data-print]')) button.hidden = false;
+    mapped ||= Boolean($('.mapped'));
+    drawMap();
     showKeysSwitch();
     grow();
   }

@@ -1,75 +1,48 @@
 //! Decisions about a group: exactly the findings that the person saw and left ticked.
 
-use axum::extract::{self, Query, RawForm};
-use axum::http::HeaderMap;
+use axum::extract::{self, Query};
 use axum::response::{IntoResponse, Redirect};
 use jiff::Timestamp;
-use url::form_urlencoded;
 
 use super::filter::Tab;
+use super::submitted::{Form, Submitted};
 use super::{Address, Desk, Page, desk};
 use crate::domain::ids::FindingId;
 use crate::domain::punch_item::Edits;
 use crate::domain::review::{Decision, RejectReason, Verdict};
 use crate::http::State;
 use crate::http::error::HttpError;
-use crate::http::guard::{self, Reviewer};
 
-/// A group's form. Its ids come as often as there are ticks.
-#[derive(Debug, Default)]
-struct BatchForm {
-    csrf: String,
-    ids: Vec<FindingId>,
-    verdict: String,
-    reason: String,
-    at: String,
+/// The findings that are ticked.
+fn ticked(form: &Form) -> Result<Vec<FindingId>, HttpError> {
+    form.all("id").map(desk::parse_id).collect()
 }
 
-impl BatchForm {
-    fn read(body: &[u8]) -> Result<Self, HttpError> {
-        let mut form = Self::default();
-        for (name, value) in form_urlencoded::parse(body) {
-            match name.as_ref() {
-                "csrf" => form.csrf = value.into_owned(),
-                "verdict" => form.verdict = value.into_owned(),
-                "reason" => form.reason = value.into_owned(),
-                "at" => form.at = value.into_owned(),
-                "id" => form.ids.push(desk::parse_id(&value)?),
-                _ => {}
-            }
-        }
-        Ok(form)
+fn verdict(form: &Form) -> Result<Verdict, HttpError> {
+    if form.text("verdict") == "accept" {
+        return Ok(Verdict::Accept { edits: Edits::default() });
     }
-
-    fn verdict(&self) -> Result<Verdict, HttpError> {
-        if self.verdict == "accept" {
-            return Ok(Verdict::Accept { edits: Edits::default() });
-        }
-        let reason = RejectReason::named(&self.reason);
-        let reason = reason.ok_or_else(|| HttpError::Invalid("Choose one of the reasons.".into()))?;
-        Ok(Verdict::Reject { reason })
-    }
+    let reason = RejectReason::named(form.text("reason"));
+    let reason = reason.ok_or_else(|| HttpError::Invalid("Choose one of the reasons.".into()))?;
+    Ok(Verdict::Reject { reason })
 }
 
 /// Decides about all that is ticked, in one transaction, and leads back to the list.
 pub(in crate::http) async fn decide(
     extract::State(state): extract::State<State>,
-    Reviewer(session): Reviewer,
     Query(address): Query<Address>,
-    headers: HeaderMap,
-    RawForm(body): RawForm,
+    Submitted { session, form }: Submitted,
 ) -> Page {
-    let form = BatchForm::read(&body)?;
-    guard::check_form(&headers, &session, &form.csrf)?;
     let desk = Desk::new(&state, &session, address.filter.into());
-    if form.ids.is_empty() {
+    let ids = ticked(&form)?;
+    if ids.is_empty() {
         return Err(HttpError::Invalid("Nothing is ticked: nothing was decided.".into()).into());
     }
-    desk.check_decisions(&form.ids).await?;
+    desk.check_decisions(&ids).await?;
     let person = &session.viewer.person;
     let (reviewer, at) = (person.name.clone(), state.now());
-    let decision = Decision { verdict: form.verdict()?, reviewer, person: Some(person.clone()), at };
-    let batch = state.store().decide_batch(&form.ids, &decision, &state.muting()).await?;
+    let decision = Decision { verdict: verdict(&form)?, reviewer, person: Some(person.clone()), at };
+    let batch = state.store().decide_batch(&ids, &decision, &state.muting()).await?;
     tracing::info!(findings.done = batch.done.len(), findings.left = batch.left.len(), "a group was decided");
     let left = batch.left.len().to_string();
     let mut extra = vec![];
@@ -86,16 +59,12 @@ pub(in crate::http) async fn decide(
 /// Takes one gesture of this person back, as far as that can still be done.
 pub(in crate::http) async fn undo(
     extract::State(state): extract::State<State>,
-    Reviewer(session): Reviewer,
     Query(address): Query<Address>,
-    headers: HeaderMap,
-    RawForm(body): RawForm,
+    Submitted { session, form }: Submitted,
 ) -> Page {
-    let form = BatchForm::read(&body)?;
-    guard::check_form(&headers, &session, &form.csrf)?;
     let desk = Desk::new(&state, &session, address.filter.into());
     let person = &session.viewer.person;
-    let at = batch_instant(&form.at).ok_or(HttpError::NotFound("decision"))?;
+    let at = batch_instant(form.text("at")).ok_or(HttpError::NotFound("decision"))?;
     let ids = state.store().decided_at(&person.name, at).await?;
     desk.check_decisions(&ids).await?;
     let batch = state.store().undo_batch(&ids, person, state.now()).await?;
@@ -135,10 +104,10 @@ mod tests {
     fn forms_carry_every_tick() {
         let ids = [1, 2].map(|number| sample::card(number).finding.id);
         let body = format!("csrf=x&id={}&id={}&reason=too_early", ids[0], ids[1]);
-        let form = BatchForm::read(body.as_bytes()).expect("a form");
-        assert_eq!((form.ids.as_slice(), form.csrf.as_str()), (ids.as_slice(), "x"));
-        assert_eq!(form.verdict(), Ok(Verdict::Reject { reason: RejectReason::TooEarly }));
-        assert!(BatchForm::read(b"id=../etc").is_err());
-        assert!(BatchForm::default().verdict().is_err(), "neither accepted nor a reason");
+        let form = Form::read(body.as_bytes());
+        assert_eq!((ticked(&form), form.text("csrf")), (Ok(ids.to_vec()), "x"));
+        assert_eq!(verdict(&form), Ok(Verdict::Reject { reason: RejectReason::TooEarly }));
+        assert!(ticked(&Form::read(b"id=../etc")).is_err());
+        assert!(verdict(&Form::default()).is_err(), "neither accepted nor a reason");
     }
 }

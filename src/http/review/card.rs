@@ -15,11 +15,11 @@ use super::remembered::Remembered;
 use super::toast::toast;
 use super::{photo, words};
 use crate::domain::card::Card;
-use crate::domain::geometry::{PixelBox, Upright};
 use crate::domain::ids::{FindingId, PhotoId};
-use crate::domain::punch_item::{Priority, PunchItemDraft};
-use crate::domain::review::{Delivery, FindingState};
+use crate::domain::punch_item::Priority;
+use crate::domain::review::FindingState;
 use crate::http::choices::{self, Choice, Choices};
+use crate::store::Overlaid;
 
 /// Lists longer than this are not put into the page; the script asks for the entries that match.
 const CHOICES_INLINE: usize = 150;
@@ -43,8 +43,10 @@ pub(super) struct CardPage<'a> {
     pub(super) remembered: &'a Remembered,
     /// Whether the manager was filled in from them.
     pub(super) filled: bool,
-    /// The part of the photo that is kept in its own resolution.
-    pub(super) sharp: Option<PixelBox<Upright>>,
+    /// What lies over the photo.
+    pub(super) overlaid: Overlaid,
+    /// Whether the score map is shown.
+    pub(super) map: bool,
     /// Other photos of the same defect.
     pub(super) others: &'a [PhotoId],
     /// What else is known at its place.
@@ -73,7 +75,7 @@ impl CardPage<'_> {
             div #view data-page="card" {
                 (page::card_bar(self.filter, self.counts, self.viewer))
                 main.card #main tabindex="-1" {
-                    (photo::large(self.card, self.sharp))
+                    (photo::large(self.card, self.overlaid, self.filter, self.map))
                     section.panel aria-label="Suggestion" {
                         @if self.open() { (self.form()) } @else { (self.settled()) }
                     }
@@ -88,7 +90,7 @@ impl CardPage<'_> {
         self.card.state == FindingState::Proposed && self.viewer.may_decide(self.card.project)
     }
 
-    fn action(&self, verb: &str) -> String {
+    pub(super) fn action(&self, verb: &str) -> String {
         self.filter.url(&format!("/review/findings/{}/{verb}", self.card.finding.id), &[])
     }
 
@@ -121,7 +123,7 @@ impl CardPage<'_> {
         }
     }
 
-    fn headline(&self) -> Markup {
+    pub(super) fn headline(&self) -> Markup {
         let status = words::status(self.card);
         let score = self.card.finding.score;
         html! {
@@ -274,72 +276,11 @@ impl CardPage<'_> {
         }
     }
 
-    fn skip_url(&self) -> String {
+    pub(super) fn skip_url(&self) -> String {
         self.neighbours.after.clone().unwrap_or_else(|| self.filter.with_page(0).list_url())
     }
 
-    fn settled(&self) -> Markup {
-        let draft = self.card.decided_draft();
-        html! {
-            (self.headline())
-            @if let Some(decided) = words::decided(self.card, self.zone, self.now) { p.decided { (icon(Icon::Person)) (decided) } }
-            h2.title { (draft.title) }
-            (self.facts(&draft))
-            @if !draft.description.is_empty() { p.text { (draft.description) } }
-            (photo::others(self.others))
-            (self.beside.render(self.card, self.filter, self.zone, self.now))
-            (self.background())
-            div.actions.two #actions {
-                @if self.can_be_undone() {
-                    form method="post" action=(self.action("undo")) data-swap {
-                        input type="hidden" name="csrf" value=(self.viewer.csrf);
-                        button.button #undo-here type="submit" { (icon(Icon::Undo)) span { "Undo" } kbd { "U" } }
-                    }
-                }
-                @if self.card.delivery == Delivery::Refused && self.viewer.may_decide(self.card.project) {
-                    form method="post" action=(self.action("send-again")) data-swap {
-                        input type="hidden" name="csrf" value=(self.viewer.csrf);
-                        button.button type="submit" { (icon(Icon::Again)) span { "Send again" } }
-                    }
-                }
-                a.button.primary #skip href=(self.skip_url()) data-swap {
-                    span { @if self.neighbours.after.is_some() { "Next card" } @else { "Back to the list" } } (icon(Icon::Forward))
-                }
-            }
-        }
-    }
-
-    /// Any decision that has not left the box, and an acceptance after that too; a rejected draft is in Procore's
-    /// recycle bin.
-    fn can_be_undone(&self) -> bool {
-        let in_procore = self.card.delivery == Delivery::Delivered && self.card.punch_item.is_some();
-        let decided = match self.card.state {
-            FindingState::Accepted => true,
-            FindingState::Rejected => !in_procore,
-            FindingState::Proposed | FindingState::TakenOver => false,
-        };
-        decided && self.viewer.may_decide(self.card.project)
-    }
-
-    fn facts(&self, draft: &PunchItemDraft) -> Markup {
-        let fields = Fields::of(draft, self.card, self.choices);
-        let rows = [
-            ("Location", fields.location),
-            ("Trade", fields.trade),
-            ("Priority", words::priority(draft.priority).to_owned()),
-            ("Due", fields.due),
-            ("Manager", fields.manager),
-        ];
-        html! {
-            dl.facts {
-                @for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
-                    dt { (name) } dd { (value) }
-                }
-            }
-        }
-    }
-
-    fn background(&self) -> Markup {
+    pub(super) fn background(&self) -> Markup {
         let card = self.card;
         html! {
             details.why {

@@ -22,7 +22,7 @@ use crate::http::choices::{self, Choices};
 use crate::http::error::HttpError;
 use crate::http::guard;
 use crate::http::session::Session;
-use crate::store::{CardOrder, CardQuery, Facets, MuteRow, Shelf};
+use crate::store::{CardOrder, CardQuery, Facets, MuteRow, Places, Shelf};
 
 /// How far back a reviewer's choices are offered again: a shift.
 const REMEMBERED_HOURS: i64 = 12;
@@ -208,13 +208,13 @@ impl<'a> Desk<'a> {
         CardQuery { projects, found_since, found_before, ..query(&self.filter, self.midnight()) }
     }
 
-    /// How many cards the list holds in all.
-    pub(super) async fn number(&self) -> Result<u64, HttpError> {
-        Ok(self.state.store().number(&self.query()).await?)
+    /// Where the list's findings are.
+    pub(super) async fn places(&self) -> Result<Places, HttpError> {
+        Ok(self.state.store().places(&self.query()).await?)
     }
 
     /// Where, whose and by whom the list's findings are.
-    pub(super) async fn facets(&self) -> Result<Facets, HttpError> {
+    async fn facets(&self) -> Result<Facets, HttpError> {
         // By what the list is narrowed already must not narrow what there is to choose. Nor must words that are
         // searched for, as three searches cost three times one.
         let all = CardQuery { place: None, trade: None, uploader: None, text: None, ..self.query() };

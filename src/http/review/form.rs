@@ -1,13 +1,12 @@
 //! The card's form: what it shows, and what a person changed in it.
 
-use serde::Deserialize;
-
 use crate::domain::card::Card;
 use crate::domain::ids::{LocationId, TradeId, UserId};
 use crate::domain::punch_item::{Edits, Priority, PunchItemDraft};
 use crate::http::choices::{self, Choice, Choices};
 use crate::http::error::HttpError;
 
+use super::submitted::Form;
 use super::words;
 
 /// The longest title that is taken.
@@ -17,8 +16,7 @@ const TITLE_MAX: usize = 255;
 const DESCRIPTION_MAX: usize = 10_000;
 
 /// The form's fields as text, before or after a person typed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Fields {
     pub(super) title: String,
     pub(super) description: String,
@@ -39,6 +37,20 @@ pub(super) struct Complaint {
 }
 
 impl Fields {
+    /// As a person sent them.
+    pub(super) fn sent(form: &Form) -> Self {
+        let text = |name| form.text(name).to_owned();
+        Self {
+            title: text("title"),
+            description: text("description"),
+            location: text("location"),
+            trade: text("trade"),
+            priority: text("priority"),
+            due: text("due"),
+            manager: text("manager"),
+        }
+    }
+
     /// `draft` as text, with names instead of ids.
     pub(super) fn of(draft: &PunchItemDraft, card: &Card, choices: &Choices) -> Self {
         Self {

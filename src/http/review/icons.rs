@@ -30,6 +30,7 @@ pub(super) enum Icon {
     Save,
     Filter,
     Again,
+    Map,
 }
 
 impl Icon {
@@ -62,6 +63,7 @@ impl Icon {
             Self::Print => "M7 8.500v-5h10v5M7 17H4V8.500h16V17h-3M7 14h10v6.500H7z",
             Self::Save => "M12 4v11M7.500 10.500l4.500 4.500 4.500-4.500M4.500 19.500h15",
             Self::Filter => "M4 6h16M7 12h10M10 18h4",
+            Self::Map => "M4 4h16v16H4zM4 9.500h16M4 14.500h16M9.500 4v16M14.500 4v16",
             Self::Again => "M19.500 12a7.500 7.500 0 1 1-2.500-5.500M17.500 3v4h-4",
             Self::Tag => "M4 4h8l8.500 8.500-8 8L4 12zM8 8v.2",
         }

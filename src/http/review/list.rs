@@ -1,5 +1,7 @@
 //! The lists: what waits for a decision, and what became of decisions.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
@@ -114,23 +116,30 @@ impl ListPage<'_> {
         }
     }
 
-    /// The mutes above what they silence.
+    /// The mutes above what they silence. Those of one class at one place are lifted together, and stand together.
     fn mutes(&self) -> Markup {
         html! {
             @if !self.mutes.is_empty() {
                 ul.mutes aria-label="Mutes" {
-                    @for row in self.mutes {
-                        li {
-                            (icon(Icon::Muted))
-                            p {
-                                strong { (words::class(&row.mute.class)) " · " @if row.place.is_empty() { "everywhere" } @else { (row.place) } }
-                                span.hint { (row.mute.words()) " " (words::count(row.silenced, "finding", "findings")) " kept back." }
-                            }
-                            @if self.viewer.has(row.mute.takes(), row.project) { (lift_form(row.id, self.viewer)) }
-                        }
+                    @for alike in &alike(self.mutes) {
+                        @if let Some(first) = alike.first() { li { (self.mute(first, alike)) } }
                     }
                 }
             }
+        }
+    }
+
+    fn mute(&self, first: &MuteRow, alike: &[&MuteRow]) -> Markup {
+        let said: BTreeSet<String> = alike.iter().map(|row| row.mute.words()).collect();
+        let silenced = alike.iter().map(|row| row.silenced).sum();
+        html! {
+            (icon(Icon::Muted))
+            p {
+                strong { (words::class(&first.mute.class)) " · " @if first.place.is_empty() { "everywhere" } @else { (first.place) } }
+                @for words in said { span.hint { (words) } }
+                span.hint { (words::count(silenced, "finding", "findings")) " kept back." }
+            }
+            @if self.viewer.has(first.mute.takes(), first.project) { (lift_form(first.id, self.viewer)) }
         }
     }
 
@@ -181,6 +190,9 @@ impl ListPage<'_> {
             }
             (_, Tab::Waiting) => ("Nothing waiting", "Every decision has reached Procore."),
             (_, Tab::DecidedToday) => ("Nothing decided today", "What you accept or reject shows up here."),
+            (_, Tab::Muted) if !self.mutes.is_empty() => {
+                ("Nothing kept back", "No finding that these mutes keep back has come yet.")
+            }
             (_, Tab::Muted) => (
                 "Nothing muted",
                 "What is rejected as too early, not ours or cosmetic is muted at its location and listed here.",
@@ -243,4 +255,20 @@ fn select(
             }
         }
     }
+}
+
+/// The mutes that are lifted together, in the order in which the first of them come.
+fn alike(mutes: &[MuteRow]) -> Vec<Vec<&MuteRow>> {
+    let mut groups: Vec<Vec<&MuteRow>> = Vec::new();
+    for row in mutes {
+        let same = |other: &MuteRow| {
+            let (own, other) = ((row.project, &row.mute), (other.project, &other.mute));
+            own.0 == other.0 && own.1.class == other.1.class && own.1.location == other.1.location
+        };
+        match groups.iter_mut().find(|group| group.iter().any(|other| same(other))) {
+            Some(group) => group.push(row),
+            None => groups.push(vec![row]),
+        }
+    }
+    groups
 }

@@ -211,7 +211,7 @@ fn person(filter: &Filter, viewer: &Viewer) -> Markup {
     }
 }
 
-const KEYS: [(&str, &str); 9] = [
+const KEYS: [(&str, &str); 10] = [
     ("A", "accept"),
     ("R", "reject, then 1 to 5 for the reason"),
     ("S", "skip"),
@@ -220,6 +220,7 @@ const KEYS: [(&str, &str); 9] = [
     ("← →", "the card before, the card after"),
     ("Z", "zoom to the defect and back"),
     ("O", "outlines off and on"),
+    ("M", "score map on and off"),
     ("Esc", "close, or leave a field"),
 ];
 

@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
+use super::filter::Filter;
 use super::icons::{Icon, icon};
 use super::words;
 use crate::domain::card::Card;
 use crate::domain::geometry::{PixelBox, Size, Upright};
 use crate::domain::ids::{FindingId, PhotoId};
+use crate::store::Overlaid;
 
 /// Close-ups shown under the photo; more would push the decision off a phone's screen.
 const CLOSE_UPS: usize = 3;
@@ -29,15 +31,25 @@ fn crop_url(finding: FindingId) -> String {
     format!("/review/findings/{finding}/crop")
 }
 
-/// The large photo with every region of the finding; `sharp` is the part that is kept at the photo's own resolution.
-pub(super) fn large(card: &Card, sharp: Option<PixelBox<Upright>>) -> Markup {
+/// Where the score map of a finding is served.
+fn score_map_url(finding: FindingId) -> String {
+    format!("/review/findings/{finding}/score-map")
+}
+
+/// The large photo with every region of the finding and what lies over it; `map` tells whether the score map does.
+pub(super) fn large(card: &Card, overlaid: Overlaid, filter: &Filter, map: bool) -> Markup {
     let boxes: Vec<_> = card.finding.regions.iter().map(|region| region.area).collect();
+    let sharp = overlaid.crop;
+    let over = html! {
+        @if let Some(area) = sharp { (sharper(card, area)) }
+        @if let Some(area) = overlaid.score_map { (score_map(card, area, map)) }
+    };
     html! {
-        figure.shot {
+        figure.shot #shot .mapped[map] {
             a.photo #photo href=(picture_url(card.photo.id)) data-zoom=(view_box(zoomed(card.finding.hull, card.photo.size))) {
                 span.frame {
                     img src=(picture_url(card.photo.id)) alt=(describe(card)) fetchpriority="high" draggable="false";
-                    (outlines(&boxes, card.photo.size, ARM, sharp.map(|area| sharper(card, area))))
+                    (outlines(&boxes, card.photo.size, ARM, &over))
                 }
             }
             div.closeups {
@@ -52,6 +64,7 @@ pub(super) fn large(card: &Card, sharp: Option<PixelBox<Upright>>) -> Markup {
                     span.more { "+" (card.finding.regions.len() - CLOSE_UPS) " more" }
                 }
             }
+            @if overlaid.score_map.is_some() { (map_switch(card, filter, map)) }
         }
     }
 }
@@ -62,7 +75,7 @@ pub(super) fn thumbnail(card: &Card) -> Markup {
     html! {
         span.thumb {
             img src=(picture_url(card.photo.id)) alt="" loading="lazy" decoding="async";
-            (outlines(&[card.finding.hull], card.photo.size, ARM_SMALL, None))
+            (outlines(&[card.finding.hull], card.photo.size, ARM_SMALL, &html! {}))
         }
     }
 }
@@ -101,10 +114,10 @@ pub(super) fn others(photos: &[PhotoId]) -> Markup {
 }
 
 /// Has the photo's own measures, so that the page is laid out before the picture comes.
-fn outlines(boxes: &[PixelBox<Upright>], size: Size<Upright>, arm: f32, below: Option<Markup>) -> Markup {
+fn outlines(boxes: &[PixelBox<Upright>], size: Size<Upright>, arm: f32, below: &Markup) -> Markup {
     html! {
         svg.outlines viewBox=(view_box(size.bounds())) width=(size.width) height=(size.height) aria-hidden="true" focusable="false" {
-            @if let Some(below) = below { (below) }
+            (below)
             @for area in boxes {
                 @let path = corners(grown(*area, size, 0.006), size.long_side() as f32 * arm);
                 path.halo d=(path) {}
@@ -120,6 +133,35 @@ fn sharper(card: &Card, area: PixelBox<Upright>) -> Markup {
     html! {
         image href=(crop_url(card.finding.id)) x=(format!("{x:.0}")) y=(format!("{y:.0}"))
             width=(format!("{:.0}", area.width())) height=(format!("{:.0}", area.height())) preserveAspectRatio="none" {}
+    }
+}
+
+/// The finding's score map, in its place over the picture. It comes when it is asked for: here, or by the script.
+fn score_map(card: &Card, area: PixelBox<Upright>, shown: bool) -> Markup {
+    let [x, y, ..] = area.corners();
+    let url = score_map_url(card.finding.id);
+    html! {
+        image.map #map href=[shown.then_some(&url)] data-href=(url) x=(x) y=(y) width=(area.width()) height=(area.height()) preserveAspectRatio="none" {}
+    }
+}
+
+/// Lays the score map over the photo and takes it off: a form, so that it needs no script. Beside it, what it shows.
+fn map_switch(card: &Card, filter: &Filter, shown: bool) -> Markup {
+    let class = words::class(&card.finding.class).to_lowercase();
+    html! {
+        form.mapping method="get" action=(super::card::card_path(card)) {
+            @for (name, value) in filter.pairs() { input type="hidden" name=(name) value=(value); }
+            p.legend #map-legend {
+                span.scale { "0 %" svg viewBox="0 0 60 10" aria-hidden="true" focusable="false" {
+                    linearGradient #veil { stop stop-color="#262626" stop-opacity=".75" {} stop offset="1" stop-color="#262626" stop-opacity="0" {} }
+                    rect.ground width="60" height="10" {} rect fill="url(#veil)" width="60" height="10" {}
+                } "100 %" }
+                "The clearer a spot, the surer the model is of “" (class) "” there."
+            }
+            button #map-switch type="submit" name=[(!shown).then_some("map")] value="1" aria-pressed=(shown.to_string()) aria-describedby="map-legend" {
+                (icon(Icon::Map)) span { "Score map" } kbd { "M" }
+            }
+        }
     }
 }
 
@@ -198,7 +240,7 @@ mod tests {
     #[test]
     fn outlines_are_in_photo_pixels() {
         let size = Size::new(4000, 3000);
-        let drawn = outlines(&[area([1000.0, 500.0, 1400.0, 900.0])], size, ARM, None).into_string();
+        let drawn = outlines(&[area([1000.0, 500.0, 1400.0, 900.0])], size, ARM, &html! {}).into_string();
         assert!(drawn.contains("viewBox=\"0 0 4000 3000\""), "{drawn}");
         // Grown by 24 pixels; arms of 134.
         assert!(drawn.contains("M976 610V476H1110"), "{drawn}");

@@ -1,4 +1,4 @@
-//! The pictures that review needs: a photo reduced, a finding in the photo's own resolution.
+//! The pictures that review needs: a photo reduced, and what lies over it for a finding.
 
 use axum::extract::{self, Path};
 use axum::http::header;
@@ -10,7 +10,7 @@ use crate::domain::people;
 use crate::http::State;
 use crate::http::error::HttpError;
 use crate::http::guard::{self, Reviewer};
-use crate::store::StoredPicture;
+use crate::store::{Layer, StoredPicture};
 
 pub(in crate::http) async fn picture(
     extract::State(state): extract::State<State>,
@@ -38,12 +38,29 @@ pub(in crate::http) async fn crop(
     Reviewer(session): Reviewer,
     Path(finding): Path<String>,
 ) -> Page {
+    Ok(overlay(&state, &session.viewer, &finding, Layer::Crop).await?)
+}
+
+/// How sure the model was of a finding, cell by cell, for those who may see its project.
+pub(in crate::http) async fn score_map(
+    extract::State(state): extract::State<State>,
+    Reviewer(session): Reviewer,
+    Path(finding): Path<String>,
+) -> Page {
+    Ok(overlay(&state, &session.viewer, &finding, Layer::ScoreMap).await?)
+}
+
+async fn overlay(
+    state: &State,
+    viewer: &people::Viewer,
+    finding: &str,
+    layer: Layer,
+) -> Result<Response, HttpError> {
     let finding: FindingId = finding.parse().map_err(|_| HttpError::NotFound("finding"))?;
-    let projects = state.store().projects_of(&[finding]).await.map_err(HttpError::from)?;
+    let projects = state.store().projects_of(&[finding]).await?;
     let project = projects.get(&finding).ok_or(HttpError::NotFound("finding"))?;
-    guard::check_sight(&session.viewer, *project, "finding")?;
-    let crop = state.store().crop(finding).await.map_err(HttpError::from)?;
-    Ok(served(crop.ok_or(HttpError::NotFound("picture"))?.picture)?)
+    guard::check_sight(viewer, *project, "finding")?;
+    served(state.store().overlay(finding, layer).await?.ok_or(HttpError::NotFound("picture"))?)
 }
 
 fn served(picture: StoredPicture) -> Result<Response, HttpError> {

@@ -40,17 +40,15 @@ pub(in crate::http) async fn plan(
     // Buildings of two projects have no common plan: one at a time.
     desk.filter.project = desk.filter.project.or_else(|| projects.first().map(|(project, _)| *project));
     let site = desk.filter.project.and_then(|project| state.site(project));
-    let facets = desk.facets().await?;
-    let all = desk.number().await?;
-    let placed: u64 = facets.places.iter().map(|(_, count)| count).sum();
-    let (floors, elsewhere) = site.map_or_else(
-        || (Vec::new(), facets.places.clone()),
-        |site| on_floors(site, &facets.places, &desk.filter),
-    );
+    let places = desk.places().await?;
+    let (floors, elsewhere) = match site {
+        Some(site) => on_floors(site, &places.named, &desk.filter),
+        None => (Vec::new(), places.named),
+    };
     let page = PlanPage {
         floors,
         elsewhere,
-        placeless: all.saturating_sub(placed),
+        placeless: places.without,
         has_site: site.is_some(),
         projects: &projects,
         filter: &desk.filter,

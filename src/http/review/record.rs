@@ -1,16 +1,15 @@
 //! The record: how suggestions were kept, class by class, and how far scores can be believed.
 
 use axum::extract::{self, Path, Query};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
-use axum::{Form, extract::rejection::FormRejection};
 use jiff::SignedDuration;
 use maud::{Markup, html as markup};
-use serde::Deserialize;
 
 use super::filter::{Filter, Tab, parse_project, project_name};
 use super::icons::{Icon, icon, mark};
 use super::page::{self, View, Viewer};
+use super::submitted::Submitted;
 use super::{Address, Desk, Page, chart, html, words};
 use crate::domain::ids::ProjectKey;
 use crate::domain::keeping::{
@@ -19,8 +18,7 @@ use crate::domain::keeping::{
 use crate::domain::people::Role;
 use crate::domain::review::{MuteId, RejectReason};
 use crate::http::State;
-use crate::http::error::HttpError;
-use crate::http::guard::{self, Reviewer};
+use crate::http::guard::Reviewer;
 use crate::http::mutes;
 use crate::store::MuteRow;
 
@@ -207,10 +205,8 @@ impl RecordPage<'_> {
 }
 
 fn reasons(reasons: &[(RejectReason, u32)]) -> String {
-    let told: Vec<String> = reasons
-        .iter()
-        .map(|(reason, count)| format!("{} ({count})", reason.label().to_lowercase()))
-        .collect();
+    let told: Vec<String> =
+        reasons.iter().map(|(reason, count)| format!("{} ({count})", reason.words())).collect();
     told.join(", ")
 }
 
@@ -224,29 +220,14 @@ pub(super) fn lift_form(id: MuteId, viewer: &Viewer) -> Markup {
     }
 }
 
-/// A wish to mute a class in a whole project, or to lift a mute.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(in crate::http) struct MuteForm {
-    csrf: String,
-    project: String,
-    class: String,
-    reason: String,
-}
-
 /// Mutes a class everywhere in a project.
 pub(in crate::http) async fn mute(
     extract::State(state): extract::State<State>,
-    Reviewer(session): Reviewer,
-    headers: HeaderMap,
-    form: Result<Form<MuteForm>, FormRejection>,
+    Submitted { session, form }: Submitted,
 ) -> Page {
-    let Form(form) =
-        form.map_err(|rejection| HttpError::unreadable(rejection.status(), &rejection.body_text()))?;
-    guard::check_form(&headers, &session, &form.csrf)?;
-    let reason = RejectReason::named(&form.reason).unwrap_or(RejectReason::NotADefect);
-    let project = parse_project(&form.project);
-    mutes::add(&state, &session.viewer, project, &form.class, reason).await?;
+    let reason = RejectReason::named(form.text("reason")).unwrap_or(RejectReason::NotADefect);
+    let project = parse_project(form.text("project"));
+    mutes::add(&state, &session.viewer, project, form.text("class"), reason).await?;
     let filter = Filter { project, ..Filter::default() };
     Ok(Redirect::to(&filter.url("/review/record", &[])).into_response())
 }
@@ -254,14 +235,9 @@ pub(in crate::http) async fn mute(
 /// Ends a mute: what it kept back comes among those to review.
 pub(in crate::http) async fn lift(
     extract::State(state): extract::State<State>,
-    Reviewer(session): Reviewer,
     Path(id): Path<i64>,
-    headers: HeaderMap,
-    form: Result<Form<MuteForm>, FormRejection>,
+    Submitted { session, .. }: Submitted,
 ) -> Page {
-    let Form(form) =
-        form.map_err(|rejection| HttpError::unreadable(rejection.status(), &rejection.body_text()))?;
-    guard::check_form(&headers, &session, &form.csrf)?;
     let project = mutes::lift(&state, &session.viewer, MuteId(id)).await?;
     let back = Filter { project: Some(project), ..Filter::default() }.with_tab(Tab::Muted);
     Ok(Redirect::to(&back.list_url()).into_response())

@@ -265,7 +265,7 @@ impl Report<'_> {
     fn decided(&self, card: &Card) -> Option<String> {
         let decision = card.decision.as_ref()?;
         let why = match &decision.verdict {
-            Verdict::Reject { reason } => format!(" ({})", reason.label().to_lowercase()),
+            Verdict::Reject { reason } => format!(" ({})", reason.words()),
             Verdict::Accept { .. } => String::new(),
         };
         let at = words::moment_on_paper(decision.at, self.state.zone());

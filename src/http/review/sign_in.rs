@@ -11,11 +11,12 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::icons::{Icon, icon, mark};
-use super::{CardForm, PageError, html, page};
+use super::submitted::Submitted;
+use super::{PageError, html, page};
 use crate::domain::people::{SignedInBy, Viewer};
 use crate::http::State;
 use crate::http::error::HttpError;
-use crate::http::guard::{self, Peer, Reviewer};
+use crate::http::guard::{self, Peer};
 use crate::http::session::{Secret, end_cookie, start_cookie};
 use crate::http::sign_in as way_in;
 
@@ -191,13 +192,9 @@ fn refuse(state: &State, error: &HttpError, login: &str, next: &str) -> Response
 pub(in crate::http) async fn sign_out(
     extract::State(state): extract::State<State>,
     peer: Peer,
-    reviewer: Reviewer,
-    headers: HeaderMap,
-    form: Result<Form<CardForm>, FormRejection>,
+    Submitted { session, .. }: Submitted,
 ) -> Result<Response, PageError> {
-    let Form(form) = form.map_err(|rejection| HttpError::unreadable(rejection.status(), ""))?;
-    guard::check_form(&headers, &reviewer.0, &form.csrf)?;
-    state.store().end_session(&reviewer.0.digest()).await?;
+    state.store().end_session(&session.digest()).await?;
     let response = Redirect::to("/review/sign-in").into_response();
     Ok(with_header(response, header::SET_COOKIE, &end_cookie(state.cookies_are_secure(peer))))
 }

@@ -30,7 +30,9 @@ use crate::http::config::tests::{Sections, defaults};
 use crate::http::password::tests::CHEAP;
 use crate::http::sample::{self, PROJECT};
 use crate::http::{Check, Health, Parts, ReviewKey, Secret, State, Webhook, router};
-use crate::store::{Account, Config, NewAccount, PhotoRecord, PhotoState, Store, StoredPicture};
+use crate::store::{
+    Account, Config, Layer, NewAccount, Overlay, PhotoRecord, PhotoState, Store, StoredPicture,
+};
 
 const SECRET: &[u8] = b"Bearer hook-secret";
 /// The password of every account.
@@ -204,6 +206,11 @@ impl Site {
 
     /// Records photo `image` with one finding, as a worker would; `change` alters its card first.
     async fn found(&self, image: i64, change: impl FnOnce(&mut Card)) -> FindingId {
+        self.found_under(image, change, &[]).await
+    }
+
+    /// The same, with `layers` kept that lie over the photo.
+    async fn found_under(&self, image: i64, change: impl FnOnce(&mut Card), layers: &[Layer]) -> FindingId {
         // Lists show the newest first: photo 1 comes before photo 2.
         let found_at = now() - jiff::SignedDuration::from_secs(image);
         let mut card = Card { found_at, ..sample::card(image) };
@@ -228,7 +235,7 @@ impl Site {
             class_scores: Vec::new(),
             timings: Vec::new(),
             picture: Some(StoredPicture { media_type: "image/jpeg".into(), bytes: b"a picture".to_vec() }),
-            crops: Vec::new(),
+            overlays: layers.iter().map(|layer| overlay(&card, *layer)).collect(),
             evidence: serde_json::json!({}),
         };
         let id = card.finding.id;
@@ -242,6 +249,16 @@ impl Site {
     async fn card(&self, id: FindingId) -> Card {
         self.store.card(id).await.expect("reads").expect("is there")
     }
+}
+
+/// All of the photo, under bytes that say what they are.
+fn overlay(card: &Card, layer: Layer) -> Overlay {
+    let (media_type, bytes) = match layer {
+        Layer::Crop => ("image/jpeg", b"a crop".to_vec()),
+        Layer::ScoreMap => ("image/png", b"a map".to_vec()),
+    };
+    let picture = StoredPicture { media_type: media_type.into(), bytes };
+    Overlay { finding: card.finding.id, layer, area: card.photo.size.bounds(), picture }
 }
 
 async fn open_store(folder: &TempDir) -> Store {

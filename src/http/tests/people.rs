@@ -171,12 +171,13 @@ async fn nothing_of_another_project_is_shown_or_decided() {
     site.account("eve", Role::Admin, Some(vec![OTHER])).await;
     let cookie = pair(enter(&site, "eve", PASSWORD).await.header(header::SET_COOKIE));
     let (_, bearer) = token(&site, "eve", 1).await;
-    let id = site.found(1, |_| ()).await;
+    let id = site.found_under(1, |_| (), &[Layer::Crop, Layer::ScoreMap]).await;
     let photo = site.card(id).await.photo.id;
     for path in [
         format!("/review/findings/{id}"),
         format!("/review/photos/{photo}/picture"),
         format!("/review/findings/{id}/crop"),
+        format!("/review/findings/{id}/score-map"),
         "/review/choices/8-6778/location".to_owned(),
         format!("/api/v1/findings/{id}"),
         format!("/api/v1/photos/{photo}/picture"),

@@ -218,6 +218,29 @@ async fn pictures_are_private_and_only_of_photos() {
 }
 
 #[tokio::test]
+async fn what_lies_over_a_photo_is_as_private_and_goes_with_it() {
+    let site = Site::new().await;
+    let cookie = site.sign_in("Ana").await;
+    let id = site.found_under(1, |_| (), &[Layer::Crop, Layer::ScoreMap]).await;
+    let overlays = [("crop", "image/jpeg", "a crop"), ("score-map", "image/png", "a map")];
+    for (name, media_type, body) in overlays {
+        let path = format!("/review/findings/{id}/{name}");
+        assert_eq!(site.get(&path).send().await.status, StatusCode::UNAUTHORIZED, "{name} for nobody");
+        let answer = site.get(&path).with("cookie", &cookie).send().await;
+        assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, body));
+        assert_eq!(answer.header(header::CONTENT_TYPE), media_type);
+        assert!(answer.header(header::CACHE_CONTROL).starts_with("private"));
+    }
+    let photo = site.card(id).await.photo.id;
+    site.store.forget_photo(None, photo, now()).await.expect("forgets");
+    for (name, ..) in overlays {
+        let path = format!("/review/findings/{id}/{name}");
+        let answer = site.get(&path).with("cookie", &cookie).send().await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn oversized_forms_are_refused() {
     let site = Site::with(|sections| sections.http.form_max_bytes = 1000).await;
     let cookie = site.sign_in("Ana").await;

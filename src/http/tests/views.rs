@@ -101,6 +101,42 @@ async fn every_choice_narrows_the_list() {
 }
 
 #[tokio::test]
+async fn mutes_that_are_lifted_together_stand_together() {
+    let site = Site::new().await;
+    let cookie = site.sign_in("Ana").await;
+    let all = [site.found(1, |_| ()).await, site.found(2, |_| ()).await, site.found(3, elsewhere).await];
+    for (id, reason) in all.into_iter().zip(["not_ours", "cosmetic_ok", "not_ours"]) {
+        let path = format!("/review/findings/{id}/reject");
+        assert_eq!(post(&site, &cookie, &path, &[("reason", reason)]).await.status, StatusCode::SEE_OTHER);
+    }
+    assert_eq!(site.store.mutes(None).await.expect("reads").len(), 3);
+    let muted = page(&site, &cookie, "/review?tab=muted").await;
+    assert_eq!(muted.matches("/lift").count(), 2, "{muted}");
+    for words in ["said “not ours”", "said “cosmetic, OK”", "Floor 3"] {
+        assert!(muted.contains(words), "{words}: {muted}");
+    }
+}
+
+#[tokio::test]
+async fn the_score_map_is_offered_where_there_is_one_and_shown_when_asked_for() {
+    let site = Site::new().await;
+    let cookie = site.sign_in("Ana").await;
+    let (with, without) =
+        (site.found_under(1, |_| (), &[Layer::ScoreMap]).await, site.found(2, elsewhere).await);
+    let source = format!(" href=\"/review/findings/{with}/score-map\"");
+    let card = page(&site, &cookie, &format!("/review/findings/{with}?class=crack")).await;
+    assert!(card.contains("name=\"map\"") && card.contains("aria-pressed=\"false\""), "{card}");
+    assert!(card.contains("name=\"class\" value=\"crack\""), "the way back to the list is kept");
+    assert!(!card.contains(&source), "nothing is fetched that nobody asked for");
+    let mapped = page(&site, &cookie, &format!("/review/findings/{with}?map=1")).await;
+    assert!(mapped.contains(&source) && mapped.contains("aria-pressed=\"true\""), "{mapped}");
+    assert!(!mapped.contains("name=\"map\""), "pressed once more, it is off");
+    assert!(mapped.contains("width=\"4032\" height=\"3024\" preserveAspectRatio=\"none\""), "{mapped}");
+    let plain = page(&site, &cookie, &format!("/review/findings/{without}?map=1")).await;
+    assert!(!plain.contains("map-switch") && !plain.contains("score-map"), "from before there were maps");
+}
+
+#[tokio::test]
 async fn the_plan_shows_places_as_dots_with_numbers() {
     let site = Site::new().await;
     let cookie = site.sign_in("Ana").await;

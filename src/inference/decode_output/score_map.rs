@@ -96,6 +96,26 @@ pub struct ScoreMap {
 }
 
 impl ScoreMap {
+    /// A map of `columns` and `rows` of cells, each `stride` pixels of a `view`, with `logits` by class of `classes`,
+    /// then row, then column.
+    pub fn new(
+        (columns, rows): (usize, usize),
+        stride: u32,
+        view: Size<Working>,
+        logits: Vec<f32>,
+        classes: &[Class],
+    ) -> Self {
+        Self {
+            columns,
+            rows,
+            stride,
+            view,
+            logits,
+            calibrations: classes.iter().map(|class| class.calibration).collect(),
+            cell_thresholds: classes.iter().map(Class::cell_threshold).collect(),
+        }
+    }
+
     /// The logits of the class at `index` of the manifest, row by row.
     pub fn class(&self, index: usize) -> &[f32] {
         let cells = self.columns * self.rows;
@@ -113,19 +133,6 @@ impl ScoreMap {
     pub fn marked(&self, index: usize) -> Vec<bool> {
         let threshold = self.cell_thresholds[index];
         self.class(index).iter().map(|&logit| logit >= threshold).collect()
-    }
-
-    /// A map of one uncalibrated class.
-    #[cfg(test)]
-    pub(in crate::inference) fn for_tests(
-        columns: usize,
-        rows: usize,
-        stride: u32,
-        view: Size<Working>,
-        logits: Vec<f32>,
-    ) -> Self {
-        let calibrations = vec![Calibration { scale: 1.0, offset: 0.0 }];
-        Self { columns, rows, stride, view, logits, calibrations, cell_thresholds: vec![0.0] }
     }
 
     /// How many pixels of the upright photo, of size `photo`, a cell is across and down.
@@ -176,15 +183,7 @@ fn map(layout: &ScoreMapLayout, view: &View, tensor: &Tensor, classes: &[Class])
     let row = |class: usize, y: usize| &tensor.values[(class * all_rows + y) * all_columns..][..columns];
     let logits =
         (0..classes.len()).flat_map(|class| (0..rows).flat_map(move |y| row(class, y))).copied().collect();
-    Ok(ScoreMap {
-        columns,
-        rows,
-        stride,
-        view: Size::new(view.width, view.height),
-        logits,
-        calibrations: classes.iter().map(|class| class.calibration).collect(),
-        cell_thresholds: classes.iter().map(Class::cell_threshold).collect(),
-    })
+    Ok(ScoreMap::new((columns, rows), stride, Size::new(view.width, view.height), logits, classes))
 }
 
 /// Scores every class of `classes` and finds the regions of those that are reported.

@@ -10,7 +10,7 @@ use crate::domain::detection::ClassScore;
 use crate::domain::geometry::{Size, Upright};
 use crate::domain::ids::{FindingId, ImageId, LocationId, PhotoId, ProjectKey, Sha256Digest, UserId};
 use crate::domain::review::Keeper;
-use crate::store::{Error, StoredCrop};
+use crate::store::{Error, Overlay};
 
 /// What became of a photo.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,8 +108,8 @@ pub struct PhotoRecord {
     pub timings: Vec<StageTime>,
     /// The reduced picture, if there is anything to review.
     pub picture: Option<StoredPicture>,
-    /// What review shows of the findings at the photo's own resolution.
-    pub crops: Vec<StoredCrop>,
+    /// What review lays over the picture for each finding.
+    pub overlays: Vec<Overlay>,
     /// Further evidence for the audit row: thresholds, execution provider and so on.
     pub evidence: Value,
 }

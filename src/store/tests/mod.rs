@@ -187,7 +187,7 @@ fn record(image: i64, content: &[u8]) -> PhotoRecord {
         class_scores: Vec::new(),
         timings: vec![crate::store::StageTime { stage: "decode".into(), ms: 12.5 }],
         picture: Some(StoredPicture { media_type: "image/jpeg".into(), bytes: vec![0xff, 0xd8, 0xff] }),
-        crops: Vec::new(),
+        overlays: Vec::new(),
         evidence: json!({ "threshold": 0.5 }),
     }
 }

@@ -2,13 +2,13 @@ use super::{
     Fresh, MUTING, PROJECT, accepted, analyse, at, card, claim, drafts, found, on_both, record, rejected,
     started, suggestions,
 };
-use crate::domain::ids::{ImageId, LocationId, PhotoId, ProjectId, ProjectKey, Sha256Digest};
+use crate::domain::ids::{FindingId, ImageId, LocationId, PhotoId, ProjectId, ProjectKey, Sha256Digest};
 use crate::domain::job::Job;
 use crate::domain::place::{Location, Place};
 use crate::domain::review::{Delivery, FindingState};
 use crate::store::{
-    CardOrder, CardQuery, Counts, Error, NewDelivery, PhotoRecord, PhotoState, Pruned, Received, Recorded,
-    Store, WriteOutcome,
+    CardOrder, CardQuery, Counts, Error, Layer, NewDelivery, Overlaid, Overlay, PhotoRecord, PhotoState,
+    Pruned, Received, Recorded, Store, StoredPicture, WriteOutcome,
 };
 
 on_both![
@@ -18,6 +18,7 @@ on_both![
     a_lost_lease_records_nothing,
     a_photo_that_failed_keeps_its_reason,
     a_forgotten_photo_has_no_picture_and_gets_none_again,
+    overlays_are_kept_and_go_with_their_picture,
     lists_filter_order_and_page,
     the_summary_is_in_the_order_of_file_names,
     old_pictures_go_once_nobody_waits_for_them,
@@ -146,6 +147,60 @@ async fn a_forgotten_photo_has_no_picture_and_gets_none_again(fresh: Fresh) {
     let photo = store.photo(id(1)).await.expect("reads").expect("its row stays");
     assert_eq!(photo.forgotten_at, Some(at(5)));
     assert!(store.card(finding).await.expect("reads").is_some());
+}
+
+/// A crop and a score map of `finding`, together of eight bytes.
+fn overlays(finding: FindingId) -> Vec<Overlay> {
+    let overlay = |layer, media_type: &str, byte, corners: [f32; 4]| Overlay {
+        finding,
+        layer,
+        area: corners.try_into().expect("a box"),
+        picture: StoredPicture { media_type: media_type.into(), bytes: vec![byte; 4] },
+    };
+    vec![
+        overlay(Layer::Crop, "image/jpeg", 1, [10.0, 20.0, 500.0, 400.0]),
+        overlay(Layer::ScoreMap, "image/png", 2, [0.0, 0.0, 3008.0, 4000.0]),
+    ]
+}
+
+/// Records photo `image` with a crack that has [`overlays`].
+async fn overlaid(store: &Store, image: i64) -> FindingId {
+    let record = record(image, format!("bytes of {image}").as_bytes());
+    let card = card(&record, "crack", 0.9, at(image));
+    let finding = card.finding.id;
+    let record = PhotoRecord { overlays: overlays(finding), ..record };
+    let lease = started(store, analyse(image), image).await.lease;
+    store.record_photo(&lease, &record, Some(&suggestions(&[card])), at(image)).await.expect("records");
+    finding
+}
+
+async fn overlays_are_kept_and_go_with_their_picture(fresh: Fresh) {
+    let store = &fresh.store;
+    let plain = found(store, 9, "crack", 0).await;
+    let finding = overlaid(store, 1).await;
+    let kept = async |finding| {
+        let mut kept = Vec::new();
+        for layer in [Layer::Crop, Layer::ScoreMap] {
+            kept.push(store.overlay(finding, layer).await.expect("reads"));
+        }
+        (store.overlaid(finding).await.expect("reads"), kept)
+    };
+    let [crop, map] = overlays(finding).try_into().expect("two");
+    let there = Overlaid { crop: Some(crop.area), score_map: Some(map.area) };
+    assert_eq!(kept(finding).await, (there, vec![Some(crop.picture), Some(map.picture)]));
+    assert_eq!(kept(plain).await, (Overlaid::default(), vec![None, None]), "before there were any");
+    store.forget_photo(None, id(1), at(5)).await.expect("forgets");
+    assert_eq!(kept(finding).await, (Overlaid::default(), vec![None, None]));
+    // They count towards the budget: without them two pictures of three bytes fit.
+    let store = &fresh.another().await.open(|config| config.picture_budget_bytes = 11 + 10).await;
+    for image in [1, 2] {
+        let finding = overlaid(store, image).await;
+        store.decide(finding, &rejected("dana", 10), MUTING).await.expect("decides");
+        let lease = started(store, Job::SyncPunchItem { finding }, 20).await.lease;
+        let taken = WriteOutcome::TakenOver { reason: "closed by hand".into() };
+        store.finish_write(&lease, &taken, &[], at(21)).await.expect("finishes");
+    }
+    assert_eq!(store.prune(at(50)).await.expect("prunes").pictures, 1);
 }
 
 async fn lists_filter_order_and_page(fresh: Fresh) {

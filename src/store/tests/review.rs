@@ -95,6 +95,11 @@ async fn lists_narrow_by_place_and_below_it(fresh: Fresh) {
     assert_eq!(facets.trades, [(9, 2), (7, 1)]);
     assert_eq!(facets.uploaders, [("Dana".to_owned(), 4)]);
     assert_eq!(facets.places.len(), 3);
+    let places = store.places(&CardQuery::default()).await.expect("counts");
+    assert_eq!((places.named, places.without), (facets.places, 1), "one is nowhere");
+    let by_trade = CardQuery { trade: Some(TradeId::new(7)), ..CardQuery::default() };
+    let places = store.places(&by_trade).await.expect("counts");
+    assert_eq!((places.named.len(), places.without), (1, 0));
 }
 
 async fn rulings_tell_what_was_decided_and_why(fresh: Fresh) {

@@ -142,6 +142,47 @@ async fn too_small(browser: &Browser) -> Vec<String> {
     serde_json::from_value(browser.eval(script).await).expect("texts")
 }
 
+/// How far the score map's edges lie from where the photo's are on the screen, in pixels; the photo's corner in the map.
+const APART: &str = "return (() => {
+    const [map, photo] = ['#map', '#photo img'].map((css) => document.querySelector(css).getBoundingClientRect());
+    return Math.max(...['left', 'top', 'right', 'bottom'].map((side) => Math.abs(map[side] - photo[side])));
+})()";
+
+/// The map shows, and its pixels are there.
+const MAPPED: &str = "document.querySelector('#map-switch')?.getAttribute('aria-pressed') === 'true'
+    && document.querySelector('#map').checkVisibility()
+    && performance.getEntriesByName(new URL(document.querySelector('#map').getAttribute('href'), location.href).href).length";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_score_map_lies_on_the_photo_at_every_zoom_and_stays_on() {
+    let Some(browser) = Browser::open(Screen::Phone).await else { return };
+    let app = with_findings(2, 3600).await;
+    by_link(&browser, &app).await;
+    browser.tap("#start a").await;
+    browser.until("an open card", CARD).await;
+    let maps =
+        "performance.getEntriesByType('resource').filter((got) => got.name.endsWith('/score-map')).length";
+    assert_eq!(browser.eval(&format!("return {maps}")).await, 0, "nothing is fetched that nobody asked for");
+    browser.tap("#map-switch").await;
+    browser.until("the score map", MAPPED).await;
+    assert!(browser.text("#map-legend").await.contains("the surer the model is of “crack”"));
+    assert!(browser.eval(APART).await.as_f64().expect("a number") < 0.5);
+    browser.tap(".closeups a").await;
+    browser.until("the zoom", "document.body.classList.contains('zoomed')").await;
+    assert!(browser.eval(APART).await.as_f64().expect("a number") < 0.5);
+    browser.tap(".photo").await;
+
+    // It stays on for the next card, and the key takes it off.
+    let before = browser.url().await;
+    browser.tap("#skip").await;
+    moved_on(&browser, &before).await;
+    browser.until("the next card’s score map", MAPPED).await;
+    browser.press("m").await;
+    browser.until("no score map", "!document.querySelector('#map').checkVisibility()").await;
+    assert_eq!(browser.eval("return location.search.includes('map')").await, false, "no page was loaded");
+    app.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn not_ours_mutes_the_class_there_and_can_be_lifted() {
     let Some(browser) = Browser::open(Screen::Phone).await else { return };

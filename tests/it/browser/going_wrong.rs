@@ -154,6 +154,10 @@ async fn without_scripts_lists_and_decisions_work_by_plain_forms() {
     let app = with_findings(4, 3600).await;
     browser.go(&format!("{}/review?key={}&name=Ana", app.url, app.key)).await;
     browser.tap(".row").await;
+    browser.tap("#map-switch").await;
+    browser.until("the score map", "document.querySelector('#map').checkVisibility()").await;
+    browser.tap("#map-switch").await;
+    browser.until("no score map", "!document.querySelector('#map').checkVisibility()").await;
     browser.tap("#accept").await;
     until_count(&app, FindingState::Accepted, 1).await;
     browser.tap("#undo").await;

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use punchlens::config::load_from;
-use punchlens::domain::review::RejectReason;
+use punchlens::domain::punch_item::Edits;
+use punchlens::domain::review::{RejectReason, Verdict};
 use punchlens::inference::{self, Detector};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::support::browser::{Colours, Screen};
@@ -49,7 +51,30 @@ async fn fixtures_looked_at(folder: &Path) -> TestApp {
     }
     app.until_settled(number).await;
     history(&app).await;
+    today(&app).await;
     app
+}
+
+/// What was decided in the last hour: some of it in Procore, some refused there, some on its way.
+async fn today(app: &TestApp) {
+    let sample = app.cards().await.remove(0);
+    let refused = Some("Procore says: this trade is not in the project. Choose another one.");
+    let decisions = [
+        ("crack", None, None),
+        ("spalling", None, None),
+        ("surface_mark", Some(RejectReason::CosmeticOk), None),
+        ("peeling_paint", None, refused),
+    ];
+    for (seed, (class, reason, refused)) in (50_000..).zip(decisions) {
+        let found = Timestamp::now() - SignedDuration::from_mins(60);
+        let decided = Some((Timestamp::now() - SignedDuration::from_mins(2), reason));
+        let past = Past { seed, place: None, class, score: 0.8, found, decided, refused };
+        record(&app.store, &sample, &[past]).await;
+    }
+    let open = app.cards().await.into_iter().filter(|card| card.state == FindingState::Proposed);
+    for card in open.skip(5).take(2) {
+        app.decide_as(card.finding.id, "Ben", Verdict::Accept { edits: Edits::NONE }).await;
+    }
 }
 
 /// Ten weeks of decisions, for the record.
@@ -82,7 +107,8 @@ async fn screenshots() {
     let folder = PathBuf::from(std::env::var_os("PUNCHLENS_SCREENSHOTS").expect("PUNCHLENS_SCREENSHOTS=DIR"));
     std::fs::create_dir_all(&folder).expect("a folder");
     let app = fixtures_looked_at(&folder).await;
-    for (screen, size) in [(Screen::Phone, "phone"), (Screen::Desktop, "desktop")] {
+    for (screen, size) in [(Screen::Phone, "phone"), (Screen::Tablet, "tablet"), (Screen::Desktop, "desktop")]
+    {
         let browser = Browser::open(screen).await.expect("a browser");
         browser.go(&format!("{}/review/sign-in", app.url)).await;
         take(&browser, &folder, &format!("sign-in-{size}")).await;
@@ -96,6 +122,9 @@ async fn screenshots() {
             ("report", "/review/report"),
             ("muted", "/review?tab=muted"),
             ("today", "/review?tab=today"),
+            ("waiting", "/review?tab=waiting"),
+            ("problems", "/review?tab=problems"),
+            ("nothing", "/review?q=nothing+like+this"),
             ("card", card.as_str()),
         ];
         for (name, path) in views {
@@ -103,6 +132,13 @@ async fn screenshots() {
             browser.until("its pictures", "[...document.images].every((image) => image.complete)").await;
             take(&browser, &folder, &format!("{name}-{size}")).await;
         }
+        browser.click("#map-switch").await;
+        browser.until("the score map", "document.querySelector('.mapped #map[href]')").await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        take(&browser, &folder, &format!("map-{size}")).await;
+        browser.press("z").await;
+        take(&browser, &folder, &format!("map-zoomed-{size}")).await;
+        browser.press("zm").await;
         browser.click("#location").await;
         browser.until("rooms", "document.querySelectorAll('.box [role=option]').length > 1").await;
         take(&browser, &folder, &format!("choosing-{size}")).await;
@@ -116,8 +152,19 @@ async fn screenshots() {
         browser.until("the card again", CARD).await;
         browser.press("z").await;
         take(&browser, &folder, &format!("zoomed-{size}")).await;
+        if screen == Screen::Desktop {
+            whole_record(&browser, &app, &folder).await;
+        }
     }
     println!("{} pictures in {}", std::fs::read_dir(&folder).expect("a folder").count(), folder.display());
+}
+
+/// The record from its head to its foot.
+async fn whole_record(browser: &Browser, app: &TestApp, folder: &Path) {
+    let tall = json!({ "width": 1440, "height": 1500, "deviceScaleFactor": 1, "mobile": false });
+    browser.cdp("Emulation.setDeviceMetricsOverride", tall).await;
+    browser.go(&format!("{}/review/record", app.url)).await;
+    take(browser, folder, "record-whole").await;
 }
 
 /// The address of a card of `class` in the list.

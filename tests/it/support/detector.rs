@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use punchlens::domain::detection::{ClassScore, DefectClass, Detection, Seen};
-use punchlens::domain::geometry::PixelBox;
+use punchlens::domain::geometry::{PixelBox, Size};
 use punchlens::domain::ids::Sha256Digest;
 use punchlens::domain::picture::Picture;
 use punchlens::domain::score::Score;
 use punchlens::domain::thoroughness::Thoroughness;
-use punchlens::inference::manifest::{DataStatus, Licence, Precision};
-use punchlens::inference::{ClassInfo, Detector, Error, Look, ModelInfo, Provider, ProviderReport, Timings};
+use punchlens::inference::manifest::{Calibration, Class, DataStatus, Licence, Precision};
+use punchlens::inference::{
+    ClassInfo, Detector, Error, Look, ModelInfo, Provider, ProviderReport, ScoreMap, Timings,
+};
 
 /// Sees the given classes in the middle of every photo whose first pixel is dark, nothing in the others.
 pub(crate) struct Scripted {
@@ -64,7 +66,27 @@ impl Detector for Scripted {
         let detections = if dark { self.classes.iter().map(see).collect() } else { Vec::new() };
         let class_scores =
             self.classes.iter().map(|name| ClassScore { class: DefectClass::new(name), score }).collect();
-        Ok(Look { seen: Seen { detections, class_scores }, timings: Timings::default(), score_map: None })
+        let score_map = Some(self.score_map());
+        Ok(Look { seen: Seen { detections, class_scores }, timings: Timings::default(), score_map })
+    }
+}
+
+impl Scripted {
+    /// Sure of every class where the detection is, and of none elsewhere: eight cells across, four down.
+    fn score_map(&self) -> ScoreMap {
+        let class = |name: &&str| Class {
+            name: (*name).to_owned(),
+            threshold: 0.5,
+            threshold_rule: "scripted".into(),
+            cell_threshold: Some(0.0),
+            min_cells: Some(1),
+            calibration: Calibration { scale: 1.0, offset: 0.0 },
+            experimental: false,
+        };
+        let classes: Vec<Class> = self.classes.iter().map(class).collect();
+        let logit = |at: usize| if at / 8 == 1 && (2..6).contains(&(at % 8)) { 9.0 } else { -9.0 };
+        let logits = classes.iter().flat_map(|_| (0..32).map(logit)).collect();
+        ScoreMap::new((8, 4), 16, Size::new(128, 64), logits, &classes)
     }
 }
 

@@ -110,7 +110,7 @@ fn photo_record(sample: &Card, image: ImageId, content: Sha256Digest, picture: S
         uploader: sample.photo.uploader.clone(),
         model: Some(sample.model.clone()),
         picture: Some(picture),
-        crops: Vec::new(),
+        overlays: Vec::new(),
         capture: None,
         uploader_id: None,
         location: None,
