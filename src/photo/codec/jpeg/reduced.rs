@@ -6,7 +6,7 @@
 //!
 //! Everything but baseline (or extended sequential) Huffman-coded YCbCr with one interleaved scan and chroma at full or
 //! half resolution is left to the library, and so is every file that looks damaged: it knows how to say what is wrong.
-//! Pixels are those of `rusty_jpeg`, bit for bit; tests hold them against each other.
+//! Pixels are those of `rusty_jpeg` but for the rounding of colours, by one at most; tests hold them against each other.
 
 mod bits;
 mod block;
@@ -22,14 +22,13 @@ use planes::Planes;
 use crate::domain::geometry::{Size, Stored};
 use crate::photo::codec::Raster;
 
-/// Decodes `bytes` at one `reduction`th (2, 4 or 8) of `stored`, rounded up; none if this is not its kind of file.
+/// Decodes `bytes` at one `reduction`th (4 or 8; half the size is as fast in the library) of `stored`, rounded up; none if this is not its kind of file.
 pub(super) fn decode(bytes: &[u8], stored: Size<Stored>, reduction: u32) -> Option<Raster> {
     let frame = Frame::read(bytes)?;
     if (u32::from(frame.width), u32::from(frame.height)) != (stored.width, stored.height) {
         return None;
     }
     let planes = match reduction {
-        2 => Planes::decode::<4>(&frame),
         4 => Planes::decode::<2>(&frame),
         8 => Planes::decode::<1>(&frame),
         _ => None,

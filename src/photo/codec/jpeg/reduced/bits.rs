@@ -1,6 +1,8 @@
 //! Bits of an entropy-coded segment, zeros stuffed after 0xFF left out (ITU-T T.81, F.2.2.5).
 
-/// Hands out bits, most significant first; zeros past the segment's end.
+/// Hands out bits, most significant first; zeros past the segment's end. A copy goes on by itself: loops work on one of
+/// their own, which stays in registers.
+#[derive(Clone, Copy)]
 pub(super) struct Bits<'a> {
     data: &'a [u8],
     at: usize,
@@ -30,12 +32,12 @@ impl<'a> Bits<'a> {
                 return;
             }
         }
-        self.refill_bytewise();
+        *self = self.refilled_bytewise();
     }
 
     #[cold]
     #[inline(never)]
-    fn refill_bytewise(&mut self) {
+    fn refilled_bytewise(mut self) -> Self {
         while self.count < 56 {
             let byte = match (self.data.get(self.at), self.data.get(self.at + 1)) {
                 (Some(0xFF), Some(0)) => {
@@ -54,6 +56,7 @@ impl<'a> Bits<'a> {
             self.buffer |= u64::from(byte) << (56 - self.count);
             self.count += 8;
         }
+        self
     }
 
     /// The next `count` (1 to 32) bits, which stay.

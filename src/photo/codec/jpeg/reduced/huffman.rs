@@ -7,6 +7,9 @@ const LOOK: u32 = 10;
 /// Bits that the table of several codes is asked with: 8 kB a table, two of which the first cache holds.
 const SPAN: u32 = 12;
 
+/// As a run of zeros: past the end of any block.
+pub(super) const BEYOND: u8 = 64;
+
 /// Codes in the order of their length.
 struct Codes {
     /// What the next `LOOK` bits start with: the symbol, and the code's length from bit 8 on; 0 for a longer code.
@@ -81,6 +84,8 @@ impl DcTable {
 /// Codes of runs of zeros and the coefficient that ends them.
 pub(super) struct AcTable {
     codes: Codes,
+    /// What the next `LOOK` bits start with, coefficient and all.
+    whole: [Whole; 1 << LOOK],
     /// What the next `SPAN` bits hold in whole codes.
     spans: Box<[Span; 1 << SPAN]>,
 }
@@ -107,6 +112,15 @@ impl Span {
     }
 }
 
+/// A coefficient, the zeros before it, and the bits that say so; no bits where they are more than `LOOK`. The end of a
+/// block is a run of zeros beyond it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Whole {
+    pub(super) value: i16,
+    pub(super) zeros: u8,
+    pub(super) bits: u8,
+}
+
 /// One code: what it says of the coefficients from here on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
@@ -125,7 +139,17 @@ impl AcTable {
         for (window, span) in (0_u32..).zip(spans.iter_mut()) {
             *span = span_of(&codes, window);
         }
-        Some(Self { codes, spans })
+        let mut whole = [Whole::default(); 1 << LOOK];
+        for (window, whole) in (0_u32..).zip(whole.iter_mut()) {
+            *whole = whole_of(&codes, window).unwrap_or_default();
+        }
+        Some(Self { codes, whole, spans })
+    }
+
+    /// The next coefficient, if so few bits hold it; not passed over.
+    #[inline]
+    pub(super) fn whole(&self, bits: &Bits) -> Whole {
+        self.whole[bits.peek(LOOK) as usize & ((1 << LOOK) - 1)]
     }
 
     /// The next code, passed over. Takes at most 16 bits, which must be there; none if no file may hold it.
@@ -152,6 +176,19 @@ fn step_of(symbol: u8) -> Option<Step> {
     }
 }
 
+/// The coefficient that the `LOOK` bits of `window` start with.
+fn whole_of(codes: &Codes, window: u32) -> Option<Whole> {
+    let (symbol, length) = codes.find(window << (16 - LOOK))?;
+    let (zeros, count) = match step_of(symbol)? {
+        Step::Coefficient { zeros, bits } => (zeros as u8, bits),
+        Step::Zeros => return None,
+        Step::End => (BEYOND, 0),
+    };
+    let left = LOOK.checked_sub(length + count)?;
+    let value = extend((window >> left & ((1 << count) - 1)) as i32, count) as i16;
+    Some(Whole { value, zeros, bits: (length + count) as u8 })
+}
+
 /// What the `SPAN` bits of `window` hold: codes whose last bit lies within, while they cover fewer than 64 coefficients.
 fn span_of(codes: &Codes, window: u32) -> Span {
     let (mut bits, mut covered) = (0, 0);
@@ -175,7 +212,7 @@ fn span_of(codes: &Codes, window: u32) -> Span {
     Span((bits | covered << 5 | u32::from(ends) << 11) as u16)
 }
 
-/// The signed number that the next `count` bits stand for, passed over (ITU-T T.81, F.2.2.1, EXTEND).
+/// The signed number that the next `count` bits stand for, passed over.
 #[inline]
 pub(super) fn magnitude(bits: &mut Bits, count: u32) -> i32 {
     if count == 0 {
@@ -183,5 +220,11 @@ pub(super) fn magnitude(bits: &mut Bits, count: u32) -> i32 {
     }
     let value = bits.peek(count) as i32;
     bits.skip(count);
-    if value < 1 << (count - 1) { value - (1 << count) + 1 } else { value }
+    extend(value, count)
+}
+
+/// The signed number that a `value` of `count` bits stands for (ITU-T T.81, F.2.2.1, EXTEND).
+#[inline]
+fn extend(value: i32, count: u32) -> i32 {
+    if value < (1 << count) >> 1 { value - (1 << count) + 1 } else { value }
 }
