@@ -78,7 +78,7 @@ fn short(path: &[String]) -> String {
 /// `One patch of growth at the left: about a fifth of the photo, 40 % of its width across.`
 fn seen(finding: &Finding, rules: &ClassRules, photo: Size<Upright>, photo_width_mm: f64) -> String {
     let share = length_share(finding, rules.extent, photo);
-    let (percent, area) = (percent_words(share), share_words(finding.area_share));
+    let area = share_words(finding.area_share);
     let scale = if photo_width_mm > 0.0 {
         format!(" (about {} mm)", millimetres(f64::from(share) * photo_width_mm))
     } else {
@@ -86,13 +86,13 @@ fn seen(finding: &Finding, rules: &ClassRules, photo: Size<Upright>, photo_width
     };
     let several = finding.regions.len() > 1;
     let size = match (rules.extent, several) {
-        (Extent::Length, false) => format!("{percent} of the photo's width long{scale}, {area} of its area"),
+        (Extent::Length, false) => format!("{} long{scale}, {area} of its area", widths("the photo's", share)),
         (Extent::Length, true) => {
-            format!("the longest {percent} of the photo's width{scale}, together {area} of its area")
+            format!("the longest {}{scale}, together {area} of its area", widths("the photo's", share))
         }
-        (Extent::Area, false) => format!("{area} of the photo, {percent} of its width across{scale}"),
+        (Extent::Area, false) => format!("{area} of the photo, {} across{scale}", widths("its", share)),
         (Extent::Area, true) => {
-            format!("together {area} of the photo, the largest {percent} of its width across{scale}")
+            format!("together {area} of the photo, the largest {} across{scale}", widths("its", share))
         }
     };
     let largest = finding.regions.iter().max_by(|a, b| a.area.area().total_cmp(&b.area.area()));
@@ -108,10 +108,12 @@ fn score(finding: &Finding) -> String {
     format!("Certainty: {} (score {}).", finding.score.words(), finding.score)
 }
 
-fn percent_words(share: f32) -> String {
+/// `40 % of its width`, or where it is longer than the photo is wide, `1.4 times its width`.
+fn widths(whose: &str, share: f32) -> String {
     match (share * 100.0).round() {
-        percent if percent < 1.0 => "less than 1 %".to_owned(),
-        percent => format!("{percent:.0} %"),
+        percent if percent < 1.0 => format!("less than 1 % of {whose} width"),
+        percent if percent <= 100.0 => format!("{percent:.0} % of {whose} width"),
+        _ => format!("{share:.1} times {whose} width"),
     }
 }
 
@@ -214,6 +216,15 @@ mod tests {
             let area = PixelBox::try_from(corners).expect("a box");
             assert_eq!(position_words(area, photo), expected, "{corners:?}");
         }
+    }
+
+    #[test]
+    fn what_is_longer_than_the_photo_is_wide_is_so_many_times_its_width() {
+        let cases = [(0.004, "less than 1 %"), (0.83, "83 %"), (1.0, "100 %")];
+        for (share, expected) in cases {
+            assert_eq!(widths("its", share), format!("{expected} of its width"));
+        }
+        assert_eq!(widths("the photo's", 1.43), "1.4 times the photo's width");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use super::{block, idct};
 
 /// The marker that ends the picture.
 const END: u8 = 0xD9;
+/// The first of the eight markers between restart intervals, which follow in turn.
+const RESTART: usize = 0xD0;
 
 /// A plane for each component, whole blocks.
 pub(super) struct Planes {
@@ -37,12 +39,14 @@ impl Planes {
             dc: [0; COMPONENTS],
             luma: frame.luma,
         };
-        let units = columns * rows;
-        for unit in 0..units {
-            if frame.restart_interval > 0 && unit > 0 && unit % frame.restart_interval == 0 {
-                scan.restart(unit / frame.restart_interval)?;
+        for y in 0..rows {
+            for x in 0..columns {
+                scan.restart_before(y * columns + x, frame.restart_interval)?;
+                scan.unit(&mut planes.each, x, y)?;
             }
-            scan.unit(&mut planes.each, unit % columns, unit / columns)?;
+            if scan.bits.overdrawn() {
+                return None;
+            }
         }
         (scan.bits.pass_marker()? == END).then_some(planes)
     }
@@ -56,10 +60,14 @@ struct Scan<'a, const SIDE: usize> {
 }
 
 impl<const SIDE: usize> Scan<'_, SIDE> {
-    /// Passes the restart marker with which the interval number `interval` begins.
-    fn restart(&mut self, interval: usize) -> Option<()> {
+    /// Passes the restart marker before the unit number `unit`, where there is one.
+    fn restart_before(&mut self, unit: usize, interval: usize) -> Option<()> {
+        if interval == 0 || unit == 0 || !unit.is_multiple_of(interval) {
+            return Some(());
+        }
         self.dc = [0; COMPONENTS];
-        (usize::from(self.bits.pass_marker()?) == 0xD0 + (interval - 1) % 8).then_some(())
+        let number = (unit / interval - 1) % 8;
+        (usize::from(self.bits.pass_marker()?) == RESTART + number).then_some(())
     }
 
     /// Reads the unit at `x`, `y` (in units): the blocks of luma row by row, then one of each colour.
