@@ -86,7 +86,9 @@ fn seen(finding: &Finding, rules: &ClassRules, photo: Size<Upright>, photo_width
     };
     let several = finding.regions.len() > 1;
     let size = match (rules.extent, several) {
-        (Extent::Length, false) => format!("{} long{scale}, {area} of its area", widths("the photo's", share)),
+        (Extent::Length, false) => {
+            format!("{} long{scale}, {area} of its area", widths("the photo's", share))
+        }
         (Extent::Length, true) => {
             format!("the longest {}{scale}, together {area} of its area", widths("the photo's", share))
         }

@@ -28,7 +28,8 @@ impl<'a> Bits<'a> {
                 // Bits below `count` are true ones of the byte that is only partly taken; it is read again.
                 self.buffer |= next >> self.count;
                 self.at += ((63 - self.count) >> 3) as usize;
-                self.count |= 56;
+                // As many as whole bytes make with those that were there.
+                self.count |= 0x38;
                 return;
             }
         }
@@ -44,7 +45,7 @@ impl<'a> Bits<'a> {
                     self.at += 2;
                     0xFF
                 }
-                (Some(0xFF), _) | (None, _) => {
+                (Some(0xFF) | None, _) => {
                     self.beyond += 8;
                     0
                 }

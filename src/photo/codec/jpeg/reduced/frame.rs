@@ -16,7 +16,7 @@ pub(super) struct Frame<'a> {
     pub(super) restart_interval: usize,
     pub(super) components: [Component; COMPONENTS],
     dc: [Option<DcTable>; 4],
-    ac: [Option<AcTable>; 4],
+    ac: [Option<Box<AcTable>>; 4],
     quantisation: [Option<[u16; 64]>; 4],
     pub(super) scan: &'a [u8],
 }
@@ -119,7 +119,7 @@ impl<'a> Frame<'a> {
             let index = usize::from(kind & 15);
             match kind >> 4 {
                 0 => *self.dc.get_mut(index)? = Some(DcTable::new(counts, symbols)?),
-                1 => *self.ac.get_mut(index)? = Some(AcTable::new(counts, symbols)?),
+                1 => *self.ac.get_mut(index)? = Some(Box::new(AcTable::new(counts, symbols)?)),
                 _ => return None,
             }
             body = after;

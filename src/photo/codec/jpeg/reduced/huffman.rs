@@ -59,7 +59,7 @@ impl Codes {
     #[cold]
     fn find_long(&self, sixteen: u32) -> Option<(u8, u32)> {
         let length = (LOOK + 1..=16).find(|&length| sixteen < self.ends[length as usize])?;
-        let index = self.starts[length as usize] + (sixteen >> (16 - length)) as i32;
+        let index = self.starts[length as usize] + (sixteen >> (16 - length)).cast_signed();
         Some((*self.symbols.get(usize::try_from(index).ok()?)?, length))
     }
 }
@@ -87,7 +87,7 @@ pub(super) struct AcTable {
     /// What the next `LOOK` bits start with, coefficient and all.
     whole: [Whole; 1 << LOOK],
     /// What the next `SPAN` bits hold in whole codes.
-    spans: Box<[Span; 1 << SPAN]>,
+    spans: [Span; 1 << SPAN],
 }
 
 /// Several codes in a row: bits 0 to 4 their length in bits with what follows them, 5 to 10 the coefficients they
@@ -135,7 +135,7 @@ pub(super) enum Step {
 impl AcTable {
     pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
         let codes = Codes::new(counts, symbols)?;
-        let mut spans = Box::new([Span(0); 1 << SPAN]);
+        let mut spans = [Span(0); 1 << SPAN];
         for (window, span) in (0_u32..).zip(spans.iter_mut()) {
             *span = span_of(&codes, window);
         }
@@ -185,7 +185,7 @@ fn whole_of(codes: &Codes, window: u32) -> Option<Whole> {
         Step::End => (BEYOND, 0),
     };
     let left = LOOK.checked_sub(length + count)?;
-    let value = extend((window >> left & ((1 << count) - 1)) as i32, count) as i16;
+    let value = extend((window >> left & ((1 << count) - 1)).cast_signed(), count) as i16;
     Some(Whole { value, zeros, bits: (length + count) as u8 })
 }
 
@@ -218,7 +218,7 @@ pub(super) fn magnitude(bits: &mut Bits, count: u32) -> i32 {
     if count == 0 {
         return 0;
     }
-    let value = bits.peek(count) as i32;
+    let value = bits.peek(count).cast_signed();
     bits.skip(count);
     extend(value, count)
 }
