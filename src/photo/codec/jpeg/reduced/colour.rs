@@ -88,7 +88,12 @@ fn convert(luma: &[u8], blue: &[u8], red: &[u8], out: &mut [u8]) {
         let y = (i32::from(y) << BITS) + (1 << (BITS - 1));
         let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
         let [red, green_by_blue, green_by_red, blue] = WEIGHTS;
-        *pixel = [y + red * cr, y - green_by_blue * cb - green_by_red * cr, y + blue * cb]
-            .map(|value| (value >> BITS).clamp(0, 255) as u8);
+        *pixel =
+            [round(y + red * cr), round(y - green_by_blue * cb - green_by_red * cr), round(y + blue * cb)];
     }
+}
+
+#[inline]
+fn round(value: i32) -> u8 {
+    (value >> BITS).clamp(0, 255) as u8
 }

@@ -167,6 +167,7 @@ impl AcTable {
     }
 }
 
+#[inline]
 fn step_of(symbol: u8) -> Option<Step> {
     match (symbol >> 4, symbol & 15) {
         (0, 0) => Some(Step::End),

@@ -20,6 +20,7 @@ pub(super) fn write<const SIDE: usize>(low: &Low, out: &mut [u8], stride: usize)
     }
 }
 
+#[inline]
 fn two([mean, across, down, both]: &Low) -> [[u8; 2]; 2] {
     let rounded = mean.wrapping_add((1 << (SCALE - 1)) + (MIDDLE << SCALE));
     let row = |left: i32, right: i32| {
@@ -31,6 +32,7 @@ fn two([mean, across, down, both]: &Low) -> [[u8; 2]; 2] {
     ]
 }
 
+#[inline]
 fn clamp(value: i32) -> u8 {
     value.clamp(0, 255) as u8
 }
