@@ -22,9 +22,9 @@ from .augment import photometric
 from .classes import CLASSES
 from .dataset import open_bytes
 from .graph import build_features
-from .initialise import copy_constants, load_backbone, shipped_constants
+from .initialise import copy_constants, copy_convolutions, load_backbone, shipped_constants
 from .manifest import Row, read_manifest
-from .net import FEATURES, Context, Conv
+from .net import FEATURES, Context
 from .photo import make_view, open_photo
 
 FOREIGN = "outdoors"  # the source whose pictures show no building surface
@@ -177,11 +177,7 @@ def _shipped_context(path: Path) -> Context:
     kept = shipped_constants(path)
     size, most = kept["photo.square"][0].item(), kept["photo.most"].item()
     context = Context(len(kept["photo.classes.weight"]), size, most, len(kept["photo.hidden.weight"]))
-    for part in ("stem", "middle", "coarse"):
-        for name, module in getattr(context.net, part).named_modules():
-            if isinstance(module, Conv):
-                full = f"photo.{part}.{name}".replace(".layers", "")
-                copy_constants(kept, module.conv, full, 127.5 if full == "photo.stem.0" else 1.0)
+    copy_convolutions(kept, context.net, ("stem", "middle", "coarse"), "photo.")
     copy_constants(kept, context.last.conv, "photo.last")
     for name in ("hidden", "classes", "foreign"):
         copy_constants(kept, getattr(context, name), f"photo.{name}")

@@ -74,12 +74,7 @@ def load_shipped(net: Net, path: Path) -> None:
     """
     kept = shipped_constants(path)
     with torch.no_grad():
-        for part in ("stem", "middle", "coarse", "head"):
-            for name, module in getattr(net, part).named_modules():
-                if isinstance(module, Conv):
-                    module.bn = nn.Identity()
-                    full = f"{part}.{name}".replace(".layers", "")
-                    copy_constants(kept, module.conv, full, 127.5 if full == "stem.0" else 1.0)
+        copy_convolutions(kept, net, ("stem", "middle", "coarse", "head"))
         copy_constants(kept, net.head.logits, "head.logits")
 
 
@@ -90,6 +85,16 @@ def shipped_constants(path: Path) -> dict[str, np.ndarray]:
         eight, scale = kept[f"{name}.int8"], kept[f"{name}.scale"]
         kept[name] = eight * scale.reshape(-1, *[1] * (eight.ndim - 1))
     return kept
+
+
+def copy_convolutions(kept: dict[str, np.ndarray], net: Net, parts: tuple[str, ...], prefix: str = "") -> None:
+    """Copies these parts' convolutions, which a shipped file names after them with `prefix`; they are left without norms."""
+    for part in parts:
+        for name, module in getattr(net, part).named_modules():
+            if isinstance(module, Conv):
+                module.bn = nn.Identity()
+                full = f"{part}.{name}".replace(".layers", "")
+                copy_constants(kept, module.conv, prefix + full, 127.5 if full == "stem.0" else 1.0)
 
 
 def copy_constants(kept: dict[str, np.ndarray], target: nn.Conv2d, name: str, scale: float = 1.0) -> None:

@@ -35,7 +35,7 @@ use serde::Deserialize;
 use crate::domain::card::Card;
 use crate::domain::ids::FindingId;
 use crate::domain::people::Person;
-use crate::domain::review::{Decision, RejectReason, Verdict};
+use crate::domain::review::{Decision, Verdict};
 use crate::http::State;
 use crate::http::choices;
 use crate::http::error::HttpError;
@@ -303,8 +303,7 @@ pub(super) async fn accept(sent: Sent) -> Page {
 
 pub(super) async fn reject(sent: Sent) -> Page {
     let posted = sent.check().await?;
-    let reason = RejectReason::named(posted.form.text("reason"));
-    let reason = reason.ok_or_else(|| HttpError::Invalid("Choose one of the reasons.".into()))?;
+    let reason = posted.form.reason()?;
     posted.decide(Verdict::Reject { reason }).await
 }
 

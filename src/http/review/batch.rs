@@ -9,7 +9,7 @@ use super::submitted::{Form, Submitted};
 use super::{Address, Desk, Page, desk};
 use crate::domain::ids::FindingId;
 use crate::domain::punch_item::Edits;
-use crate::domain::review::{Decision, RejectReason, Verdict};
+use crate::domain::review::{Decision, Verdict};
 use crate::http::State;
 use crate::http::error::HttpError;
 
@@ -22,9 +22,7 @@ fn verdict(form: &Form) -> Result<Verdict, HttpError> {
     if form.text("verdict") == "accept" {
         return Ok(Verdict::Accept { edits: Edits::default() });
     }
-    let reason = RejectReason::named(form.text("reason"));
-    let reason = reason.ok_or_else(|| HttpError::Invalid("Choose one of the reasons.".into()))?;
-    Ok(Verdict::Reject { reason })
+    Ok(Verdict::Reject { reason: form.reason()? })
 }
 
 /// Decides about all that is ticked, in one transaction, and leads back to the list.
@@ -89,6 +87,7 @@ pub(super) fn batch_instant(name: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::review::RejectReason;
     use crate::http::sample;
 
     #[test]

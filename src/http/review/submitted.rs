@@ -5,6 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 use url::form_urlencoded;
 
 use super::PageError;
+use crate::domain::review::RejectReason;
 use crate::http::State;
 use crate::http::error::HttpError;
 use crate::http::guard::{self, Reviewer};
@@ -51,6 +52,12 @@ impl Form {
     /// The field `name`; empty where there is none.
     pub(super) fn text<'a>(&'a self, name: &'a str) -> &'a str {
         self.all(name).next().unwrap_or_default()
+    }
+
+    /// Why something is rejected.
+    pub(super) fn reason(&self) -> Result<RejectReason, HttpError> {
+        let reason = RejectReason::named(self.text("reason"));
+        reason.ok_or_else(|| HttpError::Invalid("Choose one of the reasons.".into()))
     }
 
     /// A field that comes as often as there are ticks.

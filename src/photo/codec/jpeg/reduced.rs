@@ -22,7 +22,8 @@ use planes::Planes;
 use crate::domain::geometry::{Size, Stored};
 use crate::photo::codec::Raster;
 
-/// Decodes `bytes` at one `reduction`th (4 or 8; half the size is as fast in the library) of `stored`, rounded up; none if this is not its kind of file.
+/// Decodes `bytes` at one `reduction`th of `stored`, rounded up; none if this is not its kind of file, or the reduction
+/// not 4 or 8: half the size is as fast in the library.
 pub(super) fn decode(bytes: &[u8], stored: Size<Stored>, reduction: u32) -> Option<Raster> {
     let frame = Frame::read(bytes)?;
     if (u32::from(frame.width), u32::from(frame.height)) != (stored.width, stored.height) {

@@ -1,4 +1,4 @@
-//! Planes to RGB: chroma by libjpeg's triangle filter, colour by ITU-R BT.601, rounded as `rusty_jpeg` does.
+//! Planes to RGB: chroma by libjpeg's triangle filter, colour by ITU-R BT.601, rounded once.
 
 use super::planes::{Plane, Planes};
 
@@ -37,50 +37,52 @@ impl Line {
     }
 
     /// Takes row `y` of the picture from a plane of which the first `size` samples belong to it.
-    fn take(&mut self, plane: &Plane, luma: (usize, usize), size: (usize, usize), y: usize) {
+    fn take(&mut self, plane: &Plane, (across, down): (usize, usize), size: (usize, usize), y: usize) {
         let row = |y: usize| &plane.samples[y * plane.stride..][..size.0];
-        // A picture a pixel wide or high has nothing to smooth.
-        let rows = if luma.1 == 1 { (row(y), row(y)) } else { near_and_far(y, size.1, row) };
         self.sums.clear();
-        self.sums.extend(rows.0.iter().zip(rows.1).map(|(&near, &far)| 3 * u16::from(near) + u16::from(far)));
-        match luma {
-            (1, 1) => self.samples[..size.0].copy_from_slice(rows.0),
-            (1, _) => {
-                for (sample, sum) in self.samples.iter_mut().zip(&self.sums) {
-                    *sample = ((sum + 2) >> 2) as u8;
-                }
+        let bits = if down == 1 {
+            self.sums.extend(row(y).iter().map(|&sample| u16::from(sample)));
+            0
+        } else {
+            let (near, far) = near_and_far(y, size.1);
+            let pairs = row(near).iter().zip(row(far));
+            self.sums.extend(pairs.map(|(&near, &far)| 3 * u16::from(near) + u16::from(far)));
+            2
+        };
+        if across == 1 {
+            for (sample, &sum) in self.samples.iter_mut().zip(&self.sums) {
+                *sample = less(sum, bits);
             }
-            (_, 1) => widen(rows.0.iter().map(|&sample| sample.into()), 2, &mut self.samples),
-            _ => widen(self.sums.iter().copied(), 4, &mut self.samples),
+        } else {
+            widen(&self.sums, bits, &mut self.samples);
         }
     }
 }
 
 /// The row of samples that row `y` of twice as many lies in, and the other one that it is near.
-fn near_and_far<'a>(y: usize, height: usize, row: impl Fn(usize) -> &'a [u8]) -> (&'a [u8], &'a [u8]) {
+fn near_and_far(y: usize, height: usize) -> (usize, usize) {
     let near = y / 2;
     let far = if y % 2 == 1 { near + 1 } else { near.saturating_sub(1) };
-    (row(near), row(far.min(height - 1)))
+    (near, far.min(height - 1))
 }
 
-/// Twice as many samples: three quarters of the nearer and a quarter of the farther, less `bits` bits.
-fn widen(sums: impl ExactSizeIterator<Item = u16> + Clone, bits: u32, out: &mut [u8]) {
-    let last = sums.len() - 1;
-    let ends = |sum: u16| if bits == 2 { sum as u8 } else { ((sum + 2) >> 2) as u8 };
-    let half = 1 << (bits - 1);
-    let pairs = sums.clone().zip(sums.clone().skip(1));
-    let mut sums = sums;
-    if let Some(first) = sums.next() {
-        out[0] = ends(first);
-        let end = sums.last().unwrap_or(first);
-        if let Some(place) = out.get_mut(2 * last + 1) {
-            *place = ends(end);
+/// Twice as many samples of sums that are too large by `bits` bits: three quarters of the nearer, a quarter of the farther.
+fn widen(sums: &[u16], bits: u32, out: &mut [u8]) {
+    if let (Some(&first), Some(&last)) = (sums.first(), sums.last()) {
+        out[0] = less(first, bits);
+        if let Some(end) = out.get_mut(2 * sums.len() - 1) {
+            *end = less(last, bits);
         }
     }
-    for (two, (left, right)) in out[1..].chunks_exact_mut(2).zip(pairs) {
-        two[0] = ((3 * left + right + half) >> bits) as u8;
-        two[1] = ((3 * right + left + half) >> bits) as u8;
+    for (two, pair) in out[1..].as_chunks_mut::<2>().0.iter_mut().zip(sums.windows(2)) {
+        *two = [less(3 * pair[0] + pair[1], bits + 2), less(3 * pair[1] + pair[0], bits + 2)];
     }
+}
+
+/// The sum without its last `bits` bits, rounded.
+#[inline]
+fn less(sum: u16, bits: u32) -> u8 {
+    ((sum + ((1 << bits) >> 1)) >> bits) as u8
 }
 
 fn convert(luma: &[u8], blue: &[u8], red: &[u8], out: &mut [u8]) {
