@@ -62,13 +62,18 @@ class Looker:
         return np.array(found)
 
     def whole(self, photo):
-        """Above-threshold logits of the first look and of all views, and the first view's map."""
+        """Above-threshold logits of the first look and of all views, and the first view's map.
+
+        Photos smaller than the largest view have no first look: it says infinity, so that none ends early.
+        """
         coarse = self.model.manifest.get("coarse", {"view": min(self.model.settings.views)})["view"]
         looks = {side: self.run(photo, side) for side in dict.fromkeys([*self.model.settings.views, coarse])}
         pooled = {side: self.pooled(*look) for side, look in looks.items()}
         sizes = {(looks[side][0].width, looks[side][0].height): side for side in reversed(self.model.settings.views)}
         full = np.mean([pooled[side] for side in sizes.values()], axis=0)
-        return self.above(pooled[coarse]), self.above(full), looks[self.model.settings.views[0]]
+        above = self.above(full)
+        first = self.above(pooled[coarse]) if max(photo.size) >= max(self.model.settings.views) else np.full_like(above, np.inf)
+        return first, above, looks[self.model.settings.views[0]]
 
     def tiles(self, photo, look, rules: dict):
         """For each tile: above-threshold logits, and how near the whole photo's map comes there."""

@@ -42,7 +42,8 @@ class Conv(nn.Module):
                 x, self.conv.weight, self.conv.bias, self.conv.stride, (top, left), groups=self.conv.groups
             )
         else:
-            x = self.conv(F.pad(x, (left, right, top, bottom)))
+            with torch.autocast(x.device.type, enabled=False):  # the backward pass of these in bfloat16 is slow on CPUs
+                x = self.conv(F.pad(x.float(), (left, right, top, bottom)))
         x = self.bn(x)
         return F.relu6(x) if self.act else x
 

@@ -37,8 +37,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1.5e-3, help="learning rate of the head; the backbone has 0.3 of it")
+    parser.add_argument("--stem-rate", type=float, default=0.0, help="of the head's rate for a stem with start weights; 0 keeps it as it is")
     parser.add_argument("--mosaic", type=float, default=0.4)
     parser.add_argument("--freeze-middle", action="store_true", help="train only what follows stride 16: a third of the time")
+    parser.add_argument("--bfloat16", action="store_true", help="compute in bfloat16 (faster where a CPU has AMX)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
@@ -72,7 +74,7 @@ def start_net(args, rows: list[Row], pictures: Pictures) -> Net:
     if not args.start:
         torch.nn.init.constant_(net.head.logits.bias, -2.0)
     if args.start or args.weights:
-        net.stem.requires_grad_(False)
+        net.stem.requires_grad_(args.stem_rate > 0)
     if args.freeze_middle:
         net.middle.requires_grad_(False)
     return net
@@ -85,10 +87,10 @@ def _measure_norms(net: Net, convs: list[Conv], args, rows: list[Row], pictures:
     insert_norm(convs, lambda: net(next(loader)["pixels"].float()))
 
 
-def optimiser(net: Net, rate: float) -> torch.optim.AdamW:
-    """Head at `rate`, backbone at 0.3 of it; no decay on norms and biases."""
+def optimiser(net: Net, rate: float, stem: float) -> torch.optim.AdamW:
+    """Head at `rate`, stem at `stem` and the rest at 0.3 of it; no decay on norms and biases."""
     groups = []
-    for part, factor in ((net.stem, 0.3), (net.middle, 0.3), (net.coarse, 0.3), (net.head, 1.0)):
+    for part, factor in ((net.stem, stem or 0.3), (net.middle, 0.3), (net.coarse, 0.3), (net.head, 1.0)):
         parameters = [p for p in part.parameters() if p.requires_grad]
         for decay, chosen in ((0.02, [p for p in parameters if p.ndim > 1]), (0.0, [p for p in parameters if p.ndim <= 1])):
             if chosen:
@@ -112,9 +114,11 @@ def follow(average: Net, net: Net, step: int) -> None:
             a.copy_(b)
 
 
-def forward(net: Net, batch: dict[str, Tensor]) -> Tensor:
+def forward(net: Net, batch: dict[str, Tensor], bfloat16: bool) -> Tensor:
     maps = [batch[k].float().contiguous(memory_format=torch.channels_last) for k in ("pixels", "fine", "middle") if k in batch]
-    return net(*maps) if "pixels" in batch else net.from_stem(*maps)
+    with torch.autocast(maps[0].device.type, torch.bfloat16, enabled=bfloat16):
+        logits = net(*maps) if "pixels" in batch else net.from_stem(*maps)
+    return logits.float()
 
 
 def save(path: Path, net: Net, average: Net, args, step: int) -> None:
@@ -137,7 +141,7 @@ def run(args) -> None:
     net = net.to(args.device, memory_format=torch.channels_last).train()
     net.middle.train(not args.freeze_middle)
     average = copy.deepcopy(net).eval()
-    optim = optimiser(net, args.rate)
+    optim = optimiser(net, args.rate, args.stem_rate)
     args.out.mkdir(parents=True, exist_ok=True)
     begun, mean = time.monotonic(), 0.0
     for step in range(args.steps):
@@ -147,7 +151,7 @@ def run(args) -> None:
         for group in optim.param_groups:
             group["lr"] = group["base"] * schedule(done)
         batch = {k: v.to(args.device, non_blocking=True) for k, v in next(loader).items()}
-        loss = total_loss(forward(net, batch), batch)
+        loss = total_loss(forward(net, batch, args.bfloat16), batch)
         optim.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)

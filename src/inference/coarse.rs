@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use super::decode_output::ScoreMap;
-use super::manifest::{Class, require};
+use super::manifest::{Class, Input, require};
 use super::tiles::Tile;
 use crate::domain::detection::ClassScore;
 use crate::domain::geometry::{Size, Upright};
@@ -39,6 +39,12 @@ impl Coarse {
         let of_reported = scores.iter().zip(classes).zip(reported).filter(|(_, reported)| **reported);
         scores.len() == classes.len() && of_reported.into_iter().all(below)
     }
+}
+
+/// Whether a cheap look comes first: not at photos smaller than the longest view. These are quickly seen whole, and what
+/// is a pixel wide on them is gone on a thumbnail.
+pub(super) fn pays(photo: Size<Upright>, input: &Input) -> bool {
+    photo.long_side() >= input.long_side()
 }
 
 /// Which of `tiles` show a cell that comes within `margin` logits of its class's cell threshold.

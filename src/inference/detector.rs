@@ -250,6 +250,23 @@ mod tests {
     }
 
     #[test]
+    fn a_clean_photo_ends_early_unless_it_is_small() {
+        if !runtime_is_there() {
+            return;
+        }
+        let package = package::built_in(PrecisionChoice::Recommended).expect("whole");
+        let detector = load_package(&package, &Config { sessions: 1, ..Config::shipped() }).expect("loads");
+        let ended = |width: u32, height: u32| {
+            let size = Size::new(width, height);
+            let grey = vec![150; 3 * (width * height) as usize];
+            let picture = Picture::new(size, Size::new(width, height), grey).expect("sized");
+            detector.detect(&picture, Thoroughness::Standard).expect("looked").timings.ended_early
+        };
+        assert!(ended(1024, 768));
+        assert!(!ended(640, 480));
+    }
+
+    #[test]
     fn experimental_classes_must_exist() {
         let config = Config { experimental_classes: vec!["moisture".into()], ..config() };
         let message = load(&config).err().map(|error| error.to_string()).unwrap_or_default();

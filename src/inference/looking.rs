@@ -74,16 +74,13 @@ impl Looking<'_> {
         let (manifest, photo) = (&self.detector.manifest, self.picture.photo());
         let sizes = preprocess::view_sizes(self.picture, &manifest.input);
         let mut known = Vec::new();
-        if let Some(coarse) = coarse {
+        if let Some(coarse) = coarse.filter(|_| coarse::pays(photo, &manifest.input)) {
             let size = preprocess::view_size(photo, coarse.view, manifest.input.max_upscale);
-            // A photo that is no larger has nothing finer to show.
-            if sizes.first() != Some(&size) {
-                known = self.run_sizes(&[size])?;
-                let first = self.decode(&known, &manifest.classes, photo)?;
-                if coarse.suffices(&first.0.class_scores, &manifest.classes, &self.detector.reported) {
-                    self.timings.ended_early = true;
-                    return Ok(first);
-                }
+            known = self.run_sizes(&[size])?;
+            let first = self.decode(&known, &manifest.classes, photo)?;
+            if coarse.suffices(&first.0.class_scores, &manifest.classes, &self.detector.reported) {
+                self.timings.ended_early = true;
+                return Ok(first);
             }
         }
         let of_size =

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+import torch
 from PIL import Image
 
 from training import evaluate, export, train
@@ -45,6 +46,17 @@ def call(parse, run, command):
         return run(parse()) if parse else run()
     finally:
         sys.argv = before
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1])
+def test_a_stem_with_start_weights_moves_only_at_a_rate(model_folder, folder, tmp_path, rate):
+    start = model_folder.parent / "last.pt"
+    command = ["--data", str(folder), "--start", str(start), "--out", str(tmp_path), "--bfloat16", "--stem-rate", str(rate)]
+    command += ["--steps", "2", "--size", "64", "--batch", "2", "--workers", "0", "--device", "cpu"]
+    call(train.arguments, train.run, command)
+    before, after = (torch.load(path, weights_only=True) for path in (start, tmp_path / "last.pt"))
+    name = "stem.1.layers.0.conv.weight"
+    assert torch.equal(before["average"][name], after["net"][name]) == (rate == 0.0)
 
 
 def test_manifest_and_files(model_folder: Path):
