@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 import torch
 
-from .calibrate import Fitted, fit
+from .calibrate import BETA, Fitted, fit
 from .classes import CLASSES, EXPERIMENTAL
 from .context import load_context
 from .graph import build
@@ -43,8 +43,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True, help="checkpoint, or the fp32 file of a model folder")
     parser.add_argument("--data", type=Path, action="append", required=True)
-    parser.add_argument("--second", type=Path, help="another of the same training, to be averaged with --run")
-    parser.add_argument("--share", type=float, default=0.5, help="what the second counts")
+    parser.add_argument("--second", type=Path, action="append", default=[], help="another from the same start, to be averaged with --run")
+    parser.add_argument("--share", type=float, default=0.5, help="what each --second counts; the rest is --run's")
     parser.add_argument("--context", type=Path, help="fitted context (training.context), or the fp32 file of a model folder")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--name", required=True)
@@ -171,7 +171,7 @@ def choose(predictions: Predictions, settings: dict) -> dict[str, Fitted]:
         clean = predictions.clean(name, set(settings["clean_sources"]))
         rate = settings["clean_rate"]
         words = (
-            f"best F1 on {len(values)} val pictures ({', '.join(entry['fit_on'])}; {int(truth.sum())} with the class) "
+            f"best F{BETA} as calibrated on {len(values)} val pictures ({', '.join(entry['fit_on'])}; {int(truth.sum())} with the class) "
             f"with at most {rate:.1%} of {len(clean)} clean val photos at or above it, int8 file"
         )
         fitted[name] = fit(values, truth, clean, rate, words)
@@ -184,11 +184,11 @@ def main() -> None:
     rows = [row for folder in args.data for row in read_manifest(folder)]
     names = args.classes.split(",")
     net, have = load_net(args.run)
-    if args.second:
-        second, same = load_net(args.second)
+    for i, path in enumerate(args.second, 1):
+        second, same = load_net(path)
         if same != have:
-            raise ValueError("the two do not have the same classes")
-        average_folded(net, second, args.share)
+            raise ValueError(f"{path} does not have the classes of {args.run}")
+        average_folded(net, second, args.share / (1 - (len(args.second) - i) * args.share))
     keep_classes(net.head.logits, have, names)
     context = load_context(args.context) if args.context else None
     if context and context.classes.out_channels != len(names):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from training import metrics
-from training.calibrate import best_threshold, platt
+from training.calibrate import BETA, best_threshold, platt
 
 
 def test_average_precision_of_known_rankings():
@@ -28,6 +28,17 @@ def test_platt_finds_the_curve():
 
 
 def test_threshold_keeps_clean_photos_quiet():
-    values, truth = np.array([0.0, 1, 2, 3, 4]), np.array([0, 1, 1, 1, 1])
-    assert best_threshold(values, truth, np.array([]), 0.0) < 1
-    assert best_threshold(values, truth, np.array([1.7]), 0.0) > 1.7
+    values, chance = np.array([0.0, 1, 2, 3, 4]), np.array([0.02, 0.9, 0.95, 0.97, 0.99])
+    assert 0 < best_threshold(values, chance, np.array([]), 0.0) < 1
+    assert best_threshold(values, chance, np.array([1.7]), 0.0) > 1.7
+
+
+def test_the_best_threshold_is_a_share_of_the_best_measure():
+    # Lipton, Elkan and Narayanaswamy, "Optimal thresholding of classifiers to maximize F1 measure", 2014, theorem 1: half of
+    # the best F1; for other betas the same proof gives the best measure over 1 + beta squared.
+    values = np.linspace(-6, 6, 2001)
+    chance = 1 / (1 + np.exp(-values))
+    cut = best_threshold(values, chance, np.array([]), 0.0)
+    weight = BETA**2
+    best = (1 + weight) * chance[values >= cut].sum() / ((values >= cut).sum() + weight * chance.sum())
+    assert 1 / (1 + np.exp(-cut)) == pytest.approx(best / (1 + weight), abs=0.005)
