@@ -63,6 +63,6 @@ def best_threshold(values: np.ndarray, chance: np.ndarray, clean: np.ndarray, cl
 def fit(values: np.ndarray, truth: np.ndarray, clean: np.ndarray, clean_rate: float, words: str) -> Fitted:
     """Calibration on (values, truth) and a threshold; `clean` are values on photos without defects."""
     scale, offset = platt(values, truth)
-    chance = 1 / (1 + np.exp(-(scale * values + offset)))
+    chance = np.array([score(v, scale, offset) for v in values])
     cut = best_threshold(values, chance, clean, clean_rate)
     return Fitted(scale, offset, score(cut, scale, offset), words)

@@ -77,15 +77,19 @@ def load_net(path: Path) -> tuple[Net, list[str]]:
 
 
 @torch.no_grad()
-def average_folded(first: Net, second: Net, share: float) -> None:
-    """Mixes the second's weights into the first, batch norms folded."""
-    for a, b in zip(first.modules(), second.modules()):
+def average_folded(first: Net, others: list[Net], share: float) -> None:
+    """Mixes the weights of the others, `share` each, into the first, batch norms folded."""
+
+    def mix(kept: torch.Tensor, own: torch.Tensor, theirs: list[torch.Tensor]) -> None:
+        kept.copy_((1 - share * len(others)) * own + share * sum(theirs))
+
+    for a, *rest in zip(first.modules(), *(other.modules() for other in others)):
         if isinstance(a, Conv):
-            for kept, one, two in zip((a.conv.weight, a.conv.bias), a.folded(), b.folded()):
-                kept.copy_((1 - share) * one + share * two)
+            for kept, own, *theirs in zip((a.conv.weight, a.conv.bias), a.folded(), *(b.folded() for b in rest)):
+                mix(kept, own, theirs)
             a.bn = torch.nn.Identity()
-    for kept, two in zip(first.head.logits.parameters(), second.head.logits.parameters()):
-        kept.copy_((1 - share) * kept + share * two)
+    for kept, *theirs in zip(first.head.logits.parameters(), *(other.head.logits.parameters() for other in others)):
+        mix(kept, kept, theirs)
 
 
 def keep_classes(last: torch.nn.Conv2d, have: list[str], wanted: list[str]) -> None:
@@ -184,11 +188,11 @@ def main() -> None:
     rows = [row for folder in args.data for row in read_manifest(folder)]
     names = args.classes.split(",")
     net, have = load_net(args.run)
-    for i, path in enumerate(args.second, 1):
-        second, same = load_net(path)
+    others = [load_net(path) for path in args.second]
+    for path, (_, same) in zip(args.second, others):
         if same != have:
             raise ValueError(f"{path} does not have the classes of {args.run}")
-        average_folded(net, second, args.share / (1 - (len(args.second) - i) * args.share))
+    average_folded(net, [other for other, _ in others], args.share)
     keep_classes(net.head.logits, have, names)
     context = load_context(args.context) if args.context else None
     if context and context.classes.out_channels != len(names):
