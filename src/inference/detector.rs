@@ -202,6 +202,11 @@ mod tests {
         Config { model: folder().display().to_string(), sessions: 2, ..Config::shipped() }
     }
 
+    fn built_in() -> Arc<dyn Detector> {
+        let package = package::built_in(PrecisionChoice::Recommended).expect("whole");
+        load_package(&package, &Config { sessions: 1, ..Config::shipped() }).expect("loads")
+    }
+
     /// A bright wall of 1024 × 768 with a dark bar, from a photo twice as large.
     fn wall() -> Picture {
         let pixel = |x: u32, y: u32| {
@@ -242,8 +247,7 @@ mod tests {
         if !runtime_is_there() {
             return;
         }
-        let package = package::built_in(PrecisionChoice::Recommended).expect("whole");
-        let detector = load_package(&package, &Config { sessions: 1, ..Config::shipped() }).expect("loads");
+        let detector = built_in();
         let look = detector.detect(&wall(), Thoroughness::Standard).expect("looked");
         assert_eq!(look.seen.class_scores.len(), detector.model().classes.len());
         assert!(detector.model().label().starts_with("finish-defects "), "{}", detector.model().label());
@@ -254,8 +258,7 @@ mod tests {
         if !runtime_is_there() {
             return;
         }
-        let package = package::built_in(PrecisionChoice::Recommended).expect("whole");
-        let detector = load_package(&package, &Config { sessions: 1, ..Config::shipped() }).expect("loads");
+        let detector = built_in();
         let ended = |width: u32, height: u32| {
             let size = Size::new(width, height);
             let grey = vec![150; 3 * (width * height) as usize];
