@@ -17,6 +17,7 @@ class Rule:
     annotates: frozenset = frozenset(CLASSES)  # classes that are marked wherever they occur
     absent: frozenset = frozenset()  # classes that never occur
     loose: bool = False  # boxes hold the defect but do not bound it tightly
+    cracks: float = 0.0  # part of its clean pictures on which cracks are drawn in training
 
 
 @dataclass
@@ -58,6 +59,7 @@ def read_rules(path: Path | None = None) -> dict[str, Rule]:
             annotates=frozenset(entry.get("annotates", CLASSES)),
             absent=frozenset(entry.get("absent", ())),
             loose=entry.get("loose", False),
+            cracks=entry.get("cracks", Rule.cracks),
         )
         for name, entry in table.items()
     }

@@ -11,6 +11,7 @@ from PIL import Image
 
 from .augment import distract, photometric
 from .classes import CLASSES
+from .fracture import fracture
 from .manifest import Row
 from .net import STRIDE
 
@@ -18,6 +19,7 @@ VIEW = 1024  # long side at which the service sees a photo
 PANES = 4
 WHOLE = 0.35  # share of crops that show as much of the picture as the pane's shape allows
 SURE = 0.3  # share of a picture that a crop must show to inherit its label
+CRACK = CLASSES.index("crack")
 AREA_LIKE = frozenset(CLASSES) - {"crack", "drywall_joint"}
 
 
@@ -101,6 +103,10 @@ def cut_pane(row: Row, pictures: Pictures, height: int, width: int, rng: np.rand
     cells, labels, lines = targets(row, pictures, box, h, w)
     if not row.present() and rng.random() < 0.3:
         crop = distract(crop, rng)
+    if not row.present() and rng.random() < row.rule.cracks:
+        crop, ink = fracture(crop, rng)
+        ink = ink.crop((0, 0, w, h)).resize((w // STRIDE, h // STRIDE), Image.Resampling.BOX)
+        cells[CRACK], labels[CRACK] = _from_cover(np.asarray(ink, np.float32) / 255, "crack")
     pixels = np.asarray(photometric(crop, rng))
     pixels = np.pad(pixels, ((0, h - inner_h), (0, w - inner_w), (0, 0)), mode="edge")
     return _turn(Pane(pixels, cells, labels, _on_photo(h, w, inner_h, inner_w), lines), turned, rng)
@@ -151,10 +157,14 @@ def targets(row: Row, pictures: Pictures, box, h: int, w: int):
 
 
 def _from_mask(mask: Image.Image, image: Image.Image, box, rows: int, columns: int, name: str):
-    """Cells from a mask: covered cells 1, cells that touch or border on it unknown, the rest 0."""
+    """Cells from a mask."""
     kx, ky = mask.width / image.width, mask.height / image.height
     part = (round(box[0] * kx), round(box[1] * ky), round(box[2] * kx), round(box[3] * ky))
-    cover = np.asarray(mask.crop(part).resize((columns, rows), Image.Resampling.BOX), np.float32) / 255
+    return _from_cover(np.asarray(mask.crop(part).resize((columns, rows), Image.Resampling.BOX), np.float32) / 255, name)
+
+
+def _from_cover(cover: np.ndarray, name: str):
+    """Cells and label from the part of each cell that is covered: covered ones 1, those that touch or border on it unknown."""
     positive = cover > (0.4 if name in AREA_LIKE else 0.02)
     near = dilate(cover > 0.002, 1)
     cells = np.where(positive, 1, np.where(near, -1, 0)).astype(np.int8)

@@ -65,17 +65,17 @@ struct Tolerance {
     overlap: f32,
     /// ... or else how many cells their edges may lie apart: small regions are a few cells.
     cells: f32,
-    /// Whether another spot may stand for a class that has no region of its least size: which of several weak ones is
-    /// the best then turns on the last step of eight bits.
+    /// Whether another spot may stand for a class that has no region above its least size: which of several weak ones
+    /// is the best, or large enough, then turns on the last step of eight bits.
     weak_spots: bool,
 }
 
-/// Floats carry the decoders' last bits through; eight bits round them to steps first, and random noise of one
-/// grey level moves the int8 file's answers as far.
+/// Floats carry the decoders' last bits through; eight bits round them to steps first: noise of one grey level moves
+/// the int8 file's scores of these photos by up to 0.12, the fp32 file's by 0.02.
 const fn tolerance(precision: PrecisionChoice) -> Tolerance {
     match precision {
         PrecisionChoice::Int8 => {
-            Tolerance { photo_score: 0.05, region_score: 0.08, overlap: 0.75, cells: 2.0, weak_spots: true }
+            Tolerance { photo_score: 0.1, region_score: 0.1, overlap: 0.75, cells: 2.0, weak_spots: true }
         }
         _ => Tolerance { photo_score: 0.02, region_score: 0.04, overlap: 0.8, cells: 1.0, weak_spots: false },
     }
@@ -116,7 +116,7 @@ fn disagreements(seen: &Seen, golden: &GoldenPhoto, manifest: &Manifest, allowed
         let own: Vec<Region> = of_class.map(|finding| (finding.area, finding.score.value())).collect();
         let of_class = || golden.regions.iter().filter(|region| region.class == class.name);
         let expected: Vec<Region> = of_class().map(|region| (corners(region.area), region.score)).collect();
-        let weak = of_class().all(|region| region.cells < class.min_cells.unwrap_or(0));
+        let weak = of_class().all(|region| region.cells <= class.min_cells.unwrap_or(0));
         if allowed.weak_spots && weak && own.len() == 1 && expected.len() == 1 {
             continue;
         }
@@ -256,8 +256,8 @@ fn a_difference_is_seen() {
         golden.regions[0].cells = cells;
         disagreements(&seen(0.9, 60.0), &golden, &manifest, &tolerance(precision)).len()
     };
-    assert_eq!(elsewhere(1, PrecisionChoice::Int8), 0, "another weak spot");
-    assert_eq!(elsewhere(2, PrecisionChoice::Int8), 2, "no weak one: `min_cells` are two");
+    assert_eq!(elsewhere(2, PrecisionChoice::Int8), 0, "another weak spot: `min_cells` are two");
+    assert_eq!(elsewhere(3, PrecisionChoice::Int8), 2, "no weak one");
     assert_eq!(elsewhere(1, PrecisionChoice::Fp32), 2, "floats have no steps");
     let nothing = |score| Seen { detections: Vec::new(), ..seen(score, 0.0) };
     assert_eq!(count(&nothing(0.49), &golden(0.501)), 0, "on the threshold of 0.5");
