@@ -40,8 +40,8 @@ def _darken(image: Image.Image, ink: Image.Image, rng: np.random.Generator) -> I
     """Faint or black, but never fainter than the grain of the surface hides."""
     pixels = np.asarray(image, np.float32)
     grey = pixels.mean(2)
-    grain = np.asarray(image.convert("L").filter(ImageFilter.GaussianBlur(3)), np.float32)
-    least = VISIBLE * float(np.std(grey - grain)) / max(float(grey.mean()), 1.0)
+    smooth = np.asarray(image.convert("L").filter(ImageFilter.GaussianBlur(3)), np.float32)
+    least = VISIBLE * float(np.std(grey - smooth)) / max(float(grey.mean()), 1.0)
     depth = min(0.95, max(rng.uniform(0.12, 0.9), least))
     shade = 1 - depth * (np.asarray(ink, np.float32) / 255)[:, :, None]
     return Image.fromarray((pixels * shade).astype(np.uint8))

@@ -105,8 +105,7 @@ def cut_pane(row: Row, pictures: Pictures, height: int, width: int, rng: np.rand
         crop = distract(crop, rng)
     if not row.present() and rng.random() < row.rule.cracks:
         crop, ink = fracture(crop, rng)
-        ink = ink.crop((0, 0, w, h)).resize((w // STRIDE, h // STRIDE), Image.Resampling.BOX)
-        cells[CRACK], labels[CRACK] = _from_cover(np.asarray(ink, np.float32) / 255, "crack")
+        cells[CRACK], labels[CRACK] = _from_mask(ink, (0, 0, w, h), *cells.shape[1:], "crack")
     pixels = np.asarray(photometric(crop, rng))
     pixels = np.pad(pixels, ((0, h - inner_h), (0, w - inner_w), (0, 0)), mode="edge")
     return _turn(Pane(pixels, cells, labels, _on_photo(h, w, inner_h, inner_w), lines), turned, rng)
@@ -147,7 +146,10 @@ def targets(row: Row, pictures: Pictures, box, h: int, w: int):
         if name not in row.present():
             cells[c], labels[c] = 0, 0
         elif name in row.masks:
-            cells[c], labels[c] = _from_mask(pictures.masks[row.image, name], image, box, rows, columns, name)
+            mask = pictures.masks[row.image, name]
+            kx, ky = mask.width / image.width, mask.height / image.height
+            part = (round(box[0] * kx), round(box[1] * ky), round(box[2] * kx), round(box[3] * ky))
+            cells[c], labels[c] = _from_mask(mask, part, rows, columns, name)
         elif any(b[0] == name for b in row.boxes):
             cells[c], labels[c], found = _from_boxes(row, name, box, rows, columns, image)
             lines += [(c, line) for line in found]
@@ -156,15 +158,9 @@ def targets(row: Row, pictures: Pictures, box, h: int, w: int):
     return cells, labels, lines
 
 
-def _from_mask(mask: Image.Image, image: Image.Image, box, rows: int, columns: int, name: str):
-    """Cells from a mask."""
-    kx, ky = mask.width / image.width, mask.height / image.height
-    part = (round(box[0] * kx), round(box[1] * ky), round(box[2] * kx), round(box[3] * ky))
-    return _from_cover(np.asarray(mask.crop(part).resize((columns, rows), Image.Resampling.BOX), np.float32) / 255, name)
-
-
-def _from_cover(cover: np.ndarray, name: str):
-    """Cells and label from the part of each cell that is covered: covered ones 1, those that touch or border on it unknown."""
+def _from_mask(mask: Image.Image, part, rows: int, columns: int, name: str):
+    """Cells and label from a part of a mask: covered cells 1, cells that touch or border on it unknown, the rest 0."""
+    cover = np.asarray(mask.crop(part).resize((columns, rows), Image.Resampling.BOX), np.float32) / 255
     positive = cover > (0.4 if name in AREA_LIKE else 0.02)
     near = dilate(cover > 0.002, 1)
     cells = np.where(positive, 1, np.where(near, -1, 0)).astype(np.int8)

@@ -75,7 +75,7 @@ struct Tolerance {
 const fn tolerance(precision: PrecisionChoice) -> Tolerance {
     match precision {
         PrecisionChoice::Int8 => {
-            Tolerance { photo_score: 0.1, region_score: 0.1, overlap: 0.75, cells: 2.0, weak_spots: true }
+            Tolerance { photo_score: 0.08, region_score: 0.08, overlap: 0.75, cells: 2.0, weak_spots: true }
         }
         _ => Tolerance { photo_score: 0.02, region_score: 0.04, overlap: 0.8, cells: 1.0, weak_spots: false },
     }
