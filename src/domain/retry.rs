@@ -15,6 +15,11 @@ pub enum Disposition {
     },
     /// Fetch a fresh token, then try once more.
     Reauthorise,
+    /// Try again some times over hours, then keep the job aside until a person has acted on the reason.
+    RetryThenPark {
+        /// What is wrong and what to do about it.
+        reason: String,
+    },
     /// Keep the job aside until a person has acted on the reason.
     Park {
         /// What is wrong and what to do about it.
@@ -26,6 +31,22 @@ pub enum Disposition {
         reason: String,
     },
 }
+
+impl Disposition {
+    /// What the failure deserves after attempt number `attempt`.
+    #[must_use]
+    pub fn after(self, attempt: u32) -> Self {
+        match self {
+            Self::RetryThenPark { .. } if attempt < TRIES_BEFORE_PARKING => Self::RetryLater { after: None },
+            Self::RetryThenPark { reason } => Self::Park { reason },
+            other => other,
+        }
+    }
+}
+
+/// The attempt after which [`Disposition::RetryThenPark`] parks. With waits that double from 2 s to an hour these take
+/// about five hours.
+pub const TRIES_BEFORE_PARKING: u32 = 20;
 
 /// Bounds of the exponential backoff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +89,15 @@ mod tests {
         assert_eq!(full, [2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600, 600]);
         assert_eq!(BACKOFF.wait(5, None, 0.0), Duration::from_secs(1));
         assert_eq!(BACKOFF.wait(u32::MAX, None, f64::NAN), BACKOFF.cap);
+    }
+
+    #[test]
+    fn some_failures_park_after_hours_only() {
+        let failure = || Disposition::RetryThenPark { reason: "odd".into() };
+        assert_eq!(failure().after(1), Disposition::RetryLater { after: None });
+        assert_eq!(failure().after(TRIES_BEFORE_PARKING), Disposition::Park { reason: "odd".into() });
+        let tried: Duration = (1..TRIES_BEFORE_PARKING).map(|n| BACKOFF.wait(n, None, 0.5)).sum();
+        assert!(tried > Duration::from_mins(45), "{tried:?}");
     }
 
     #[test]

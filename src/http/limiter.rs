@@ -35,14 +35,19 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
     pub(crate) fn wait(&self, key: &K, now: Timestamp) -> Option<u64> {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = failures.get(key).filter(|entry| entry.count >= self.most)?;
-        let left = self.window - now.duration_since(entry.since);
+        let passed = now.duration_since(entry.since);
+        // Failures of the future were noted by a clock that ran ahead.
+        let left = if passed.is_negative() { SignedDuration::ZERO } else { self.window - passed };
         u64::try_from(left.as_secs()).ok().filter(|left| *left > 0)
     }
 
     /// Notes an attempt before it is checked, so that many at once are not more than many in a row.
     pub(crate) fn charge(&self, key: &K, now: Timestamp) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.retain(|_, entry| now.duration_since(entry.since) < self.window);
+        failures.retain(|_, entry| {
+            let passed = now.duration_since(entry.since);
+            !passed.is_negative() && passed < self.window
+        });
         if failures.len() >= KEYS_MAX
             && let Some(oldest) =
                 failures.iter().min_by_key(|(_, entry)| entry.since).map(|(key, _)| key.clone())

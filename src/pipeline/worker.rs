@@ -145,6 +145,7 @@ async fn settle(
         Err(Failure::Waits { reason }) => (Disposition::Park { reason: reason.clone() }, reason),
         Err(Failure::Step { disposition, message }) => (disposition, message),
     };
+    let disposition = disposition.after(claimed.attempt);
     match disposition {
         // The client has already tried a fresh token once; more of them will not help soon.
         Disposition::RetryLater { .. } | Disposition::Reauthorise => {
@@ -154,7 +155,7 @@ async fn settle(
             tracing::warn!(reason = message, wait_s = wait.as_secs(), "attempt failed; trying again later");
             context.store.retry_later(lease, now + wait, &message, now).await
         }
-        Disposition::Park { reason } => {
+        Disposition::Park { reason } | Disposition::RetryThenPark { reason } => {
             context.metrics.job(kind, "parked");
             tracing::error!(reason, "job parked: a person must act");
             context.store.park(lease, &reason, now).await

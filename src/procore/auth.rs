@@ -145,17 +145,21 @@ pub(crate) fn address(login: &Url, last: &str) -> Url {
 
 /// Reads what the login grants.
 pub(crate) fn granted<T: DeserializeOwned>(answer: &Answer, what: &'static str) -> Result<T, Error> {
-    // The parser's own words could quote the token.
-    answer.read(what).map_err(|_| Error::Unreadable {
-        what,
-        path: "access_token".to_owned(),
-        message: "the login's answer holds none; check procore.login_url".to_owned(),
+    answer.read(what).map_err(|error| match error {
+        // The parser's own words could quote the token.
+        Error::Unreadable { .. } => Error::Unreadable {
+            what,
+            path: "access_token".to_owned(),
+            message: "the login's answer holds none; check procore.login_url".to_owned(),
+        },
+        other => other,
     })
 }
 
 /// The login says 400 or 401 for credentials that it does not know.
 pub(crate) fn refused(error: Failure) -> Error {
     match error.status {
+        _ if error.foreign => error.into_error(),
         400 | 401 | 403 | 404 | 422 => Error::Credentials { message: error.message },
         _ => error.into_error(),
     }

@@ -1,9 +1,10 @@
 //! The client: who may be called, with which headers, and how an answer becomes a value or an error.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -38,6 +39,8 @@ struct Shared {
     api: Url,
     authority: Authority,
     limiter: Limiter,
+    /// What Procore's clock showed in its last answer, and when that came.
+    told_time: Mutex<Option<(Timestamp, Instant)>>,
     config: Config,
 }
 
@@ -66,6 +69,7 @@ impl Client {
             downloader: Downloader::new(config, &endpoints)?,
             authority: Authority::new(&endpoints.login, &config.client_id, secret, lifetimes),
             limiter: Limiter::new(config.limiter.clone()),
+            told_time: Mutex::default(),
             api: endpoints.api,
             config: config.clone(),
         };
@@ -81,6 +85,13 @@ impl Client {
     /// The config that this client was made with.
     pub fn config(&self) -> &Config {
         &self.shared.config
+    }
+
+    /// What Procore's clock shows, as far as its answers have told. After the machine was suspended it is behind until
+    /// the next answer.
+    pub fn now(&self) -> Option<Timestamp> {
+        let told = *self.shared.told_time.lock().unwrap_or_else(PoisonError::into_inner);
+        told.and_then(|(at, came)| at.checked_add(came.elapsed()).ok())
     }
 
     pub(crate) fn http(&self) -> &Http {
@@ -159,11 +170,16 @@ impl Client {
         }
         let reply = shared.http.send(request, &[token.expose()]).await?;
         let wait = admission.heard(reply.status, reply.told);
-        reply.success().map_err(|mut failure| {
+        let answer = reply.success().map_err(|mut failure| {
             failure.wait = wait.or(failure.wait);
             tracing::debug!(status = failure.status, message = failure.message, "Procore refused a call");
             failure.into_error()
-        })
+        })?;
+        if let Some(at) = answer.date {
+            let told = &mut *shared.told_time.lock().unwrap_or_else(PoisonError::into_inner);
+            *told = Some((at, Instant::now()));
+        }
+        Ok(answer)
     }
 }
 
@@ -263,7 +279,7 @@ mod tests {
         check(Reply::json(404, "{}"), |error| matches!(error, Error::NotFound { .. })).await;
         check(Reply::json(422, "{}"), |error| matches!(error, Error::Rejected { status: 422, .. })).await;
         check(Reply::redirect("https://elsewhere.example"), |error| {
-            matches!(error, Error::Rejected { status: 302, .. })
+            matches!(error, Error::Intercepted { status: 302, message } if message.contains("elsewhere.example"))
         })
         .await;
         let limited = async |reply: Reply, expected: Option<Duration>| {
@@ -289,7 +305,7 @@ mod tests {
 
     #[tokio::test]
     async fn unreadable_answers_say_where() {
-        for (body, place) in [(r#"{"id": null}"#, "id"), ("[]", "."), (r#"{"id": 1} x"#, ".")] {
+        for (body, place) in [(r#"{"id": null}"#, "id"), ("[]", "."), ("7", ".")] {
             let stub = Stub::api(|_| Reply::ok(body)).await;
             let error = ask(&stub.client()).await.expect_err("unreadable");
             assert!(matches!(&error, Error::Unreadable { path, .. } if path == place), "{body} {error:?}");
@@ -297,9 +313,32 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_page_instead_of_an_answer_passes() {
-        let stub = Stub::api(|_| Reply::ok(include_str!("../../fixtures/procore/errors/edge.html"))).await;
-        assert!(matches!(ask(&stub.client()).await, Err(Error::Unavailable { status: 200, .. })));
+    async fn what_is_no_json_is_not_procores_word() {
+        let page = include_str!("../../fixtures/procore/errors/edge.html");
+        for body in [page, "", "blocked", r#"{"id": 1} x"#, r#"{"id": 1"#] {
+            let stub = Stub::api(move |_| Reply::ok(body)).await;
+            let error = ask(&stub.client()).await.expect_err("no answer");
+            assert!(matches!(error, Error::Intercepted { status: 200, .. }), "{body} {error:?}");
+        }
+        for status in [400, 401, 403, 404, 407, 410, 422, 451, 511] {
+            let stub = Stub::api(move |_| Reply::json(status, page).with("Retry-After", 3000)).await;
+            let client = stub.client();
+            let error = ask(&client).await.expect_err("no answer");
+            assert!(matches!(error, Error::Intercepted { .. }), "{status} {error:?}");
+            assert_eq!(stub.tokens(), 1, "the token is not the matter");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_instead_of_a_token_or_a_deletion_is_no_answer() {
+        for status in [200, 302, 401, 403, 404] {
+            let stub = Stub::bare(move |_| Reply::json(status, "<html>Sign in</html>")).await;
+            let error = ask(&stub.client()).await.expect_err("no token");
+            assert!(matches!(error, Error::Intercepted { .. }), "{status} {error:?}");
+        }
+        let stub = Stub::api(|_| Reply::ok("<html>Sign in</html>")).await;
+        let deleted = stub.client().delete_punch_item(PROJECT, crate::domain::ids::PunchItemId::new(1)).await;
+        assert!(matches!(&deleted, Err(error) if error.outcome_in_doubt()), "{deleted:?}");
     }
 
     #[tokio::test]

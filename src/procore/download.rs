@@ -63,18 +63,30 @@ impl Downloader {
     async fn fetch(&self, link: &str, token: &str) -> Result<Downloaded, Error> {
         let mut url = Url::parse(link).map_err(|_| refused("the photo's link is no URL".to_owned()))?;
         let mut trusted = true;
+        let mut redirected = None;
         for _ in 0..=self.config.max_redirects {
-            let trust = self.policy.check(&url).map_err(refused)?;
+            let trust = self.policy.check(&url).map_err(|reason| match redirected {
+                None => refused(reason),
+                Some(status) => astray(status, reason),
+            })?;
             trusted &= trust == Trust::Bearer;
             let response = self.get(&url, trusted.then_some(token)).await?;
-            match response.status().as_u16() {
+            let status = response.status().as_u16();
+            match status {
                 200 => return self.read(response, &url).await,
-                301 | 302 | 303 | 307 | 308 => url = target(&url, &response)?,
-                status @ (401 | 403 | 404 | 410) => return Err(Error::LinkExpired { status }),
-                status => return Err(Error::from_status(status, None, format!("from {}", host(&url)))),
+                301 | 302 | 303 | 307 | 308 => {
+                    url = target(&url, &response)?;
+                    redirected = Some(status);
+                }
+                408 | 425 | 429 | 500..=510 | 512..=599 => {
+                    return Err(Error::from_status(status, None, format!("from {}", host(&url))));
+                }
+                400..=499 if !matches!(status, 407 | 451) => return Err(Error::LinkExpired { status }),
+                _ => return Err(astray(status, format!("status {status} from {}", host(&url)))),
             }
         }
-        Err(refused(format!("the photo's link redirects more than {} times", self.config.max_redirects)))
+        let most = self.config.max_redirects;
+        Err(astray(302, format!("the photo's link redirects more than {most} times")))
     }
 
     async fn get(&self, url: &Url, token: Option<&str>) -> Result<Response, Error> {
@@ -117,6 +129,11 @@ fn refused(reason: String) -> Error {
     Error::Refused { reason }
 }
 
+/// Where Procore's link leads by another's word: the sign-in page of a network, or storage that the config lacks.
+fn astray(status: u16, message: String) -> Error {
+    Error::Intercepted { status, message }
+}
+
 fn late(host: &str, limit: Duration) -> Error {
     Error::Transport {
         host: host.to_owned(),
@@ -133,7 +150,7 @@ fn target(from: &Url, response: &Response) -> Result<Url, Error> {
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     location
         .and_then(|location| from.join(location).ok())
-        .ok_or_else(|| refused(format!("{} redirects to nowhere", host(from))))
+        .ok_or_else(|| astray(response.status().as_u16(), format!("{} redirects to nowhere", host(from))))
 }
 
 /// A refusal by the resolver hides below the connector's error.
@@ -141,7 +158,7 @@ fn failed(url: &Url, error: &reqwest::Error) -> Error {
     let mut cause = error.source();
     while let Some(error) = cause {
         if let Some(address) = error.downcast_ref::<AddressRefused>() {
-            return refused(address.to_string());
+            return astray(0, address.to_string());
         }
         cause = error.source();
     }
@@ -225,12 +242,12 @@ mod tests {
             "file:///etc/passwd",
         ] {
             let error = behind(Reply::redirect(target)).await.expect_err("refused");
-            assert!(matches!(error, Error::Refused { .. }), "{target} {error:?}");
+            assert!(matches!(error, Error::Intercepted { .. }), "{target} {error:?}");
         }
         let circle = behind(Reply::redirect("/file?sig=1")).await.expect_err("endless");
-        assert!(matches!(&circle, Error::Refused { reason } if reason.contains("more than 5")), "{circle}");
+        assert!(circle.to_string().contains("more than 5"), "{circle}");
         let nowhere = behind(Reply::json(302, "")).await.expect_err("nowhere");
-        assert!(matches!(nowhere, Error::Refused { .. }), "{nowhere}");
+        assert!(matches!(nowhere, Error::Intercepted { .. }), "{nowhere}");
     }
 
     #[tokio::test]
@@ -245,7 +262,7 @@ mod tests {
         let error =
             downloader.fetch(&format!("https://localhost:{port}/x"), "token").await.expect_err("refused");
         assert!(
-            matches!(&error, Error::Refused { reason } if reason.contains("no public address")),
+            matches!(&error, Error::Intercepted { message, .. } if message.contains("no public address")),
             "{error:?}"
         );
         assert!(stub.calls().is_empty());
@@ -253,10 +270,14 @@ mod tests {
 
     #[tokio::test]
     async fn dead_links_ask_for_a_fresh_one() {
-        for status in [401, 403, 404, 410] {
+        for status in [400, 401, 403, 404, 409, 410] {
             assert_eq!(behind(Reply::json(status, "no")).await, Err(Error::LinkExpired { status }));
         }
         assert!(matches!(behind(Reply::json(503, "")).await, Err(Error::Unavailable { status: 503, .. })));
+        for status in [204, 206, 407, 451, 511] {
+            let error = behind(Reply::json(status, "")).await.expect_err("no photo");
+            assert!(matches!(error, Error::Intercepted { .. }), "{status} {error:?}");
+        }
     }
 
     #[tokio::test]

@@ -83,6 +83,15 @@ pub enum Error {
         /// What is wrong there.
         message: String,
     },
+    /// Something else than Procore answered: a filter, a proxy, the sign-in page of a network. It says nothing about
+    /// what was asked for, and it passes.
+    #[error("something between this box and Procore answered (a filter, proxy or sign-in page): {message}")]
+    Intercepted {
+        /// The HTTP status.
+        status: u16,
+        /// What was answered.
+        message: String,
+    },
     /// The network: no answer, or only a part of one.
     #[error("no answer from {host}: {message}")]
     Transport {
@@ -129,13 +138,12 @@ impl Error {
             // What is wrong with the box's own access is no job's fault: all of them wait until it is mended.
             Self::Config { .. }
             | Self::Credentials { .. }
+            | Self::Intercepted { .. }
             | Self::Transport { .. }
             | Self::LinkExpired { .. } => Disposition::RetryLater { after: None },
-            Self::Forbidden { .. }
-            | Self::NotFound { .. }
-            | Self::Unreadable { .. }
-            | Self::Refused { .. } => Disposition::Park { reason: reason() },
-            Self::Rejected { status, .. } if (300..400).contains(status) => {
+            // A filter's JSON looks like this too, and passes; a change of Procore's API does not.
+            Self::Unreadable { .. } => Disposition::RetryThenPark { reason: reason() },
+            Self::Forbidden { .. } | Self::NotFound { .. } | Self::Refused { .. } => {
                 Disposition::Park { reason: reason() }
             }
             Self::Rejected { .. } | Self::TooLarge { .. } => Disposition::GiveUp { reason: reason() },
@@ -146,7 +154,10 @@ impl Error {
     /// before a second attempt. Only meaningful for writes.
     pub const fn outcome_in_doubt(&self) -> bool {
         match self {
-            Self::Unavailable { .. } | Self::Unreadable { .. } | Self::TooLarge { .. } => true,
+            Self::Unavailable { .. }
+            | Self::Intercepted { .. }
+            | Self::Unreadable { .. }
+            | Self::TooLarge { .. } => true,
             Self::Transport { sent, .. } => *sent,
             Self::Config { .. }
             | Self::Unauthorized { .. }
@@ -168,10 +179,6 @@ impl Error {
             404 | 410 => Self::NotFound { message },
             408 | 425 | 500..=599 => Self::Unavailable { status, retry_after, message },
             429 => Self::RateLimited { retry_after, message },
-            300..=399 => Self::Rejected {
-                status,
-                message: format!("{message}; the API does not redirect: check procore.api_url"),
-            },
             _ => Self::Rejected { status, message },
         }
     }
@@ -193,6 +200,7 @@ mod tests {
         Later(Option<u64>),
         Token,
         Park,
+        LaterPark,
         GiveUp,
     }
 
@@ -204,6 +212,7 @@ mod tests {
                 assert!(reason.len() > 20, "a person must be able to act on '{reason}'");
                 Deserves::Park
             }
+            Disposition::RetryThenPark { .. } => Deserves::LaterPark,
             Disposition::GiveUp { .. } => Deserves::GiveUp,
         }
     }
@@ -215,7 +224,6 @@ mod tests {
             assert_eq!(deserves(&error), expected, "{status}");
             assert_eq!(error.outcome_in_doubt(), doubt, "{status}");
         };
-        check(302, None, Deserves::Park, false);
         check(400, None, Deserves::GiveUp, false);
         check(401, None, Deserves::Token, false);
         check(403, None, Deserves::Park, false);
@@ -245,7 +253,10 @@ mod tests {
         check(&Error::Config { reason: "there is no secret".into() }, Deserves::Later(None), false);
         check(&Error::Refused { reason: "project 1/2".into() }, Deserves::Park, false);
         let unreadable = Error::Unreadable { what: "a photo", path: "id".into(), message: "null".into() };
-        check(&unreadable, Deserves::Park, true);
+        check(&unreadable, Deserves::LaterPark, true);
+        let page = Error::Intercepted { status: 403, message: "a page titled 'Blocked'".into() };
+        check(&page, Deserves::Later(None), true);
+        assert!(!page.to_string().contains("permission"), "the app's permissions are not the matter: {page}");
         let large = Error::TooLarge { what: "the photo", limit: "1 byte".into(), key: "a.b" };
         check(&large, Deserves::GiveUp, true);
     }

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -189,17 +189,35 @@ fn after(at: Timestamp, wait: Duration) -> Timestamp {
     at.checked_add(wait.min(HOUR)).unwrap_or(Timestamp::MAX)
 }
 
+/// Time that passes evenly, whatever is done to the clock on the wall.
+#[derive(Debug)]
+struct SteadyClock {
+    started: Instant,
+    wall: Timestamp,
+}
+
+impl SteadyClock {
+    fn new() -> Self {
+        Self { started: Instant::now(), wall: Timestamp::now() }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.wall.checked_add(self.started.elapsed()).unwrap_or(Timestamp::MAX)
+    }
+}
+
 /// The ledgers of all companies.
 #[derive(Debug)]
 pub struct Limiter {
     config: LimiterConfig,
+    clock: SteadyClock,
     ledgers: Mutex<HashMap<CompanyId, Ledger>>,
 }
 
 impl Limiter {
     /// With nothing sent yet.
     pub fn new(config: LimiterConfig) -> Self {
-        Self { config, ledgers: Mutex::default() }
+        Self { config, clock: SteadyClock::new(), ledgers: Mutex::default() }
     }
 
     /// Waits until a call for `company` may leave, and counts it.
@@ -210,7 +228,7 @@ impl Limiter {
         let longest = Duration::from_millis(self.config.max_wait_ms);
         let mut waited = Duration::ZERO;
         loop {
-            let now = Timestamp::now();
+            let now = self.clock.now();
             let wait = self.with(company, |ledger| {
                 let wait = ledger.wait(now, class, &self.config);
                 if wait.is_zero() {
@@ -270,7 +288,8 @@ impl Admission<'_> {
     /// Notes what the answer said. Returns how long to stay away if it was a refusal.
     pub fn heard(&self, status: u16, told: Told) -> Option<Duration> {
         let config = &self.limiter.config;
-        self.limiter.with(self.company, |ledger| ledger.heard(Timestamp::now(), status, told, config))
+        let now = self.limiter.clock.now();
+        self.limiter.with(self.company, |ledger| ledger.heard(now, status, told, config))
     }
 }
 

@@ -21,6 +21,7 @@ pub mod project_data;
 pub mod punch_items;
 mod punch_links;
 pub mod sign_in;
+mod stranger;
 #[cfg(test)]
 mod stub;
 pub mod webhook;

@@ -15,6 +15,7 @@ use crate::procore::config::{Config, Endpoints};
 use crate::procore::error::Error;
 use crate::procore::limiter::Told;
 use crate::procore::problem;
+use crate::procore::stranger::is_foreign;
 
 /// How this service introduces itself.
 const USER_AGENT: &str = concat!("punchlens/", env!("CARGO_PKG_VERSION"));
@@ -138,17 +139,19 @@ async fn read_body(mut response: Response, host: &str, max_bytes: usize) -> Resu
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) told: Told,
+    foreign: bool,
     answer: Answer,
     problem: String,
 }
 
 impl Reply {
     fn new(status: u16, headers: &HeaderMap, body: Vec<u8>, what: &str, secrets: &[&str]) -> Self {
-        let problem = if (200..300).contains(&status) {
+        let foreign = is_foreign(status, &body);
+        let problem = if (200..300).contains(&status) && !foreign {
             String::new()
         } else {
             let id = header(headers, "x-request-id").map(|id| format!(", request id {id}"));
-            let said = problem::message(&body);
+            let said = redirect(status, headers).unwrap_or_else(|| problem::message(&body));
             problem::scrub(format!("{said} ({what}{})", id.unwrap_or_default()), secrets)
         };
         let answer = Answer {
@@ -158,16 +161,18 @@ impl Reply {
             date: header(headers, "date").and_then(date),
             body,
         };
-        Self { status, told: told(headers, Timestamp::now()), answer, problem }
+        // What is not Procore knows nothing of its limits.
+        let told = if foreign { Told::default() } else { told(headers, Timestamp::now()) };
+        Self { status, told, foreign, answer, problem }
     }
 
     /// The answer of a call that succeeded.
     pub(crate) fn success(self) -> Result<Answer, Failure> {
-        if (200..300).contains(&self.status) {
-            Ok(self.answer)
-        } else {
-            Err(Failure { status: self.status, wait: self.told.retry_after, message: self.problem })
+        if (200..300).contains(&self.status) && !self.foreign {
+            return Ok(self.answer);
         }
+        let (status, foreign) = (self.status, self.foreign);
+        Err(Failure { status, foreign, wait: self.told.retry_after, message: self.problem })
     }
 }
 
@@ -175,12 +180,17 @@ impl Reply {
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) status: u16,
+    /// Whether something else than Procore answered.
+    pub(crate) foreign: bool,
     pub(crate) wait: Option<Duration>,
     pub(crate) message: String,
 }
 
 impl Failure {
     pub(crate) fn into_error(self) -> Error {
+        if self.foreign {
+            return Error::Intercepted { status: self.status, message: self.message };
+        }
         Error::from_status(self.status, self.wait, self.message)
     }
 }
@@ -200,20 +210,26 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Reads the body as `what`. A web page instead comes from something in front of Procore, which
-    /// passes; anything else unreadable does not.
+    /// Reads the body as `what`. What is no JSON comes from something in front of Procore.
     pub(crate) fn read<T: DeserializeOwned>(&self, what: &'static str) -> Result<T, Error> {
-        if self.body.trim_ascii_start().starts_with(b"<") {
-            let message = problem::message(&self.body);
-            return Err(Error::Unavailable { status: 200, retry_after: None, message });
-        }
-        let unreadable = |path: String, message: String| Error::Unreadable { what, path, message };
+        let unreadable = |path: String, error: &serde_json::Error| match error.classify() {
+            serde_json::error::Category::Data => Error::Unreadable { what, path, message: error.to_string() },
+            _ => Error::Intercepted { status: 200, message: format!("{what} came as no JSON ({error})") },
+        };
         let mut deserializer = serde_json::Deserializer::from_slice(&self.body);
         let value = serde_path_to_error::deserialize(&mut deserializer)
-            .map_err(|error| unreadable(error.path().to_string(), error.inner().to_string()))?;
-        deserializer.end().map_err(|error| unreadable(".".to_owned(), error.to_string()))?;
+            .map_err(|error| unreadable(error.path().to_string(), error.inner()))?;
+        deserializer.end().map_err(|error| unreadable(".".to_owned(), &error))?;
         Ok(value)
     }
+}
+
+/// Where a redirect leads, which the API never does by itself.
+fn redirect(status: u16, headers: &HeaderMap) -> Option<String> {
+    let to = header(headers, "location").filter(|_| (300..400).contains(&status))?;
+    let host = Url::parse(to).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let to = host.unwrap_or_else(|| "another place".to_owned());
+    Some(format!("a redirect to {to}; if no sign-in page is in the way, check procore.api_url"))
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
