@@ -21,6 +21,7 @@ fn record(image: i64, picture: bool) -> PhotoRecord {
     let score = |name| ClassScore { class: DefectClass::new(name), score: Score::from_logit(-3.0) };
     let time = |stage: &str| StageTime { stage: stage.into(), ms: 12.5 };
     PhotoRecord {
+        shown_at: None,
         project: PROJECT,
         image: ImageId::new(image),
         filename: format!("IMG_{image}.jpg"),

@@ -30,4 +30,5 @@ pub mod score;
 pub mod site;
 pub mod tagging;
 pub mod thoroughness;
+pub mod tries;
 pub mod wording;

@@ -114,12 +114,12 @@ impl Store {
         at.map(instant).transpose()
     }
 
-    /// Notes that `kind` was done in `project`. It only ever moves forward.
+    /// Notes that `kind` was done in `project`.
     pub async fn set_mark(&self, project: ProjectKey, kind: &str, at: Timestamp) -> Result<(), Error> {
         let mut transaction = self.begin().await?;
         sqlx::query(
             "INSERT INTO marks (company, project, kind, at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (company, project, kind) DO UPDATE SET at = excluded.at WHERE excluded.at > marks.at",
+             ON CONFLICT (company, project, kind) DO UPDATE SET at = excluded.at",
         )
         .bind(project.company.value())
         .bind(project.project.value())

@@ -90,12 +90,12 @@ impl Store {
         at.map(instant).transpose()
     }
 
-    /// Notes up to when the project's photos were listed. It only ever moves forward.
+    /// Notes up to when the project's photos were listed, by Procore's clock.
     pub async fn set_watermark(&self, project: ProjectKey, at: Timestamp) -> Result<(), Error> {
         let mut transaction = self.begin().await?;
         sqlx::query(
             "INSERT INTO watermarks (company, project, at) VALUES ($1, $2, $3)
-             ON CONFLICT (company, project) DO UPDATE SET at = excluded.at WHERE excluded.at > watermarks.at",
+             ON CONFLICT (company, project) DO UPDATE SET at = excluded.at",
         )
         .bind(project.company.value())
         .bind(project.project.value())

@@ -28,6 +28,7 @@ mod accounts;
 mod audit;
 mod awaited;
 mod cache;
+mod clock;
 mod config;
 mod decisions;
 mod dialect;
@@ -69,6 +70,7 @@ use crate::store::notify::Notices;
 pub use crate::store::accounts::{Account, AccountChange, NewAccount};
 pub use crate::store::audit::{Actor, AuditBreak, AuditReport, AuditRow, Subject};
 pub use crate::store::awaited::Unaccounted;
+pub use crate::store::clock::OddLease;
 pub use crate::store::config::{Config, DEFAULTS, Database};
 pub use crate::store::decisions::{Batch, MutingOf};
 pub use crate::store::disk::free_bytes;
@@ -81,7 +83,8 @@ pub use crate::store::mutes::MuteRow;
 pub use crate::store::outbox::{WriteIntent, WriteKind, WriteOutcome, WriteState};
 pub use crate::store::overlays::{Layer, Overlaid, Overlay};
 pub use crate::store::photos::{
-    PhotoRecord, PhotoRow, PhotoState, PhotoSummary, Recorded, StageTime, StoredPicture,
+    LeftOut, LeftOutState, PhotoRecord, PhotoRow, PhotoState, PhotoSummary, Recorded, StageTime,
+    StoredPicture,
 };
 pub use crate::store::prune::Pruned;
 pub(crate) use crate::store::queue::KINDS;

@@ -1,5 +1,7 @@
 //! Photos and what was found in them, recorded in one transaction.
 
+mod left_out;
+pub(crate) mod tries;
 mod values;
 
 use jiff::Timestamp;
@@ -19,6 +21,7 @@ use crate::store::rows::{
 };
 use crate::store::{Connection, Error, Lease, Store, findings, overlays, queue};
 
+pub use crate::store::photos::left_out::{LeftOut, LeftOutState};
 pub use crate::store::photos::values::{
     PhotoRecord, PhotoRow, PhotoState, PhotoSummary, Recorded, StageTime, StoredPicture,
 };
@@ -132,6 +135,13 @@ impl Store {
         let forgotten =
             upsert(&mut transaction, id, record, record.state.reason().map(|text| self.reason(text)), now)
                 .await?;
+        if !forgotten {
+            // Procore has shown it since.
+            sqlx::query("UPDATE photos SET forgotten_at = NULL WHERE id = $1 AND forgotten_at IS NOT NULL")
+                .bind(id.to_string())
+                .execute(&mut *transaction)
+                .await?;
+        }
         if let Some(picture) = record.picture.as_ref().filter(|_| !forgotten) {
             keep_picture(&mut transaction, id, picture, now).await?;
         }
@@ -147,6 +157,7 @@ impl Store {
                 overlays::keep(&mut transaction, id, overlay).await?;
             }
         }
+        tries::forget(&mut transaction, id).await?;
         // Last, as whoever holds the audit's head must wait for nobody.
         audit::append(&mut transaction, evidence(id, record, intake)?, now).await?;
         for entry in taken.entries {
@@ -190,6 +201,7 @@ impl Store {
                 .bind(millis(now))
                 .execute(&mut *transaction)
                 .await?;
+        tries::forget(&mut transaction, id).await?;
         if marked.rows_affected() > 0 {
             let entry = Entry::by_service("photo.forgotten", Subject::Photo(id), json!({}));
             audit::append(&mut transaction, entry, now).await?;
@@ -259,7 +271,8 @@ async fn upsert(
     .bind(taken_at.and_then(|taken| wall_clock(taken.local)))
     .fetch_one(connection)
     .await?;
-    Ok(forgotten_at.is_some())
+    let forgotten = forgotten_at.map(instant).transpose()?;
+    Ok(forgotten.is_some_and(|at| record.shown_at.is_none_or(|shown| shown <= at)))
 }
 
 async fn keep_picture(

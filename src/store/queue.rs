@@ -4,6 +4,7 @@
 //! finding share a lane, and one lane runs one job at a time: a decision never overtakes the
 //! publishing that it refers to.
 
+mod aside;
 mod claim;
 mod inspect;
 
@@ -14,11 +15,13 @@ use jiff::Timestamp;
 
 use crate::domain::ids::PhotoId;
 use crate::domain::job::{Job, JobId};
+use crate::store::queue::aside::aside;
 use crate::store::record::record;
 use crate::store::rows::{bounded, from_json, millis, to_json};
 use crate::store::sql::QueryBuilder;
 use crate::store::{Connection, Error, Store, Turn};
 
+pub(crate) use crate::store::queue::aside::free;
 pub(crate) use crate::store::queue::claim::KINDS;
 pub use crate::store::queue::inspect::{JobRow, QueueStats};
 
@@ -299,8 +302,25 @@ pub(crate) async fn insert(
         .execute(&mut *connection)
         .await?;
         added += result.rows_affected() as usize;
+        if result.rows_affected() == 0 && matches!(job, Job::AnalyzePhoto { .. }) {
+            hurry(connection, job, run_at).await?;
+        }
     }
     Ok(added)
+}
+
+/// Runs a queued job at `run_at` that waits for Procore to show its photo: somebody says that it does.
+async fn hurry(connection: &mut Connection, job: &Job, run_at: Timestamp) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE jobs SET run_at = $2 WHERE dedupe_key = $1 AND state = 'queued' AND run_at > $2
+         AND EXISTS (SELECT 1 FROM photo_tries WHERE photo_tries.photo = SUBSTR(jobs.lane, 7)
+                     AND photo_tries.trouble = 'not_shown')",
+    )
+    .bind(job.dedupe_key())
+    .bind(millis(run_at))
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Makes way for `held` to be queued again: an equal job that waits meanwhile is the same work, and
@@ -309,45 +329,6 @@ async fn requeue(connection: &mut Connection, held: &Held) -> Result<(), Error> 
     sqlx::query("DELETE FROM jobs WHERE dedupe_key = $1 AND state = 'queued' AND id <> $2")
         .bind(&held.dedupe_key)
         .bind(held.id)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// Parks or buries `held` in place of earlier ones of the same work, and tells the finding that
-/// waits for it.
-async fn aside(
-    connection: &mut Connection,
-    held: &Held,
-    state: JobState,
-    reason: &str,
-    now: Timestamp,
-) -> Result<(), Error> {
-    sqlx::query("DELETE FROM jobs WHERE dedupe_key = $1 AND state IN ('parked', 'dead') AND id <> $2")
-        .bind(&held.dedupe_key)
-        .bind(held.id)
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query(
-        "UPDATE jobs SET state = $2, error = $3, changed_at = $4,
-         lease_owner = NULL, lease_token = NULL, lease_until = NULL WHERE id = $1",
-    )
-    .bind(held.id)
-    .bind(state.name())
-    .bind(reason)
-    .bind(millis(now))
-    .execute(&mut *connection)
-    .await?;
-    note_problem(connection, held, Some(reason)).await
-}
-
-/// Writes on the finding that `held` works for why it does not get on, or that it does again.
-async fn note_problem(connection: &mut Connection, held: &Held, problem: Option<&str>) -> Result<(), Error> {
-    let Ok(job) = held.job() else { return Ok(()) };
-    let (Job::Publish { finding } | Job::ApplyDecision { finding }) = job else { return Ok(()) };
-    sqlx::query("UPDATE findings SET problem = $2 WHERE id = $1 AND delivery = 'waiting'")
-        .bind(finding.to_string())
-        .bind(problem)
         .execute(connection)
         .await?;
     Ok(())

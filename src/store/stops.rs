@@ -9,8 +9,9 @@ use serde_json::json;
 use crate::domain::ids::{CompanyId, ProjectId, ProjectKey};
 use crate::domain::job::Job;
 use crate::store::audit::{self, Entry, Subject};
+use crate::store::queue::Held;
 use crate::store::rows::{from_hex, from_name, instant, millis};
-use crate::store::{Error, Store, queue};
+use crate::store::{Connection, Error, Store, queue};
 
 /// Why, and since when, nothing is made in a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -90,10 +91,10 @@ impl Store {
         Ok(self.stops().await?.into_iter().find(|stop| stop.project == project))
     }
 
-    /// Lets `project` go on, and queues what waited for it. Returns how many.
+    /// Lets `project` go on: queues everything of it that was parked, and what waited to be made. Returns how much.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when it is not stopped.
+    /// [`Error::NotFound`] when it is not stopped and nothing of it is parked.
     pub async fn resume_project(
         &self,
         project: ProjectKey,
@@ -106,7 +107,8 @@ impl Store {
             .bind(project.project.value())
             .execute(&mut *transaction)
             .await?;
-        if removed.rows_affected() == 0 {
+        let freed = free_parked(&mut transaction, project, now).await?;
+        if removed.rows_affected() == 0 && freed == 0 {
             return Err(Error::NotFound(format!("stop of project {project}")));
         }
         let waiting: Vec<(String, String)> = sqlx::query_as(
@@ -123,11 +125,55 @@ impl Store {
             // The parked job of the same work goes when this one is done.
             jobs.push(Job::carrying(finding, from_name("findings.state", &state)?));
         }
-        let queued = queue::insert(&mut transaction, &jobs, now, now).await?;
+        let queued = freed + queue::insert(&mut transaction, &jobs, now, now).await?;
         let entry =
             Entry::by(actor, "project.resumed", Subject::Project(project), json!({ "queued": queued }));
         audit::append(&mut transaction, entry, now).await?;
         self.commit(transaction).await?;
         Ok(queued)
     }
+}
+
+/// Queues every parked job of `project`. Returns how many.
+async fn free_parked(
+    connection: &mut Connection,
+    project: ProjectKey,
+    now: Timestamp,
+) -> Result<usize, Error> {
+    let parked: Vec<Held> = sqlx::query_as(
+        "SELECT id, kind, version, payload, dedupe_key FROM jobs WHERE state = 'parked' ORDER BY id",
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut freed = 0;
+    for held in parked {
+        if project_of(connection, &held).await? == Some(project) {
+            queue::free(connection, &held, now).await?;
+            freed += 1;
+        }
+    }
+    Ok(freed)
+}
+
+/// Whose a job is, where that can be told.
+async fn project_of(connection: &mut Connection, held: &Held) -> Result<Option<ProjectKey>, Error> {
+    let finding = match held.job() {
+        Ok(Job::AnalyzePhoto { project, .. } | Job::Sweep { project }) => return Ok(Some(project)),
+        Ok(
+            Job::Publish { finding }
+            | Job::ApplyDecision { finding }
+            | Job::SyncPunchItem { finding }
+            | Job::LinkPhoto { finding, .. },
+        ) => finding,
+        // A delivery is of the whole app, and what this build cannot read is nobody's.
+        Ok(Job::RouteEvent { .. }) | Err(_) => return Ok(None),
+    };
+    let row: Option<(i64, i64)> = sqlx::query_as("SELECT company, project FROM findings WHERE id = $1")
+        .bind(finding.to_string())
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map(|(company, project)| ProjectKey {
+        company: CompanyId::new(company),
+        project: ProjectId::new(project),
+    }))
 }

@@ -220,6 +220,7 @@ impl Site {
         let claimed =
             self.store.claim("test", &[job.kind()], LEASE, now()).await.expect("claims").expect("a job");
         let record = PhotoRecord {
+            shown_at: None,
             project: PROJECT,
             image: ImageId::new(image),
             filename: card.photo.filename.clone(),

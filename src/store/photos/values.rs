@@ -82,6 +82,8 @@ pub struct PhotoRecord {
     pub project: ProjectKey,
     /// Procore's id.
     pub image: ImageId,
+    /// When Procore showed it, if it did.
+    pub shown_at: Option<Timestamp>,
     /// The file's name as Procore tells it.
     pub filename: String,
     /// What became of it.

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use crate::domain::job::JobId;
 use crate::store::dialect::Dialect;
-use crate::store::queue::{Claimed, Held, JobState, Lease, aside, later, push_list};
+use crate::store::queue::aside::aside;
+use crate::store::queue::{Claimed, Held, JobState, Lease, later, push_list};
 use crate::store::record::record;
 use crate::store::rows::{instant, millis};
 use crate::store::sql::QueryBuilder;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::domain::job::{Job, JobId};
 use crate::store::audit::{self, Entry, Subject};
-use crate::store::queue::{Held, JobState, note_problem, push_list, requeue};
+use crate::store::queue::{Held, JobState, free, push_list};
 use crate::store::record::record;
 use crate::store::rows::{from_name, instant, millis};
 use crate::store::sql::QueryBuilder;
@@ -114,16 +114,7 @@ impl Store {
     pub async fn retry_job(&self, id: JobId, actor: &str, now: Timestamp) -> Result<(), Error> {
         let mut transaction = self.begin().await?;
         let held = set_aside(&mut transaction, id).await?;
-        requeue(&mut transaction, &held).await?;
-        sqlx::query(
-            "UPDATE jobs SET state = 'queued', attempts = 0, crashes = 0, run_at = $2, changed_at = $2
-             WHERE id = $1",
-        )
-        .bind(id.0)
-        .bind(millis(now))
-        .execute(&mut *transaction)
-        .await?;
-        note_problem(&mut transaction, &held, None).await?;
+        free(&mut transaction, &held, now).await?;
         let detail = serde_json::json!({ "job": held.dedupe_key });
         audit::append(&mut transaction, Entry::by(actor, "job.retried", Subject::Job(id), detail), now)
             .await?;

@@ -11,6 +11,7 @@ mod migrations;
 mod model;
 mod mutes;
 mod outbox;
+mod passing;
 mod photos;
 mod queue;
 mod review;
@@ -169,6 +170,7 @@ async fn started(store: &Store, job: Job, now: i64) -> Claimed {
 
 fn record(image: i64, content: &[u8]) -> PhotoRecord {
     PhotoRecord {
+        shown_at: None,
         project: PROJECT,
         image: ImageId::new(image),
         filename: format!("IMG_{image:04}.jpg"),

@@ -1,0 +1,185 @@
+//! Photos that cannot be looked at: what is tried again, for how long, and what is final.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::Sha256Digest;
+
+/// Why a photo could not be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// Procore does not show it: it is private or deleted, or not visible yet.
+    NotShown,
+    /// What came is not the photo: a page of the network, or a part of the file.
+    NotThePhoto,
+    /// A readable picture of another length than Procore tells.
+    OtherLength,
+    /// An unreadable picture, and Procore does not tell how long it is: it may have been cut on the way.
+    PerhapsCut,
+    /// It came as long as Procore says it is, and cannot be read.
+    Unreadable,
+}
+
+impl Trouble {
+    /// The stable name in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotShown => "not_shown",
+            Self::NotThePhoto => "not_the_photo",
+            Self::OtherLength => "other_length",
+            Self::PerhapsCut => "perhaps_cut",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// What the bytes that came turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// A picture.
+    Picture,
+    /// A file that cannot be read as a picture.
+    Unreadable,
+    /// Text, or nothing.
+    Text,
+}
+
+/// What is wrong with `got` bytes of a photo of which Procore tells the length `told`; nothing where the photo can be
+/// looked at.
+pub fn judge(told: Option<u64>, got: u64, reading: Reading) -> Option<Trouble> {
+    // Procore's size is a field of its database; 0 there means that nobody filled it in.
+    let whole = told.filter(|told| *told > 0).map(|told| told == got);
+    match (whole, reading) {
+        (Some(true) | None, Reading::Picture) => None,
+        (Some(false), Reading::Picture) => Some(Trouble::OtherLength),
+        (Some(true), Reading::Unreadable | Reading::Text) => Some(Trouble::Unreadable),
+        (None, Reading::Unreadable) => Some(Trouble::PerhapsCut),
+        (Some(false), Reading::Unreadable | Reading::Text) | (None, Reading::Text) => {
+            Some(Trouble::NotThePhoto)
+        }
+    }
+}
+
+/// The attempts in a row that came to trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tries {
+    /// The last one's.
+    pub trouble: Trouble,
+    /// How many.
+    pub tries: u32,
+    /// How many of them, the last ones, brought the same bytes.
+    pub same: u32,
+    /// The digest of those.
+    pub content: Option<Sha256Digest>,
+}
+
+/// What follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Another attempt after this wait.
+    Again(Duration),
+    /// It stays so: what is there is taken for what Procore has.
+    Settled,
+}
+
+impl Tries {
+    /// One more attempt came to `trouble` with these bytes.
+    #[must_use]
+    pub fn one_more(before: Option<Self>, trouble: Trouble, content: Option<Sha256Digest>) -> Self {
+        // Being hidden and being garbled have nothing to do with each other.
+        let before = before.filter(|before| before.content.is_some() == content.is_some());
+        let same = before.filter(|before| before.content == content).map_or(0, |before| before.same);
+        let tries = before.map_or(0, |before| before.tries);
+        Self { trouble, tries: tries.saturating_add(1), same: same.saturating_add(1), content }
+    }
+
+    /// Whether another attempt is due, with the waits between attempts in order.
+    pub fn next(&self, waits: &[Duration]) -> Next {
+        let made = usize::try_from(self.tries).unwrap_or(usize::MAX);
+        let spent = made > waits.len();
+        let twice_the_same = self.same >= 2;
+        let settled = match self.trouble {
+            Trouble::NotShown => spent,
+            Trouble::Unreadable => twice_the_same,
+            Trouble::OtherLength | Trouble::PerhapsCut => spent && twice_the_same,
+            // The network's doing, however long it lasts.
+            Trouble::NotThePhoto => false,
+        };
+        if settled {
+            return Next::Settled;
+        }
+        let wait = waits.get(made.saturating_sub(1)).or(waits.last());
+        Next::Again(wait.copied().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAITS: [Duration; 3] = [Duration::from_secs(15), Duration::from_mins(10), Duration::from_hours(3)];
+
+    fn bytes(of: &[u8]) -> Option<Sha256Digest> {
+        Some(Sha256Digest::of(of))
+    }
+
+    fn after(attempts: &[(Trouble, Option<Sha256Digest>)]) -> Next {
+        let tries = attempts
+            .iter()
+            .fold(None, |before, (trouble, content)| Some(Tries::one_more(before, *trouble, *content)));
+        tries.expect("an attempt").next(&WAITS)
+    }
+
+    #[test]
+    fn only_bytes_of_the_right_length_are_the_photo() {
+        let check = |told: Option<u64>, reading, expected: Option<Trouble>| {
+            assert_eq!(judge(told, 100, reading), expected, "{told:?} {reading:?}");
+        };
+        check(Some(100), Reading::Picture, None);
+        check(None, Reading::Picture, None);
+        check(Some(0), Reading::Picture, None);
+        check(Some(200), Reading::Picture, Some(Trouble::OtherLength));
+        check(Some(100), Reading::Unreadable, Some(Trouble::Unreadable));
+        check(Some(100), Reading::Text, Some(Trouble::Unreadable));
+        check(Some(200), Reading::Unreadable, Some(Trouble::NotThePhoto));
+        check(Some(200), Reading::Text, Some(Trouble::NotThePhoto));
+        check(None, Reading::Text, Some(Trouble::NotThePhoto));
+        check(None, Reading::Unreadable, Some(Trouble::PerhapsCut));
+    }
+
+    #[test]
+    fn what_is_not_shown_is_asked_for_over_hours() {
+        let hidden = (Trouble::NotShown, None);
+        for (made, wait) in (1..).zip(WAITS) {
+            assert_eq!(after(&vec![hidden; made]), Next::Again(wait));
+        }
+        assert_eq!(after(&[hidden; 4]), Next::Settled);
+    }
+
+    #[test]
+    fn a_damaged_photo_is_fetched_twice() {
+        let damaged = |content: &[u8]| (Trouble::Unreadable, bytes(content));
+        assert_eq!(after(&[damaged(b"a")]), Next::Again(WAITS[0]));
+        assert_eq!(after(&[damaged(b"a"), damaged(b"b")]), Next::Again(WAITS[1]));
+        assert_eq!(after(&[damaged(b"a"), damaged(b"b"), damaged(b"b")]), Next::Settled);
+    }
+
+    #[test]
+    fn what_the_network_says_is_never_final() {
+        let page = (Trouble::NotThePhoto, bytes(b"<html>"));
+        assert_eq!(after(&[page; 40]), Next::Again(WAITS[2]));
+        let picture = (Trouble::OtherLength, bytes(b"jpeg"));
+        assert_eq!(after(&[picture; 3]), Next::Again(WAITS[2]));
+        assert_eq!(after(&[picture; 4]), Next::Settled, "Procore's size is wrong");
+        let other = (Trouble::OtherLength, bytes(b"other"));
+        assert_eq!(after(&[picture, picture, picture, other]), Next::Again(WAITS[2]));
+    }
+
+    #[test]
+    fn hidden_and_garbled_are_counted_apart() {
+        let hidden = (Trouble::NotShown, None);
+        assert_eq!(after(&[hidden, hidden, (Trouble::NotThePhoto, bytes(b""))]), Next::Again(WAITS[0]));
+    }
+}

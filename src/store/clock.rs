@@ -1,0 +1,82 @@
+//! Rows that were written by a clock that ran ahead, after it was set right.
+
+use jiff::Timestamp;
+
+use crate::domain::job::JobId;
+use crate::store::rows::millis;
+use crate::store::{Error, Store, Turn};
+
+/// Two boxes' clocks, and two reads of one clock, may be this far apart, milliseconds.
+const TOLERANCE_MS: i64 = 2_000;
+
+/// A lease that a clock far ahead has given.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OddLease {
+    job: JobId,
+    token: String,
+    until: i64,
+}
+
+impl Store {
+    /// Brings what was written later than `now` back to `now`, with the waits and lives that were meant: waiting jobs,
+    /// sessions, tokens, and the age of lists. Returns how many rows.
+    pub async fn correct_times(&self, now: Timestamp) -> Result<u64, Error> {
+        const STATEMENTS: [&str; 4] = [
+            "UPDATE jobs SET run_at = run_at - (changed_at - $1), changed_at = $1,
+                    enqueued_at = CASE WHEN enqueued_at > $1 THEN $1 ELSE enqueued_at END
+             WHERE state = 'queued' AND changed_at > $2",
+            "UPDATE sessions SET expires_at = expires_at - (created_at - $1), created_at = $1
+             WHERE created_at > $2",
+            "UPDATE api_tokens SET expires_at = expires_at - (created_at - $1), created_at = $1
+             WHERE created_at > $2",
+            "UPDATE reference_data SET read_at = $1 WHERE read_at > $2",
+        ];
+        let (now, later) = (millis(now), millis(now).saturating_add(TOLERANCE_MS));
+        let later_rows: i64 = sqlx::query_scalar(
+            "SELECT (SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND changed_at > $1)
+                  + (SELECT COUNT(*) FROM sessions WHERE created_at > $1)
+                  + (SELECT COUNT(*) FROM api_tokens WHERE created_at > $1)
+                  + (SELECT COUNT(*) FROM reference_data WHERE read_at > $1)",
+        )
+        .bind(later)
+        .fetch_one(&self.0.readers)
+        .await?;
+        if later_rows == 0 {
+            return Ok(0);
+        }
+        let mut transaction = self.begin().await?;
+        let mut corrected = 0;
+        for statement in STATEMENTS {
+            let result = sqlx::query(statement).bind(now).bind(later).execute(&mut *transaction).await?;
+            corrected += result.rows_affected();
+        }
+        self.commit(transaction).await?;
+        Ok(corrected)
+    }
+
+    /// Leases that reach beyond `latest`, which no lease does that was given by the same clock.
+    pub async fn odd_leases(&self, latest: Timestamp) -> Result<Vec<OddLease>, Error> {
+        let rows: Vec<(i64, String, i64)> = sqlx::query_as(
+            "SELECT id, lease_token, lease_until FROM jobs WHERE state = 'running' AND lease_until > $1",
+        )
+        .bind(millis(latest).saturating_add(TOLERANCE_MS))
+        .fetch_all(&self.0.readers)
+        .await?;
+        Ok(rows.into_iter().map(|(job, token, until)| OddLease { job: JobId(job), token, until }).collect())
+    }
+
+    /// Lets `lease` run out at `now` unless it was extended since: nobody works on the job any more.
+    pub async fn end_lease(&self, lease: &OddLease, now: Timestamp) -> Result<(), Error> {
+        let mut transaction = self.begin_as(Turn::Beside).await?;
+        sqlx::query(
+            "UPDATE jobs SET lease_until = $4 WHERE id = $1 AND lease_token = $2 AND lease_until = $3",
+        )
+        .bind(lease.job.0)
+        .bind(&lease.token)
+        .bind(lease.until)
+        .bind(millis(now))
+        .execute(&mut *transaction)
+        .await?;
+        self.commit(transaction).await
+    }
+}
