@@ -34,6 +34,9 @@ use crate::telemetry::metrics::Metrics;
 /// How often what is past its retention is deleted.
 const PRUNE_EVERY: Duration = Duration::from_hours(1);
 
+/// How soon it is tried again while Procore has not told the time yet.
+const PRUNE_RETRY: Duration = Duration::from_mins(1);
+
 /// Everything wired, not yet listening.
 pub struct App {
     context: Arc<Context>,
@@ -90,6 +93,7 @@ impl App {
             store,
             hook_namespace: (!config.webhook.public_url.is_empty()).then(|| config.webhook.namespace.clone()),
             descriptions: pipeline::describe::Descriptions::default(),
+            lacking: pipeline::Lacking::default(),
             detector,
             limits: config.photo.clone(),
             metrics,
@@ -152,7 +156,8 @@ impl App {
         let gauges = self.watch(&stop);
         let pruning = self.prune(&stop);
         let secrets = self.reload_secrets(&stop);
-        tokio::join!(server, workers, sweeps, gauges, pruning, secrets);
+        let clock = pipeline::clock::run(&self.context, &stop);
+        tokio::join!(server, workers, sweeps, gauges, pruning, secrets, clock);
         self.context.store.close().await;
         Ok(())
     }
@@ -240,7 +245,12 @@ impl App {
     /// Deletes what is kept for review longer, or larger, than `[store]` says.
     async fn prune(&self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
-            if let Err(error) = self.context.store.prune(self.context.now()).await {
+            // A clock that runs ahead must not delete anything: Procore's has a say.
+            let Some(theirs) = self.context.procore.now() else {
+                pause(PRUNE_RETRY, stop).await;
+                continue;
+            };
+            if let Err(error) = self.context.store.prune(self.context.now().min(theirs)).await {
                 tracing::error!(%error, "what is past its retention could not be deleted");
             }
             pause(PRUNE_EVERY, stop).await;

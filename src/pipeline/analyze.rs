@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::cards::{self, Subject};
 use super::look::{LookError, Looked, Looker};
-use super::{Context, Failure, describe, kept, reference, score_maps};
+use super::tries::{self, Came, Shown};
+use super::{Context, Failure, kept, reference, score_maps};
 use crate::domain::capture::{CaptureInfo, Known, TakenAt};
 use crate::domain::dedupe::Intake;
 use crate::domain::finding::findings;
@@ -54,26 +55,20 @@ async fn analyze(
     let (project, lease) = (permitted.key(), &claimed.lease);
     let started = Instant::now();
     let mut record = blank(project, id);
-    let image = match describe::image(context, project, id, claimed.enqueued_at).await {
-        Ok(image) => image,
-        // Forbidden is another matter: that is the tool or the project, and a person can mend it.
-        Err(procore::Error::NotFound { .. }) => {
-            let reason = "Procore does not show it to this service: it is private or deleted".to_owned();
-            return settle(context, lease, record, PhotoState::Skipped { reason }).await;
-        }
-        Err(error) => return Err(error.into()),
+    let image = match tries::shown(context, claimed, project, id).await? {
+        Shown::Yes(image) => image,
+        Shown::No { reason } => return hidden(context, lease, record, reason).await,
     };
+    record.shown_at = Some(context.now());
     record.filename.clone_from(&image.filename);
     record.uploader = image.uploader.as_ref().and_then(|uploader| uploader.name.clone());
+    remember(&mut record, &image);
     let own_user = reference::own_user(context, project).await?;
-    if let Gate::Skip(reason) =
-        gate(&image.facts(), Some(own_user), &context.procore.config().aggregation_albums)
-    {
+    if let Gate::Skip(reason) = gate(&image.facts(), own_user, &context.procore.config().aggregation_albums) {
         return settle(context, lease, record, PhotoState::Skipped { reason: reason.to_string() }).await;
     }
     failpoint::reached("analyze.described");
     time(context, &mut record, "describe", started.elapsed());
-    remember(&mut record, &image);
     if known_as_is(context, &record).await? {
         tracing::debug!(photo.image = %id, "looked at before, and Procore tells nothing new of it");
         return Ok(context.store.complete(lease).await?);
@@ -83,26 +78,34 @@ async fn analyze(
     let downloading = Instant::now();
     let (bytes, content) = match download(context, project, &image).await {
         Ok(downloaded) => downloaded,
-        // Too large is a reason, and the same tomorrow.
-        Err(Failure::Step { disposition: Disposition::GiveUp { reason }, .. }) => {
+        // Too large is a reason, and the same tomorrow, unless Procore says that it is not.
+        Err(Failure::Step { disposition: Disposition::GiveUp { reason }, message }) => {
+            let most = context.procore.config().download.max_bytes as u64;
+            if image.size.is_some_and(|size| (1..=most).contains(&size)) {
+                return Err(Failure::retry(message));
+            }
             return settle(context, lease, record, PhotoState::Failed { reason }).await;
         }
         Err(failure) => return Err(failure),
     };
     failpoint::reached("analyze.downloaded");
     record.content = Some(content);
+    let came = Came::of(&bytes, content);
     time(context, &mut record, "download", downloading.elapsed());
 
     let looker = looker(context, project, &image);
     let decoded = match looker.memory(&bytes) {
         Ok(decoded) => decoded,
-        Err(error) => return unreadable(context, lease, record, LookError::Photo(error)).await,
+        Err(error) => {
+            return unreadable(context, lease, record, (&image, &came), LookError::Photo(error)).await;
+        }
     };
     let room = context.decoded_room(decoded).await?;
     let looked = match looker.look(bytes.clone()).await {
         Ok(looked) => looked,
-        Err(error) => return unreadable(context, lease, record, error).await,
+        Err(error) => return unreadable(context, lease, record, (&image, &came), error).await,
     };
+    tries::readable(context, project, &image, &came).await?;
     failpoint::reached("analyze.looked");
     note(context, &mut record, &looked, &image);
     let merging = &context.rules(project)?.tagging.rules().merge;
@@ -114,7 +117,7 @@ async fn analyze(
 
     let kept = match kept::make(context, room, looked.photo.picture, bytes, &found).await {
         Ok(kept) => kept,
-        Err(error) => return unreadable(context, lease, record, error).await,
+        Err(error) => return unreadable(context, lease, record, (&image, &came), error).await,
     };
     if let Some(took) = kept.decode {
         time(context, &mut record, "decode_again", took);
@@ -185,14 +188,32 @@ async fn settle(
     Ok(())
 }
 
+/// Settles a photo that Procore has not shown over hours. What was seen of it before stays, without its picture.
+async fn hidden(
+    context: &Context,
+    lease: &Lease,
+    record: PhotoRecord,
+    reason: String,
+) -> Result<(), Failure> {
+    let id = PhotoId::of(record.project, record.image);
+    let before = context.store.photo(id).await?;
+    if before.is_some_and(|before| before.state == PhotoState::Analysed) {
+        tracing::info!(photo.image = %record.image, "gone from Procore: its picture is deleted here");
+        return Ok(context.store.forget_photo(Some(lease), id, context.now()).await?);
+    }
+    settle(context, lease, record, PhotoState::Skipped { reason }).await
+}
+
 async fn unreadable(
     context: &Context,
     lease: &Lease,
     record: PhotoRecord,
+    (image, came): (&Image, &Came),
     error: LookError,
 ) -> Result<(), Failure> {
     match error {
         LookError::Photo(error) => {
+            tries::unreadable(context, record.project, image, came, &error).await?;
             settle(context, lease, record, PhotoState::Failed { reason: error.to_string() }).await
         }
         LookError::Machine(failure) => Err(failure),
@@ -213,7 +234,14 @@ async fn download(
     };
     let downloaded = match context.procore.download(project, &link(image)?).await {
         Err(procore::Error::LinkExpired { .. }) => {
-            let fresh = context.procore.image(project, image.id).await?;
+            let fresh = match context.procore.image(project, image.id).await {
+                Ok(fresh) => fresh,
+                // It was shown a moment ago: the next attempt asks again.
+                Err(error @ (procore::Error::NotFound { .. } | procore::Error::Forbidden { .. })) => {
+                    return Err(Failure::retry(error.to_string()));
+                }
+                Err(error) => return Err(error.into()),
+            };
             context.procore.download(project, &link(&fresh)?).await?
         }
         other => other?,
@@ -225,6 +253,7 @@ fn blank(project: ProjectKey, image: ImageId) -> PhotoRecord {
     PhotoRecord {
         project,
         image,
+        shown_at: None,
         filename: String::new(),
         state: PhotoState::Analysed,
         size: None,
@@ -257,7 +286,8 @@ async fn known_as_is(context: &Context, record: &PhotoRecord) -> Result<bool, Fa
         return Ok(false);
     };
     let same_model = before.model.as_deref() == Some(context.detector.model().label().as_str());
-    Ok(before.state == PhotoState::Analysed && same_model && before.told == record.told)
+    let looked_at = before.state == PhotoState::Analysed && before.forgotten_at.is_none();
+    Ok(looked_at && same_model && before.told == record.told)
 }
 
 fn note(context: &Context, record: &mut PhotoRecord, looked: &Looked, image: &Image) {

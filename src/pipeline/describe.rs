@@ -25,15 +25,15 @@ impl Descriptions {
         self.kept().remove(&photo);
     }
 
-    /// The description of a photo, if it is newer than `since`.
-    fn take(&self, photo: PhotoId, since: Timestamp) -> Option<Image> {
+    /// The description of a photo, if it came between `since` and `now`.
+    fn take(&self, photo: PhotoId, since: Timestamp, now: Timestamp) -> Option<Image> {
         let (at, image) = self.kept().remove(&photo)?;
-        (at >= since).then_some(image)
+        (since..=now).contains(&at).then_some(image)
     }
 
     fn keep(&self, project: ProjectKey, at: Timestamp, images: Vec<Image>, max_age: Duration) {
         let mut kept = self.kept();
-        kept.retain(|_, (kept_at, _)| *kept_at + max_age > at);
+        kept.retain(|_, (kept_at, _)| *kept_at <= at && *kept_at + max_age > at);
         kept.extend(images.into_iter().map(|image| (PhotoId::of(project, image.id), (at, image))));
     }
 
@@ -65,7 +65,7 @@ pub async fn image(
     let asking = turn.lock().await;
     let now = context.now();
     let oldest = now.checked_sub(max_age).unwrap_or(Timestamp::MIN);
-    if let Some(image) = descriptions.take(photo, asked_at.max(oldest)) {
+    if let Some(image) = descriptions.take(photo, asked_at.max(oldest), now) {
         return Ok(image);
     }
     let most = context.procore.config().ids_per_call;

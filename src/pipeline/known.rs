@@ -1,5 +1,6 @@
 //! What Procore's list has open where a photo was taken.
 
+use super::optional::optional;
 use super::{Context, Failure};
 use crate::domain::dedupe::{ListedItem, OpenItem, OpenItems, listed_kind};
 use crate::domain::delivery::DRAFT;
@@ -11,8 +12,10 @@ use crate::procore::punch_items::PunchItem;
 /// The open items at `place`, without drafts of this service: whether a finding repeats one of those is told by
 /// likeness, and nobody has taken them for items of the list yet. Drafts of `found` themselves stay.
 ///
+/// Where Procore does not show its list, nothing is known of it.
+///
 /// # Errors
-/// When Procore does not answer.
+/// While an answer of Procore is worth waiting for.
 pub(super) async fn open_items(
     context: &Context,
     project: ProjectKey,
@@ -25,7 +28,10 @@ pub(super) async fn open_items(
         let own = item.reference.as_deref().filter(|reference| reference.starts_with(REFERENCE_MARK));
         item.workflow_status == DRAFT && own.is_some_and(|own| !references.iter().any(|of| of == own))
     };
-    let items = context.procore.open_punch_items(project, location).await?;
+    let listing = async { Ok(context.procore.open_punch_items(project, location).await?) };
+    let Some(items) = optional(context, project, "open punch items", listing).await? else {
+        return Ok(OpenItems::default());
+    };
     let listed: Vec<PunchItem> = items.into_iter().filter(|item| !undecided(item)).collect();
     let shown: Vec<ListedItem> = listed.iter().map(to_listed).collect();
     // For the reviewer, who sees beside a card what is on the list at its place.

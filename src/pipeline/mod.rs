@@ -7,6 +7,7 @@
 
 pub mod analyze;
 mod cards;
+pub mod clock;
 mod crops;
 pub mod deliver;
 pub mod describe;
@@ -16,12 +17,14 @@ mod kept;
 mod known;
 pub mod link;
 pub mod look;
+mod optional;
 mod placing;
 pub mod reference;
 pub mod route;
 pub mod rules;
 mod score_maps;
 pub mod sweep;
+mod tries;
 pub mod worker;
 
 use std::sync::Arc;
@@ -34,6 +37,7 @@ use serde::Deserialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use failure::Failure;
+pub use optional::Lacking;
 pub use reference::Reference;
 pub use rules::{ProjectRules, RulesByProject, TaggingConfig};
 
@@ -71,6 +75,8 @@ pub struct Config {
     pub thorough: Vec<ThoroughRule>,
     /// Age at which Procore's lists are read again, seconds.
     pub reference_max_age_s: u64,
+    /// Waits between the attempts at a photo that Procore does not show or whose bytes are not the photo, seconds.
+    pub photo_waits_s: Vec<u64>,
     /// Time within which a photo must be through, seconds.
     pub photo_timeout_s: u64,
     /// Long side of the picture kept for review, pixels.
@@ -129,6 +135,8 @@ pub struct Context {
     pub hook_namespace: Option<String>,
     /// Photos that Procore has described already.
     pub descriptions: describe::Descriptions,
+    /// Lists of Procore's that cannot be had for now.
+    pub lacking: Lacking,
     /// The model behind its one seam.
     pub detector: Arc<dyn Detector>,
     /// Limits of decoding.

@@ -1,12 +1,12 @@
 //! Where a photo was taken: what the file, Procore, the site file and the neighbours say, put together.
 
 use super::cards::Subject;
+use super::optional::optional;
 use super::reference::{self, Reference};
 use super::{Context, Failure, ProjectRules};
 use crate::domain::capture::GpsFix;
 use crate::domain::event::List;
 use crate::domain::place::{Neighbour, Place, PlaceQuery, resolve};
-use crate::procore;
 
 /// The place of `subject`, chosen from Procore's tree. Where the project has it so, a location of the site file that
 /// Procore lacks is made there.
@@ -47,16 +47,15 @@ pub(super) async fn place(
     let Some(location) = place.location.as_ref().filter(|location| location.is_missing()) else {
         return Ok(place);
     };
-    match context.procore.find_or_create_location(subject.project(), &location.path).await {
-        Ok(_) => {
+    let project = subject.project();
+    let making = async { Ok(context.procore.find_or_create_location(project, &location.path).await?) };
+    match optional(context, project, "new locations", making).await? {
+        Some(_) => {
             tracing::info!(location = location.words(), "a location of the site file was made in Procore");
             context.store.forget_cached(subject.project(), List::Locations.name()).await?;
             *reference = reference::load(context, subject.project()).await?;
         }
-        Err(procore::Error::Forbidden { .. } | procore::Error::NotFound { .. }) => {
-            tracing::warn!(location = location.words(), "Procore does not let this service make locations");
-        }
-        Err(error) => return Err(error.into()),
+        None => tracing::warn!(location = location.words(), "the location could not be made in Procore"),
     }
     Ok(resolve(&query, &reference.locations, Some(site), tagging))
 }

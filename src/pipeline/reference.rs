@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::optional::optional;
 use super::{Context, Failure};
 use crate::domain::event::List;
 use crate::domain::ids::{ProjectKey, PunchItemTypeId, UserId};
@@ -21,25 +22,26 @@ pub struct Reference {
     pub catalogue: Catalogue,
 }
 
-/// The project's lists, read from Procore where the stored ones are too old.
+/// The project's lists, read from Procore where the stored ones are too old. One that Procore refuses, or has not
+/// answered for a while, is as it was last, or empty: findings are recorded without it.
 ///
 /// # Errors
-/// When Procore must be asked and does not answer.
+/// While an answer of Procore is worth waiting for.
 pub async fn load(context: &Context, project: ProjectKey) -> Result<Reference, Failure> {
     let locations: Vec<Location> =
-        cached(context, project, List::Locations, async { Ok(context.procore.locations(project).await?) })
+        at_hand(context, project, List::Locations, async { Ok(context.procore.locations(project).await?) })
             .await?;
     Ok(Reference { locations: LocationTree::new(locations), catalogue: catalogue(context, project).await? })
 }
 
 async fn catalogue(context: &Context, project: ProjectKey) -> Result<Catalogue, Failure> {
     let procore = &context.procore;
-    let trades = cached(context, project, List::Trades, async { Ok(trades(procore, project).await?) });
+    let trades = at_hand(context, project, List::Trades, async { Ok(trades(procore, project).await?) });
     let item_types =
-        cached(context, project, List::ItemTypes, async { Ok(item_types(procore, project).await?) });
-    let managers = cached(context, project, List::Managers, async { Ok(managers(procore, project).await?) });
+        at_hand(context, project, List::ItemTypes, async { Ok(item_types(procore, project).await?) });
+    let managers = at_hand(context, project, List::Managers, async { Ok(managers(procore, project).await?) });
     let approvers =
-        cached(context, project, List::Approvers, async { Ok(approvers(procore, project).await?) });
+        at_hand(context, project, List::Approvers, async { Ok(approvers(procore, project).await?) });
     // The one list that nobody needs unless the rules name somebody of it.
     let approving = !context.rules(project)?.tagging.rules().people.approver.is_empty();
     Ok(Catalogue {
@@ -93,12 +95,42 @@ fn person(person: procore::images::Person) -> Person {
     Person { id: person.id, name: person.name.unwrap_or_default(), login: person.login }
 }
 
-/// The service account's own user, against feedback loops.
+/// The service account's own user, against feedback loops, if Procore tells.
 ///
 /// # Errors
-/// When Procore must be asked and does not answer.
-pub async fn own_user(context: &Context, project: ProjectKey) -> Result<UserId, Failure> {
-    cached(context, project, List::OwnUser, async { Ok(context.procore.me(project.company).await?.id) }).await
+/// While an answer of Procore is worth waiting for.
+pub async fn own_user(context: &Context, project: ProjectKey) -> Result<Option<UserId>, Failure> {
+    at_hand(context, project, List::OwnUser, async {
+        Ok(Some(context.procore.me(project.company).await?.id))
+    })
+    .await
+}
+
+/// A list, or what was last known of it where it cannot be had.
+async fn at_hand<T: Default + Serialize + DeserializeOwned>(
+    context: &Context,
+    project: ProjectKey,
+    list: List,
+    read: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match optional(context, project, list.name(), cached(context, project, list, read)).await {
+        Ok(Some(list)) => return Ok(list),
+        Ok(None) => {}
+        Err(Failure::LeaseLost) => return Err(Failure::LeaseLost),
+        Err(failure) => {
+            return last_known(context, project, list).await?.ok_or(failure);
+        }
+    }
+    Ok(last_known(context, project, list).await?.unwrap_or_default())
+}
+
+async fn last_known<T: DeserializeOwned>(
+    context: &Context,
+    project: ProjectKey,
+    list: List,
+) -> Result<Option<T>, Failure> {
+    let kept = context.store.cached(project, list.name()).await?;
+    Ok(kept.and_then(|(value, _)| serde_json::from_value(value).ok()))
 }
 
 async fn cached<T: Serialize + DeserializeOwned>(

@@ -22,7 +22,7 @@ pub async fn run(context: &Context, lease: &Lease, inbox: InboxId) -> Result<(),
     let config = context.procore.config();
     let permitted = config.permitted();
     let own_user = match permitted.iter().find(|project| project.company == event.company) {
-        Some(project) => Some(reference::own_user(context, *project).await?),
+        Some(project) => reference::own_user(context, *project).await?,
         None => None,
     };
     let policy = RoutingPolicy { permitted: &permitted, own_user, own_application: &config.client_id };

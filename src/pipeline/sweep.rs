@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Context, Failure};
+use super::{Context, Failure, clock};
 use crate::domain::delivery::DRAFT;
 use crate::domain::ids::{PhotoId, ProjectKey};
 use crate::domain::job::Job;
@@ -57,29 +57,33 @@ async fn now_and_then(
     let now = context.now();
     let every = Duration::from_secs(every_s);
     let done = context.store.mark(project, kind).await?;
-    if every_s == 0 || done.is_some_and(|done| done + every > now) {
+    // What was done in the future was done by a clock that ran ahead.
+    if every_s == 0 || done.is_some_and(|done| done <= now && done + every > now) {
         return Ok(());
     }
     work.await?;
     Ok(context.store.set_mark(project, kind, now).await?)
 }
 
-fn behind(context: &Context, last: Option<Timestamp>, now: Timestamp) -> Timestamp {
+/// What to list since `last`, by Procore's clock, which shows `now`: this machine's may be set back.
+fn span(context: &Context, last: Option<Timestamp>, now: Timestamp) -> (Timestamp, Timestamp) {
     let overlap = Duration::from_secs(context.config.sweep_overlap_s);
-    last.unwrap_or(now).checked_sub(overlap).unwrap_or(Timestamp::MIN)
+    clock::span(last, now, overlap, context.now())
 }
 
 /// Lists what changed since the watermark less the overlap, queues the unknown, moves the watermark.
 async fn photos(context: &Context, project: ProjectKey) -> Result<(), Failure> {
     let now = context.now();
-    let from = behind(context, context.store.watermark(project).await?, now);
-    let filter = ImageFilter { ids: vec![], updated_between: Some((from, now)) };
+    let listed_at = clock::procores(context, project).await;
+    let span = span(context, context.store.watermark(project).await?, listed_at);
+    let filter = ImageFilter { ids: vec![], updated_between: Some(span) };
     let listed = context.procore.background().images(project, &filter).await?;
     let mut jobs = Vec::new();
     for image in listed {
         let known = context.store.photo(PhotoId::of(project, image.id)).await?;
-        // One that was left alone on purpose was told of nothing; a location that came later is told now.
-        let as_it_was = |photo: &PhotoRow| photo.told.is_none() || photo.told.as_ref() == Some(&image.told());
+        // One that was not shown before was told of nothing; a location that came later is told now.
+        let as_it_was =
+            |photo: &PhotoRow| photo.forgotten_at.is_none() && photo.told.as_ref() == Some(&image.told());
         if !known.as_ref().is_some_and(as_it_was) {
             jobs.push(Job::AnalyzePhoto { project, image: image.id });
         }
@@ -92,14 +96,15 @@ async fn photos(context: &Context, project: ProjectKey) -> Result<(), Failure> {
         context.metrics.swept(added);
     }
     // Only now: a crash before this line sweeps the same span again, which is harmless.
-    Ok(context.store.set_watermark(project, now).await?)
+    Ok(context.store.set_watermark(project, listed_at).await?)
 }
 
 /// Notices what people did to our drafts in Procore without our hearing of it.
 async fn items(context: &Context, project: ProjectKey) -> Result<(), Failure> {
     let now = context.now();
-    let from = behind(context, context.store.mark(project, ITEMS).await?, now);
-    let changed = context.procore.background().punch_items_changed(project, from, now).await?;
+    let listed_at = clock::procores(context, project).await;
+    let (from, to) = span(context, context.store.mark(project, ITEMS).await?, listed_at);
+    let changed = context.procore.background().punch_items_changed(project, from, to).await?;
     let untouched = |item: &PunchItem| item.deleted_at.is_none() && item.workflow_status == DRAFT;
     let mut jobs = Vec::new();
     for item in changed.iter().filter(|item| !untouched(item)) {
@@ -110,5 +115,5 @@ async fn items(context: &Context, project: ProjectKey) -> Result<(), Failure> {
         }
     }
     context.store.enqueue(&jobs, now, now).await?;
-    Ok(context.store.set_mark(project, ITEMS, now).await?)
+    Ok(context.store.set_mark(project, ITEMS, listed_at).await?)
 }

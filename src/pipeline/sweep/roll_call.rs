@@ -26,17 +26,22 @@ async fn photos(context: &Context, project: ProjectKey) -> Result<(), Failure> {
         let listed = procore.images(project, &filter).await?;
         let there: HashSet<ImageId> =
             listed.iter().filter(|image| !image.permanently_deleted).map(|image| image.id).collect();
+        let mut jobs = Vec::new();
         for image in kept.into_iter().filter(|image| !there.contains(image)) {
-            // Lists leave out private photos too: only the photo's own address is believed.
+            // Lists leave out private photos too: only the photo's own address is believed, and that over hours.
             match procore.image(project, image).await {
                 Ok(found) if !found.permanently_deleted => {}
-                Ok(_) | Err(Error::NotFound { .. }) => {
+                Ok(_) => {
                     tracing::info!(%project, photo.image = %image, "gone from Procore: its picture is deleted here");
                     context.store.forget_photo(None, PhotoId::of(project, image), context.now()).await?;
+                }
+                Err(Error::NotFound { .. } | Error::Forbidden { .. }) => {
+                    jobs.push(Job::AnalyzePhoto { project, image });
                 }
                 Err(error) => return Err(error.into()),
             }
         }
+        context.store.enqueue(&jobs, context.now(), context.now()).await?;
     }
 }
 
