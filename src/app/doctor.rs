@@ -1,5 +1,6 @@
 //! Is everything there that the service needs, and how to mend what is not: one line for each thing.
 
+mod lists;
 mod machine;
 mod remote;
 

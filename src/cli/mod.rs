@@ -13,6 +13,7 @@ mod fixtures;
 mod hooks;
 mod jobs;
 mod models;
+mod photos;
 mod projects;
 mod runtime;
 mod scan;
@@ -62,6 +63,8 @@ enum Command {
     CheckConfig(check_config::Args),
     /// Show or mend the queue.
     Jobs(jobs::Args),
+    /// List photos that were not looked at, or look at them again.
+    Photos(photos::Args),
     /// Make, list, rotate or remove the webhooks in Procore.
     Hooks(hooks::Args),
     /// Make or change accounts and API tokens; see who is signed in.
@@ -132,6 +135,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Site(args) => block_on(site::run(args, loaded)),
         Command::Models => Ok(models::run(&loaded.config)),
         Command::Jobs(args) => block_on(jobs::run(args, loaded)),
+        Command::Photos(args) => block_on(photos::run(args, loaded)),
         Command::Hooks(args) => block_on(hooks::run(args, loaded)),
         Command::Users(args) => block_on(users::run(args, loaded)),
         Command::Projects(args) => block_on(projects::run(args, loaded)),

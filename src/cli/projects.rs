@@ -20,7 +20,7 @@ pub(super) struct Args {
 enum Action {
     /// List the permitted projects: their mode, when they were swept, and what keeps them from getting drafts.
     List,
-    /// Let a project go on in which nothing was made any more, and queue what waited.
+    /// Let a project go on in which nothing was made any more, and queue everything of it that was parked.
     Resume {
         /// The project as COMPANY/PROJECT, e.g. 8/6778.
         project: ProjectKey,
@@ -33,7 +33,7 @@ pub(super) async fn run(args: Args, settings: Settings) -> anyhow::Result<ExitCo
         Action::List => list(&store, &settings).await?,
         Action::Resume { project } => {
             let queued = store.resume_project(project, OPERATOR, Timestamp::now()).await?;
-            println!("project {project} goes on; {queued} drafts that waited are queued");
+            println!("project {project} goes on; {queued} jobs that waited are queued");
         }
     }
     store.close().await;

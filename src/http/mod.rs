@@ -9,6 +9,7 @@ mod error;
 mod guard;
 mod headers;
 mod key;
+mod left_out;
 mod limiter;
 mod live;
 mod mutes;
@@ -68,6 +69,8 @@ pub fn router(state: State) -> Router {
         .route("/review/batch", post(review::decide_batch))
         .route("/review/batch/undo", post(review::undo_batch))
         .route("/review/plan", get(review::plan))
+        .route("/review/photos", get(review::photos))
+        .route("/review/photos/{photo}/look-again", post(review::look_again))
         .route("/review/record", get(review::record))
         .route("/review/report", get(review::report))
         .route("/review/mutes", post(review::mute))

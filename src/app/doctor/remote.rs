@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::Line;
+use super::{Line, lists};
 use crate::config::Config;
 use crate::domain::delivery::ProjectMode;
 use crate::domain::ids::ProjectKey;
@@ -29,6 +29,7 @@ pub(super) async fn examine(config: &Config, client: &Client, secret: Option<&Se
     ];
     for project in &permitted {
         lines.push(permissions(client, *project).await);
+        lines.extend(lists::examine(client, *project).await);
     }
     lines.extend(hooks(config, client, &permitted, secret).await);
     lines
@@ -46,10 +47,17 @@ fn credentials(error: &Error) -> Line {
              have different ones"
         }
         Error::Forbidden { .. } => "install the app in the company, and pick its permitted projects",
+        Error::Intercepted { .. } => {
+            "sign in to this network or ask who runs its filter to let Procore's hosts through"
+        }
         Error::RateLimited { .. } | Error::Unavailable { .. } => "try again in a while",
         _ => "check procore.environment, procore.api_url and procore.login_url",
     };
-    let name = if matches!(error, Error::Transport { .. }) { "network" } else { "credentials" };
+    let name = if matches!(error, Error::Transport { .. } | Error::Intercepted { .. }) {
+        "network"
+    } else {
+        "credentials"
+    };
     Line::wrong(name, error.to_string(), mend)
 }
 

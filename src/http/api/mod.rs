@@ -5,6 +5,7 @@ mod decisions;
 mod findings;
 mod lists;
 mod openapi;
+mod photos;
 
 use axum::Router;
 use axum::routing::{any, delete, get, post};
@@ -42,6 +43,8 @@ operations! {
     post "/api/v1/decisions" => decisions::decide_batch;
     post "/api/v1/decisions/undo" => decisions::undo_batch;
     get "/api/v1/photos/{photo}/picture" => findings::picture;
+    get "/api/v1/photos/left-out" => photos::left_out;
+    post "/api/v1/photos/{photo}/look-again" => photos::look_again;
     get "/api/v1/mutes" => lists::mutes;
     post "/api/v1/mutes" => lists::add_mute;
     delete "/api/v1/mutes/{mute}" => lists::lift_mute;

@@ -22,7 +22,7 @@ use crate::http::choices::{self, Choices};
 use crate::http::error::HttpError;
 use crate::http::guard;
 use crate::http::session::Session;
-use crate::store::{CardOrder, CardQuery, Facets, MuteRow, Places, Shelf};
+use crate::store::{CardOrder, CardQuery, Facets, LeftOut, MuteRow, Places, Shelf};
 
 /// How far back a reviewer's choices are offered again: a shift.
 const REMEMBERED_HOURS: i64 = 12;
@@ -249,6 +249,11 @@ impl<'a> Desk<'a> {
         let mut rows = self.state.store().mutes(self.narrowed().as_deref()).await?;
         rows.retain(|row| row.mute.holds(today));
         Ok(rows)
+    }
+
+    /// Photos that were not looked at.
+    pub(super) async fn left_out(&self) -> Result<Vec<LeftOut>, HttpError> {
+        Ok(self.state.store().photos_left_out(self.narrowed().as_deref()).await?)
     }
 
     /// What was decided since `since`, latest first.

@@ -107,16 +107,18 @@ pub(super) enum View {
     Plan,
     Record,
     Report,
+    Photos,
 }
 
 impl View {
-    const ALL: [Self; 3] = [Self::Plan, Self::Record, Self::Report];
+    const ALL: [Self; 4] = [Self::Plan, Self::Record, Self::Report, Self::Photos];
 
     const fn parts(self) -> (&'static str, &'static str, Icon) {
         match self {
             Self::Plan => ("Plan", "/review/plan", Icon::Plan),
             Self::Record => ("Record", "/review/record", Icon::Chart),
             Self::Report => ("Walk report", "/review/report", Icon::Report),
+            Self::Photos => ("Photos", "/review/photos", Icon::Alert),
         }
     }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::schema::{OPENAPI, faults};
 use super::*;
 use crate::domain::review::RejectReason;
+use crate::domain::tries::{Tries, Trouble};
 use crate::http::api::OPERATIONS;
 
 /// A script with this machine's key.
@@ -260,4 +261,28 @@ async fn errors_are_problem_documents() {
         (answer.status, answer.json()["code"].as_str()),
         (StatusCode::INTERNAL_SERVER_ERROR, Some("internal"))
     );
+}
+
+#[tokio::test]
+async fn a_script_has_photos_looked_at_again() {
+    let site = Site::new().await;
+    let robot = Robot(&site);
+    const LEFT_OUT: &str = "/api/v1/photos/left-out";
+    assert_eq!(robot.get(LEFT_OUT, &[], "").await.json(), json!({ "photos": [] }));
+    let tries = Tries { trouble: Trouble::NotShown, tries: 1, same: 1, content: None };
+    site.store
+        .note_photo_tries((PROJECT, ImageId::new(9)), "", &tries, "hidden", now())
+        .await
+        .expect("notes");
+    let listed = robot.get(LEFT_OUT, &[], "?project=8-6778").await.json();
+    let photo = &listed["photos"][0];
+    assert_eq!(
+        (&photo["state"], &photo["reason"], &photo["image"]),
+        (&json!("trying"), &json!("hidden"), &json!(9))
+    );
+    assert_eq!(robot.get(LEFT_OUT, &[], "?project=8-9").await.json(), json!({ "photos": [] }));
+    let again = "/api/v1/photos/{photo}/look-again";
+    let id = photo["id"].as_str().expect("an id");
+    let ask = async || robot.ask(Method::POST, again, &[id], "", None).await.status;
+    assert_eq!((ask().await, ask().await), (StatusCode::ACCEPTED, StatusCode::NOT_FOUND));
 }

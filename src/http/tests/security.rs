@@ -63,7 +63,8 @@ async fn no_form_is_taken_from_elsewhere() {
     let id = site.found(1, |_| ()).await.to_string();
     let good = token(&site.get("/review").with("cookie", &cookie).send().await.body);
     let of_a_finding = ["accept", "reject", "undo", "send-again"].map(|verb| format!("findings/{id}/{verb}"));
-    let others = ["batch", "batch/undo", "mutes", "mutes/1/lift", "sign-out"].map(str::to_owned);
+    let others = ["batch", "batch/undo", "mutes", "mutes/1/lift", "photos/1/look-again", "sign-out"]
+        .map(str::to_owned);
     for path in of_a_finding.into_iter().chain(others) {
         let send = async |token: &str, site_of: &str| {
             let pairs = [

@@ -1,8 +1,10 @@
 //! Groups, narrowing, plan, record and report.
 
 use super::*;
+use crate::domain::ids::PhotoId;
 use crate::domain::place::{Location, Place};
 use crate::domain::review::FindingState;
+use crate::domain::tries::{Tries, Trouble};
 
 /// A page's body, for whoever has this cookie.
 async fn page(site: &Site, cookie: &str, path: &str) -> String {
@@ -259,4 +261,33 @@ async fn what_was_chosen_is_offered_on_the_next_card() {
         !page(&site, &ben, &format!("/review/findings/{second}")).await.contains("2026-04-01"),
         "Ana’s, not Ben’s"
     );
+}
+
+#[tokio::test]
+async fn photos_that_were_not_looked_at_are_listed_with_a_way_back() {
+    let site = Site::new().await;
+    let tries = Tries { trouble: Trouble::NotThePhoto, tries: 2, same: 2, content: None };
+    let of = (PROJECT, ImageId::new(9));
+    site.store.note_photo_tries(of, "IMG_9.jpg", &tries, "a page came instead", now()).await.expect("notes");
+    let as_of = async |rights| {
+        let cookie = site.sign_in_as(&Viewer { rights, ..sample::viewer("Ana") }).await;
+        (page(&site, &cookie, "/review/photos").await, cookie)
+    };
+    let (listed, cookie) = as_of(Rights::Everywhere(Role::Reviewer)).await;
+    for words in ["IMG_9.jpg", "a page came instead", "Tried 2 times", "Look again"] {
+        assert!(listed.contains(words), "{words}: {listed}");
+    }
+    let id = PhotoId::of(PROJECT, ImageId::new(9));
+    let path = format!("/review/photos/{id}/look-again");
+    let (looked, reader) = as_of(Rights::Everywhere(Role::Viewer)).await;
+    assert!(looked.contains("IMG_9.jpg") && !looked.contains("Look again"), "{looked}");
+    assert_eq!(post(&site, &reader, &path, &[]).await.status, StatusCode::FORBIDDEN);
+    let (nothing, stranger) = as_of(Rights::In(vec![])).await;
+    assert!(!nothing.contains("IMG_9.jpg"), "{nothing}");
+    assert_eq!(post(&site, &stranger, &path, &[]).await.status, StatusCode::NOT_FOUND);
+
+    assert_eq!(post(&site, &cookie, &path, &[]).await.status, StatusCode::SEE_OTHER);
+    let jobs = site.store.jobs(None, 10).await.expect("lists");
+    assert_eq!(jobs[0].job, Some(Job::AnalyzePhoto { project: PROJECT, image: ImageId::new(9) }));
+    assert_eq!(post(&site, &cookie, &path, &[]).await.status, StatusCode::NOT_FOUND, "nothing is left out");
 }

@@ -1,0 +1,37 @@
+//! Photos that were not looked at.
+
+use axum::Json;
+use axum::extract;
+use axum::http::StatusCode;
+use serde::Serialize;
+
+use super::ask::{Asked, OfProject, Segments};
+use crate::http::State;
+use crate::http::error::Problem;
+use crate::http::guard::Script;
+use crate::http::left_out;
+use crate::store::LeftOut;
+
+/// Those that are tried, failed ones, skipped ones.
+#[derive(Debug, Serialize)]
+pub(super) struct Photos {
+    photos: Vec<LeftOut>,
+}
+
+pub(super) async fn left_out(
+    Script(viewer): Script,
+    extract::State(state): extract::State<State>,
+    Asked(of): Asked<OfProject>,
+) -> Result<Json<Photos>, Problem> {
+    let projects = viewer.narrowed(of.read()?);
+    Ok(Json(Photos { photos: state.store().photos_left_out(projects.as_deref()).await? }))
+}
+
+pub(super) async fn look_again(
+    Script(viewer): Script,
+    extract::State(state): extract::State<State>,
+    Segments(photo): Segments<String>,
+) -> Result<StatusCode, Problem> {
+    left_out::look_again(&state, &viewer, &photo).await?;
+    Ok(StatusCode::ACCEPTED)
+}
