@@ -97,7 +97,7 @@ impl Fault {
     }
 }
 
-fn path_matches(pattern: &str, path: &str) -> bool {
+pub(super) fn path_matches(pattern: &str, path: &str) -> bool {
     let mut segments = path.split('/');
     for wanted in pattern.split('/') {
         match (wanted, segments.next()) {

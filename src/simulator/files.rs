@@ -110,7 +110,7 @@ fn download(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
     let bytes = bytes.ok_or_else(|| {
         storage_refusal(StatusCode::NOT_FOUND, "NoSuchKey", "The specified key does not exist.")
     })?;
-    let reply = Reply { body: Body::Bytes(bytes), ..Reply::empty(StatusCode::OK) };
+    let reply = Reply { body: Body::Bytes(sim.as_sent(bytes)), ..Reply::empty(StatusCode::OK) };
     // The type that the uploading device claimed says nothing; bytes must be sniffed.
     Ok(reply.with("content-type", "binary/octet-stream").with("accept-ranges", "bytes"))
 }

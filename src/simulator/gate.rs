@@ -119,7 +119,10 @@ impl Gate {
         };
         let mut response = match meter.filter(|meter| meter.exceeded) {
             Some(meter) => self.too_many(meter),
-            None => match self.door(&parts.headers, call) {
+            None => match self
+                .door(&parts.headers, call)
+                .and_then(|()| self.sim.conditions_allow(parts.method.as_str(), call))
+            {
                 Ok(()) => self.handled(parts, call, next).await,
                 Err(refusal) => refusal.into_response(),
             },

@@ -179,7 +179,7 @@ impl Shared {
             "url": url,
             "thumbnail_url": url,
             "filename": image.filename,
-            "size": image.size,
+            "size": world.conditions.sizes.tell(image.size),
             "width": image.pixels.map(|(width, _)| width),
             "height": image.pixels.map(|(_, height)| height),
             "description": image.description,

@@ -7,6 +7,7 @@
 mod access;
 mod call;
 mod clock;
+mod conditions;
 pub mod contract;
 mod delivery;
 mod directory;
@@ -55,6 +56,7 @@ use url::Url;
 
 pub use self::access::{Access, Level};
 pub use self::clock::Time;
+pub use self::conditions::{Conditions, FileSent, Refused, Sizes, Tool, ToolOff};
 pub use self::delivery::{Attempt, Delivery, DeliveryState};
 pub use self::events::{Change, Family};
 pub use self::faults::{ErrorBody, Fault, FaultKind, Faults, WebhookFaults};
@@ -239,6 +241,11 @@ impl Simulator {
         self.sim.change(|world| world.faults = faults);
     }
 
+    /// Replaces the conditions that hold.
+    pub fn set_conditions(&self, conditions: Conditions) {
+        self.sim.change(|world| world.conditions = conditions);
+    }
+
     /// Adds a fault to the script.
     pub fn script(&self, fault: Fault) {
         self.sim.change(|world| world.faults.script.push(fault));
@@ -282,6 +289,11 @@ impl Simulator {
     /// Somebody deletes a photo in Procore's own pages.
     pub fn delete_photo(&self, id: ImageId) {
         self.sim.remove_image(id, &Cause::person(seed::SUPERINTENDENT));
+    }
+
+    /// Makes a private photo visible to all.
+    pub fn show_photo(&self, id: ImageId) {
+        self.sim.edit_image(id, &Cause::person(seed::SUPERINTENDENT), |image| image.private = false);
     }
 
     /// The manager makes a punch item in Procore's own pages; `fields` as in the API. `None` if they are not valid.
@@ -352,6 +364,7 @@ fn api_routes() -> Router<Sim> {
         .merge(hooks_v1::routes())
         .merge(hooks_v2::routes())
         .merge(switches::routes())
+        .merge(conditions::routes())
         .merge(page::routes())
 }
 

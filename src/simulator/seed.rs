@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Options;
 use super::access::{Access, Level};
+use super::conditions::Conditions;
 use super::limits::Meters;
 use super::people::Member;
 use super::state::{
@@ -88,6 +89,7 @@ pub(super) fn world(options: &Options, now: Timestamp) -> World {
         codes: HashMap::new(),
         refreshes: HashMap::new(),
         meters: Meters::default(),
+        conditions: Conditions::default(),
         faults: options.faults.clone(),
         requests: VecDeque::new(),
         mailings: Vec::new(),

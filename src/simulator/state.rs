@@ -15,6 +15,7 @@ use url::Url;
 
 use super::Options;
 use super::clock::Clock;
+use super::conditions::Conditions;
 use super::delivery::{Delivery, Queue};
 use super::faults::Faults;
 use super::hooks::Hook;
@@ -94,6 +95,7 @@ pub(super) struct World {
     pub(super) refreshes: HashMap<String, UserId>,
     pub(super) meters: Meters,
     pub(super) faults: Faults,
+    pub(super) conditions: Conditions,
     pub(super) requests: VecDeque<Recorded>,
     /// Calls that would have e-mailed people.
     pub(super) mailings: Vec<String>,

@@ -30,6 +30,8 @@ mod load;
 mod network;
 /// Place, trade and priority on a building, and one card for one defect.
 mod once;
+/// What passes is never final: hidden photos, pages of the network, refused lists, clocks set back.
+mod passing;
 /// The shipped model through the real runtime and the real binary.
 mod real_model;
 /// Signing in with Procore.

@@ -35,6 +35,7 @@ async fn without_a_public_address_polling_does_it_all() {
         ("PUNCHLENS_WEBHOOK__PUBLIC_URL", String::new()),
         ("PUNCHLENS_PIPELINE__POLL_EVERY_S", "1".to_owned()),
         ("PUNCHLENS_PIPELINE__ROLL_CALL_EVERY_S", "1".to_owned()),
+        ("PUNCHLENS_PIPELINE__PHOTO_WAITS_S", "[]".to_owned()),
     ];
     let app = started(Setup { hooked: false, settings, ..Setup::default() }).await;
     let image = app.upload("IMG_1.jpg", photo(true, 1), &UNIT).await;

@@ -245,7 +245,7 @@ impl TestApp {
         assert!(tokio::time::timeout(patience, wait).await.is_ok(), "waited {patience:?} for: {what}");
     }
 
-    async fn idle(&self) -> bool {
+    pub(crate) async fn idle(&self) -> bool {
         let QueueStats { ready, delayed, running, .. } =
             self.store.queue_stats(Timestamp::now()).await.expect("stats");
         ready + delayed + running == 0
@@ -372,6 +372,7 @@ pub(crate) fn config_file(
         authorization = "{AUTHORIZATION}"
         [pipeline]
         backoff_base_s = 1
+        photo_waits_s = [1]
         sweep_every_s = {sweep_every_s}
         [procore.sign_in]
         redirect_url = "{back}/review/procore"

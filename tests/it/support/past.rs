@@ -101,6 +101,7 @@ fn card(sample: &Card, past: &Past, image: ImageId) -> Card {
 
 fn photo_record(sample: &Card, image: ImageId, content: Sha256Digest, picture: StoredPicture) -> PhotoRecord {
     PhotoRecord {
+        shown_at: None,
         project: PROJECT,
         image,
         filename: sample.photo.filename.clone(),
