@@ -265,9 +265,9 @@ async fn errors_are_problem_documents() {
 
 #[tokio::test]
 async fn a_script_has_photos_looked_at_again() {
+    const LEFT_OUT: &str = "/api/v1/photos/left-out";
     let site = Site::new().await;
     let robot = Robot(&site);
-    const LEFT_OUT: &str = "/api/v1/photos/left-out";
     assert_eq!(robot.get(LEFT_OUT, &[], "").await.json(), json!({ "photos": [] }));
     let tries = Tries { trouble: Trouble::NotShown, tries: 1, same: 1, content: None };
     site.store
