@@ -5,6 +5,7 @@ use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
 use super::geometry::Orientation;
+use super::picture::CutOff;
 
 /// A fact, or the reason why it is not known. "No GPS" is the normal case, not an error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,6 +78,9 @@ pub struct CaptureInfo {
     /// Its focal length, millimetres.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub focal_length_mm: Option<f64>,
+    /// What is missing of the picture, where something is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_off: Option<CutOff>,
 }
 
 impl CaptureInfo {
@@ -91,6 +95,7 @@ impl CaptureInfo {
             location_text: None,
             lens: None,
             focal_length_mm: None,
+            cut_off: None,
         }
     }
 

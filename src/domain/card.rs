@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::finding::Finding;
 use super::geometry::{Size, Upright};
 use super::ids::{FindingId, ImageId, PhotoId, ProjectKey, PunchItemId, Sha256Digest};
+use super::picture::CutOff;
 use super::place::Place;
 use super::punch_item::{Edits, PunchItemDraft};
 use super::review::{Decision, Delivery, FindingState, Held};
@@ -28,6 +29,9 @@ pub struct CardPhoto {
     pub uploader: Option<String>,
     /// SHA-256 of the original.
     pub content: Sha256Digest,
+    /// What is missing of its picture, where something is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_off: Option<CutOff>,
 }
 
 /// A finding with all that is needed to decide about it.

@@ -1,5 +1,7 @@
 //! Decoded pixels on their way from the decoder to the model, as plain values.
 
+use serde::{Deserialize, Serialize};
+
 use super::geometry::{Size, Upright, Working};
 
 /// An upright photo, usually reduced: 8-bit RGB, row by row, three bytes a pixel, no padding.
@@ -55,6 +57,26 @@ impl Picture {
     /// Gives the bytes away.
     pub fn into_rgb(self) -> Vec<u8> {
         self.rgb
+    }
+}
+
+/// How much of a picture there is when its file is cut off or damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutOff {
+    /// Rows of pixels, as stored, that the file holds. All of them where only their finest detail is missing.
+    pub rows: u32,
+    /// Rows of pixels that the picture has.
+    pub of: u32,
+}
+
+impl std::fmt::Display for CutOff {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { rows, of } = self;
+        if rows < of {
+            write!(f, "the file is cut off or damaged: {rows} of {of} rows of pixels are there")
+        } else {
+            write!(f, "the file is cut off: all rows of pixels are there, their finest detail is not")
+        }
     }
 }
 

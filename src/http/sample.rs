@@ -36,6 +36,7 @@ pub(super) fn card(number: i64) -> Card {
             taken_at: Some(jiff::civil::date(2026, 3, 5).at(9, 14, 0, 0)),
             uploader: Some("Ana Ruiz".into()),
             content,
+            cut_off: None,
         },
         place: Place::of_photo(Location {
             id: LocationId::new(204),

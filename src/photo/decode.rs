@@ -9,7 +9,7 @@ use super::header::Header;
 use super::{Error, Format, JpegLibrary, Limits, exif, header, resize, turn};
 use crate::domain::capture::CaptureInfo;
 use crate::domain::geometry::{Orientation, Size, Stored, Upright};
-use crate::domain::picture::Picture;
+use crate::domain::picture::{CutOff, Picture};
 
 /// A decoded photo.
 #[derive(Debug, Clone)]
@@ -112,13 +112,14 @@ fn decode_unguarded(
     wanted: Wanted,
 ) -> Result<Photo, Error> {
     let header = header::read(bytes, limits)?;
-    let capture = exif::read(bytes);
+    let mut capture = exif::read(bytes);
     let orientation = match header.format {
         // The container says how to turn, and its decoder has done so: EXIF only repeats it.
         Format::Heic => Orientation::Normal,
         _ => capture.orientation_or_normal(),
     };
-    let raster = raster(library, bytes, &header, limits, wanted.long_side())?;
+    let raster;
+    (raster, capture.cut_off) = pixels(library, bytes, &header, limits, wanted.long_side())?;
     let stored = header.stored;
     let to = wanted.size(stored, raster.width, raster.height);
     let small = resize::resize(raster.rgb, (raster.width, raster.height), to);
@@ -129,24 +130,24 @@ fn decode_unguarded(
     Ok(Photo { format: header.format, size, stored, capture, picture })
 }
 
-fn raster(
+fn pixels(
     library: JpegLibrary,
     bytes: &[u8],
     header: &Header,
     limits: &Limits,
     long_side: Option<u32>,
-) -> Result<Raster, Error> {
+) -> Result<(Raster, Option<CutOff>), Error> {
     let reduction = reduction(header, long_side);
     header.check_memory(reduction, limits)?;
-    let raster = match header.format {
-        Format::Jpeg => jpeg::decode(library, bytes, header.stored, reduction),
-        Format::Png => other::decode(bytes, ImageFormat::Png, limits),
-        Format::WebP => other::decode(bytes, ImageFormat::WebP, limits),
-        Format::Heic => heic::decode(bytes, limits),
-    }?;
+    let (raster, cut_off) = match header.format {
+        Format::Jpeg => jpeg::decode(library, bytes, header.stored, reduction)?,
+        Format::Png => (other::decode(bytes, ImageFormat::Png, limits)?, None),
+        Format::WebP => (other::decode(bytes, ImageFormat::WebP, limits)?, None),
+        Format::Heic => (heic::decode(bytes, limits)?, None),
+    };
     let expected = (header.stored.width.div_ceil(reduction), header.stored.height.div_ceil(reduction));
     if (raster.width, raster.height) == expected {
-        Ok(raster)
+        Ok((raster, cut_off))
     } else {
         Err(Error::broken("its pixels are not as many as its header says"))
     }
@@ -280,6 +281,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_missing_of_a_photo_is_known() {
+        let (limits, file) = (Limits::shipped(), plain(320, 400, Some(&sample::orientation(6))));
+        let whole =
+            decode(&file[..file.len() - 2], &limits, Some(100)).expect("only the end marker is missing");
+        assert_eq!(whole.capture.cut_off, None);
+        let cut = decode(&file[..file.len() * 98 / 100], &limits, Some(100)).expect("decodes");
+        let CutOff { rows, of } = cut.capture.cut_off.expect("known");
+        assert!(of == 400 && (360..400).contains(&rows), "{rows} of {of}");
+        assert_eq!((cut.size, cut.picture.size()), (whole.size, whole.picture.size()));
+        let error = decode(&file[..file.len() * 3 / 4], &limits, Some(100)).expect_err("too little");
+        assert!(error.code() == "broken" && error.to_string().contains("of its 400 rows"), "{error}");
     }
 
     #[test]

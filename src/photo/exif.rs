@@ -47,6 +47,7 @@ fn interpret(exif: &Exif) -> CaptureInfo {
         location_text: None,
         lens: ascii(exif, Tag::LensModel).or_else(|| ascii(exif, Tag::LensMake)),
         focal_length_mm: focal_length(exif),
+        cut_off: None,
     }
 }
 

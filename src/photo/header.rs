@@ -19,7 +19,7 @@ pub struct Header {
     /// Bytes that the decoder holds for each pixel at full size, the RGB result included.
     bytes_per_pixel: u64,
     /// Whether the decoder must hold every coefficient until the end, whatever the reduction.
-    progressive: bool,
+    holds_coefficients: bool,
 }
 
 /// Checks a file's length against `limits`, so that longer ones need not be read at all.
@@ -50,13 +50,13 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Header, Error> {
 
 impl Header {
     pub(super) fn new(format: Format, stored: Size<Stored>, bytes_per_pixel: u64) -> Self {
-        Self { format, stored, bytes_per_pixel, progressive: false }
+        Self { format, stored, bytes_per_pixel, holds_coefficients: false }
     }
 
     /// Bytes that decoding at one `reduction`th of the size takes.
     pub(super) fn memory(&self, reduction: u32) -> u64 {
         let reduced = self.stored.pixels().div_ceil(u64::from(reduction).pow(2));
-        let coefficients = if self.progressive { self.stored.pixels() * 6 } else { 0 };
+        let coefficients = if self.holds_coefficients { self.stored.pixels() * 6 } else { 0 };
         reduced.saturating_mul(self.bytes_per_pixel).saturating_add(coefficients)
     }
 
@@ -71,13 +71,13 @@ fn check(unit: &'static str, got: u64, limit: u64, key: &'static str) -> Result<
 }
 
 fn jpeg(bytes: &[u8], limits: &Limits) -> Result<Header, Error> {
-    let JpegHeader { width, height, components, progressive, scans } =
+    let JpegHeader { width, height, components, several_scans, scans } =
         jpeg_header::parse(bytes, limits.max_scans)?;
-    check("or more progressive scans", scans.into(), limits.max_scans.into(), "max_scans")?;
+    check("or more scans", scans.into(), limits.max_scans.into(), "max_scans")?;
     let stored = Size::new(width.into(), height.into());
     // The component planes, then the interleaved result, then RGB where that differs.
     let bytes_per_pixel = u64::from(components) + 3 + u64::from(components != 3) * 3;
-    Ok(Header { format: Format::Jpeg, stored, bytes_per_pixel, progressive })
+    Ok(Header { format: Format::Jpeg, stored, bytes_per_pixel, holds_coefficients: several_scans })
 }
 
 fn png(bytes: &[u8]) -> Result<Header, Error> {

@@ -8,8 +8,9 @@ pub(super) struct JpegHeader {
     pub(super) width: u16,
     pub(super) height: u16,
     pub(super) components: u8,
-    pub(super) progressive: bool,
-    /// Scans in the file; counted for progressive files only, otherwise 1.
+    /// Whether one scan alone does not make the picture: every coefficient is held until the last one.
+    pub(super) several_scans: bool,
+    /// Scans in the file; counted where several make the picture, otherwise 1.
     pub(super) scans: u32,
 }
 
@@ -32,13 +33,13 @@ fn frame(marker: u8, body: &[u8]) -> Result<JpegHeader, Error> {
         (0, _, _) => Err(Error::broken("the JPEG declares no width")),
         (_, 0, _) => Err(Error::unsupported("a JPEG whose height is declared after its pixels")),
         (_, _, 1 | 3 | 4) => {
-            Ok(JpegHeader { width, height, components, progressive: marker == 0xC2, scans: 1 })
+            Ok(JpegHeader { width, height, components, several_scans: marker == 0xC2, scans: 1 })
         }
         _ => Err(Error::unsupported(format!("a JPEG with {components} colour components"))),
     }
 }
 
-/// Walks the markers of `bytes` up to the pixels; through all scans where the file is progressive,
+/// Walks the markers of `bytes` up to the pixels; through all scans where several make the picture,
 /// but no further than one scan past `max_scans`.
 pub(super) fn parse(bytes: &[u8], max_scans: u32) -> Result<JpegHeader, Error> {
     let mut found: Option<JpegHeader> = None;
@@ -46,23 +47,29 @@ pub(super) fn parse(bytes: &[u8], max_scans: u32) -> Result<JpegHeader, Error> {
     let mut rest = bytes.get(2..).unwrap_or_default();
     while let Some((marker, after)) = next_marker(rest) {
         rest = after;
-        if marker == 0xD9 {
+        // The end, or another picture after a file that lacks it.
+        if marker == 0xD9 || (scans > 0 && (marker == 0xD8 || is_frame(marker))) {
             break;
         }
-        let Some(body) = segment(marker, &mut rest)? else { continue };
-        match marker {
-            // C4, C8 and CC are tables, not frames.
-            0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => {
-                if found.is_some() {
-                    return Err(Error::unsupported("a JPEG with several frames"));
-                }
-                found = Some(frame(marker, body)?);
+        let body = match segment(marker, &mut rest) {
+            Ok(Some(body)) => body,
+            Ok(None) => continue,
+            Err(_) if scans > 0 => break,
+            Err(error) => return Err(error),
+        };
+        match (marker, &mut found) {
+            (marker, Some(_)) if is_frame(marker) => {
+                return Err(Error::unsupported("a JPEG with several frames"));
             }
-            0xDA => match found {
-                None => return Err(Error::broken("pixels come before the JPEG frame header")),
-                Some(header) if !header.progressive => return Ok(header),
-                Some(_) => scans += 1,
-            },
+            (marker, None) if is_frame(marker) => found = Some(frame(marker, body)?),
+            (0xDA, None) => return Err(Error::broken("pixels come before the JPEG frame header")),
+            (0xDA, Some(header)) => {
+                scans += 1;
+                header.several_scans |= body.first().is_some_and(|&count| count < header.components);
+                if !header.several_scans {
+                    return Ok(*header);
+                }
+            }
             _ => {}
         }
         if scans > max_scans {
@@ -73,6 +80,11 @@ pub(super) fn parse(bytes: &[u8], max_scans: u32) -> Result<JpegHeader, Error> {
         Some(header) if scans > 0 => Ok(JpegHeader { scans, ..header }),
         _ => Err(Error::broken("the JPEG ends before its pixels")),
     }
+}
+
+/// Whether `marker` opens a frame header: C4, C8 and CC are tables.
+fn is_frame(marker: u8) -> bool {
+    matches!(marker, 0xC0..=0xCF) && !matches!(marker, 0xC4 | 0xC8 | 0xCC)
 }
 
 /// The body of the segment that `marker` opens, or none where the marker stands alone.
@@ -108,7 +120,7 @@ mod tests {
         bytes.extend(size);
         bytes.push(components);
         for _ in 0..scans {
-            bytes.extend([0xFF, 0xDA, 0, 4, 9, 9, 0x12, 0xFF, 0x00, 0xFF, 0xD0, 0x34]);
+            bytes.extend([0xFF, 0xDA, 0, 4, components, 9, 0x12, 0xFF, 0x00, 0xFF, 0xD0, 0x34]);
         }
         bytes.extend([0xFF, 0xD9]);
         bytes
@@ -117,9 +129,13 @@ mod tests {
     #[test]
     fn sizes_and_scans_are_read() {
         let baseline = parse(&file(0xC0, 8, [0x0B, 0xD0, 0x0F, 0xC0], 3, 1), 10).expect("read");
-        assert_eq!((baseline.width, baseline.height, baseline.progressive), (4032, 3024, false));
+        assert_eq!((baseline.width, baseline.height, baseline.several_scans), (4032, 3024, false));
         let progressive = parse(&file(0xC2, 8, [0, 8, 0, 8], 3, 7), 10).expect("read");
-        assert_eq!((progressive.progressive, progressive.scans), (true, 7));
+        assert_eq!((progressive.several_scans, progressive.scans), (true, 7));
+        let mut cut = file(0xC2, 8, [0, 8, 0, 8], 3, 7);
+        cut.truncate(cut.len() - 2);
+        cut.extend([0xFF, 0xC4, 9, 9]);
+        assert_eq!(parse(&cut, 10).expect("read").scans, 7, "a file cut in its eighth scan");
         let bomb = parse(&file(0xC2, 8, [0, 8, 0, 8], 3, 500), 10).expect("read");
         assert_eq!(bomb.scans, 11, "counting stops past the limit");
     }

@@ -125,7 +125,7 @@ impl Desk<'_> {
         taken_at: Option<TakenAt>,
         punch_item: Option<PunchItemId>,
     ) -> Card {
-        let Subject { image, picture, content, .. } = *self.subject;
+        let Subject { image, capture, picture, content, .. } = *self.subject;
         let drafting = self.subject.permitted.mode == ProjectMode::Draft;
         Card {
             project: self.subject.project(),
@@ -137,6 +137,7 @@ impl Desk<'_> {
                 taken_at: taken_at.map(|taken| taken.local),
                 uploader: image.uploader.as_ref().and_then(|uploader| uploader.name.clone()),
                 content,
+                cut_off: capture.cut_off,
             },
             place: self.place.clone(),
             draft: tagged.draft,

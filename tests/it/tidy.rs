@@ -70,7 +70,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("exif", &["photo/exif.rs", "photo/exif/", "photo/sample.rs", "fixtures/exif.rs"]),
     ("heic_rs", &["photo/"]),
     ("rusty_jpeg", &["photo/"]),
-    ("turbojpeg", &["photo/codec/jpeg/turbo.rs"]),
     ("image", &["photo/", "fixtures/"]),
     ("fast_image_resize", &["photo/", "inference/"]),
     ("clap", &["cli/"]),

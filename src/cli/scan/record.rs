@@ -15,7 +15,10 @@
 //! ```
 //!
 //! - `size` is `[width, height]` the way a person looks at the photo; `stored` the same in the file.
-//! - Each fact of `exif` is `{"known": …}` or `{"unknown": "because …"}`.
+//! - `exif.cut_off` is there for a photo of which something is missing, as `{"rows":2900,"of":3024}`: rows of pixels as
+//!   stored that the file holds, and that the picture has. Equal numbers: only the finest detail is missing. What has fewer
+//!   than nine tenths of its rows is refused as `broken`.
+//! - Each other fact of `exif` is `{"known": …}` or `{"unknown": "because …"}`.
 //! - `class_scores` has every class of the model, also those that are not reported or below their
 //!   threshold; scores are calibrated odds, 0 to 1.
 //! - `findings` has one entry for each region, best first; `box` is `[x0, y0, x1, y1]` in upright

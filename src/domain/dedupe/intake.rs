@@ -200,6 +200,7 @@ mod tests {
                 taken_at: None,
                 uploader: None,
                 content: Sha256Digest::of(&[n]),
+                cut_off: None,
             },
             place: Place::of_photo(location.clone()),
             draft: PunchItemDraft {

@@ -101,6 +101,7 @@ impl CardPage<'_> {
                 // Enter in a field must not decide anything: a form's first button is what Enter presses.
                 button type="submit" disabled hidden {}
                 (self.headline())
+                @if let Some(cut_off) = self.card.photo.cut_off { p.notice { (icon(Icon::Alert)) "Not the whole photo: " (cut_off) "." } }
                 @if !self.complaints.is_empty() {
                     p.notice.problem role="alert" { (icon(Icon::Alert)) "Nothing was decided yet: see the marked fields." }
                 }

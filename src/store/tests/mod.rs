@@ -218,6 +218,7 @@ fn card(record: &PhotoRecord, class: &str, score: f32, found_at: Timestamp) -> C
             taken_at: None,
             uploader: record.uploader.clone(),
             content,
+            cut_off: None,
         },
         place: place(),
         draft: draft(id, class, record.image),

@@ -1,15 +1,29 @@
 //! Pure Rust.
 
 use rusty_jpeg::PixelFormat;
-use rusty_jpeg::decode::{Decoder, Error as JpegError};
+use rusty_jpeg::decode::{ColorTransform, Decoder, Error as JpegError};
 
+use super::headers::Colour;
 use crate::domain::geometry::{Size, Stored};
 use crate::photo::Error;
 use crate::photo::codec::Raster;
 
 /// Decodes `bytes` at one `reduction`th of `stored`, rounded up.
-pub(super) fn decode(bytes: &[u8], stored: Size<Stored>, reduction: u32) -> Result<Raster, Error> {
+pub(super) fn decode(
+    bytes: &[u8],
+    colour: Colour,
+    stored: Size<Stored>,
+    reduction: u32,
+) -> Result<Raster, Error> {
     let mut decoder = Decoder::new(bytes);
+    // Its own choice differs from that of browsers, for one where Adobe's segment says that there is no transform.
+    decoder.set_color_transform(match colour {
+        Colour::Grey => ColorTransform::Grayscale,
+        Colour::YCbCr => ColorTransform::YCbCr,
+        Colour::Rgb => ColorTransform::RGB,
+        Colour::Cmyk => ColorTransform::CMYK,
+        Colour::Ycck => ColorTransform::YCCK,
+    });
     // Photos are decoded side by side; one photo on many threads would only add hand-overs.
     decoder.set_single_threaded(true);
     let size = Size::<Stored>::new(stored.width.div_ceil(reduction), stored.height.div_ceil(reduction));

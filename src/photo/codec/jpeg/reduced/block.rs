@@ -1,8 +1,8 @@
 //! The coefficients of a block that a reduction keeps.
 
-use super::bits::Bits;
 use super::frame::Tables;
-use super::huffman::{BEYOND, Span, Step, magnitude};
+use crate::photo::codec::jpeg::bits::Bits;
+use crate::photo::codec::jpeg::huffman::{BEYOND, Span, Step, magnitude};
 
 /// The lowest coefficients of a block, dequantised: the mean, the first across, the first down, the first of both.
 pub(super) type Low = [i32; 4];
@@ -15,9 +15,10 @@ const MOST_BITS: u32 = 31;
 const PLACE: [usize; 5] = [0, 1, 2, NOT_KEPT, 3];
 const NOT_KEPT: usize = 4;
 
-/// Where in the file's order the last coefficient lies that `side` × `side` pixels are made of, and one more.
+/// Where in the file's order the last coefficient lies that `side` × `side` pixels are made of, and one more. No pixels
+/// (side 0) take as many as one.
 const fn kept(side: usize) -> usize {
-    if side == 1 { 1 } else { PLACE.len() }
+    if side < 2 { 1 } else { PLACE.len() }
 }
 
 /// Reads a block, of which only what `SIDE` × `SIDE` pixels are made of is looked at.

@@ -1,7 +1,7 @@
-//! The headers up to the scan (ITU-T T.81, annex B).
+//! Which files are read here, and their tables.
 
-use super::huffman::{AcTable, DcTable};
-use crate::photo::jpeg_header::{next_marker, segment};
+use crate::photo::codec::jpeg::headers::{Colour, Headers};
+use crate::photo::codec::jpeg::huffman::{AcTable, DcTable};
 
 /// Components: luma, blue and red difference.
 pub(super) const COMPONENTS: usize = 3;
@@ -14,21 +14,18 @@ pub(super) struct Frame<'a> {
     pub(super) luma: (usize, usize),
     /// Units between restart markers; 0 where there are none.
     pub(super) restart_interval: usize,
-    pub(super) components: [Component; COMPONENTS],
+    components: [Component<'a>; COMPONENTS],
     dc: [Option<DcTable>; 4],
     ac: [Option<Box<AcTable>>; 4],
-    quantisation: [Option<[u16; 64]>; 4],
     pub(super) scan: &'a [u8],
 }
 
 /// One component's choice of tables.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Component {
-    id: u8,
-    sampling: u8,
-    quantisation: u8,
-    dc: u8,
-    ac: u8,
+#[derive(Clone, Copy)]
+struct Component<'a> {
+    dc: usize,
+    ac: usize,
+    quantisation: &'a [u16; 64],
 }
 
 /// One component's tables.
@@ -40,130 +37,46 @@ pub(super) struct Tables<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Reads the headers; none for a kind that is left to the library.
-    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
-        let mut frame = Self {
-            width: 0,
-            height: 0,
-            luma: (0, 0),
-            restart_interval: 0,
-            components: [Component::default(); COMPONENTS],
-            dc: [const { None }; 4],
-            ac: [const { None }; 4],
-            quantisation: [None; 4],
-            scan: &[],
+    /// None for a kind that is left to the library.
+    pub(super) fn of(headers: &'a Headers<'a>) -> Option<Self> {
+        let (frame, scan) = (&headers.frame, &headers.scan);
+        let [luma, (1, 1), (1, 1)] = *frame.components.iter().map(|each| each.sampling).collect::<Vec<_>>()
+        else {
+            return None;
         };
-        let (mut jfif, mut adobe) = (false, None);
-        let mut rest = bytes.get(2..)?;
-        loop {
-            let (marker, after) = next_marker(rest)?;
-            rest = after;
-            let Some(body) = segment(marker, &mut rest).ok()? else { continue };
-            match marker {
-                0xC0 | 0xC1 => frame.header(body)?,
-                0xC4 => frame.huffman(body)?,
-                0xDB => frame.quantisation(body)?,
-                0xDD => frame.restart_interval = usize::from(u16::from_be_bytes(body.try_into().ok()?)),
-                0xE0 => jfif |= body.starts_with(b"JFIF\0"),
-                0xEE if body.starts_with(b"Adobe") => adobe = body.get(11).copied(),
-                0xDA => {
-                    frame.scan_header(body)?;
-                    frame.scan = rest;
-                    return frame.is_ycbcr(jfif, adobe).then_some(frame);
-                }
-                // Other frames; a height that comes later; other ways of coding.
-                0xC2..=0xCF | 0xD9 | 0xDC => return None,
-                _ => {}
-            }
+        let in_order = scan.components.iter().map(|each| each.index).eq(0..COMPONENTS);
+        let usual = !frame.progressive && in_order && luma.0 <= 2 && luma.1 <= 2;
+        if !usual || frame.width == 0 || frame.height == 0 || headers.colour() != Colour::YCbCr {
+            return None;
         }
-    }
-
-    /// A component's tables; none where the file does not define them.
-    pub(super) fn tables(&self, component: usize) -> Option<Tables<'_>> {
-        let chosen = self.components[component];
-        Some(Tables {
-            dc: self.dc.get(usize::from(chosen.dc))?.as_ref()?,
-            ac: self.ac.get(usize::from(chosen.ac))?.as_ref()?,
-            quantisation: self.quantisation.get(usize::from(chosen.quantisation))?.as_ref()?,
+        let (mut dc, mut ac) = ([const { None }; 4], [const { None }; 4]);
+        let mut components = Vec::with_capacity(COMPONENTS);
+        for each in &scan.components {
+            let (dc, ac) = (dc.get_mut(each.dc)?, ac.get_mut(each.ac)?);
+            if dc.is_none() {
+                *dc = Some(DcTable::new(headers.dc(each.dc)?)?);
+            }
+            if ac.is_none() {
+                *ac = Some(Box::new(AcTable::new(headers.ac(each.ac)?)?));
+            }
+            let quantisation = headers.quantisation_of(each.index)?;
+            components.push(Component { dc: each.dc, ac: each.ac, quantisation });
+        }
+        Some(Self {
+            width: frame.width,
+            height: frame.height,
+            luma,
+            restart_interval: headers.restart_interval,
+            components: components.try_into().ok()?,
+            dc,
+            ac,
+            scan: headers.rest,
         })
     }
 
-    fn header(&mut self, body: &[u8]) -> Option<()> {
-        let &[8, h1, h0, w1, w0, 3, ref components @ ..] = body else { return None };
-        if self.width > 0 {
-            return None;
-        }
-        (self.width, self.height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
-        let (triples, []) = components.as_chunks::<3>() else { return None };
-        let triples: &[_; COMPONENTS] = triples.try_into().ok()?;
-        self.components = triples.map(|[id, sampling, quantisation]| Component {
-            id,
-            sampling,
-            quantisation,
-            ..Component::default()
-        });
-        self.luma = match self.components.map(|component| component.sampling) {
-            [luma @ (0x11 | 0x12 | 0x21 | 0x22), 0x11, 0x11] => {
-                (usize::from(luma >> 4), usize::from(luma & 15))
-            }
-            _ => return None,
-        };
-        (self.width > 0 && self.height > 0).then_some(())
-    }
-
-    fn huffman(&mut self, mut body: &[u8]) -> Option<()> {
-        while let Some((&kind, after)) = body.split_first() {
-            let (counts, after) = after.split_first_chunk::<16>()?;
-            let total = counts.iter().map(|&count| usize::from(count)).sum();
-            let (symbols, after) = after.split_at_checked(total)?;
-            let index = usize::from(kind & 15);
-            match kind >> 4 {
-                0 => *self.dc.get_mut(index)? = Some(DcTable::new(counts, symbols)?),
-                1 => *self.ac.get_mut(index)? = Some(Box::new(AcTable::new(counts, symbols)?)),
-                _ => return None,
-            }
-            body = after;
-        }
-        Some(())
-    }
-
-    fn quantisation(&mut self, mut body: &[u8]) -> Option<()> {
-        while let Some((&kind, after)) = body.split_first() {
-            let mut table = [0; 64];
-            body = if kind >> 4 == 0 {
-                let (values, after) = after.split_first_chunk::<64>()?;
-                table = values.map(u16::from);
-                after
-            } else {
-                let (values, after) = after.split_first_chunk::<128>()?;
-                for (entry, value) in table.iter_mut().zip(values.as_chunks().0) {
-                    *entry = u16::from_be_bytes(*value);
-                }
-                after
-            };
-            *self.quantisation.get_mut(usize::from(kind & 15))? = Some(table);
-        }
-        Some(())
-    }
-
-    /// One scan of all components and all coefficients, components in the order of the frame.
-    fn scan_header(&mut self, body: &[u8]) -> Option<()> {
-        let &[3, a, ta, b, tb, c, tc, 0, 63, 0] = body else { return None };
-        for (component, (id, tables)) in self.components.iter_mut().zip([(a, ta), (b, tb), (c, tc)]) {
-            if component.id != id {
-                return None;
-            }
-            (component.dc, component.ac) = (tables >> 4, tables & 15);
-        }
-        (self.width > 0).then_some(())
-    }
-
-    /// Whether the components are luma and colour differences, as files say it in several ways.
-    fn is_ycbcr(&self, jfif: bool, adobe: Option<u8>) -> bool {
-        match self.components.map(|component| component.id) {
-            [1, 2, 3] => true,
-            [1, 34, 35] | [82, 71, 66] | [114, 103, 98] => false,
-            _ => jfif || adobe.is_none_or(|transform| transform == 1),
-        }
+    /// A component's tables.
+    pub(super) fn tables(&self, component: usize) -> Option<Tables<'_>> {
+        let Component { dc, ac, quantisation } = self.components[component];
+        Some(Tables { dc: self.dc[dc].as_ref()?, ac: self.ac[ac].as_ref()?, quantisation })
     }
 }

@@ -1,11 +1,9 @@
 //! The scan: entropy-coded units to one plane of samples a component.
 
-use super::bits::Bits;
 use super::frame::{COMPONENTS, Frame, Tables};
 use super::{block, idct};
+use crate::photo::codec::jpeg::bits::Bits;
 
-/// The marker that ends the picture.
-const END: u8 = 0xD9;
 /// The first of the eight markers between restart intervals, which follow in turn.
 const RESTART: usize = 0xD0;
 
@@ -23,7 +21,8 @@ pub(super) struct Plane {
 }
 
 impl Planes {
-    /// Decodes the scan with `SIDE` × `SIDE` pixels a block; none where it is damaged.
+    /// Decodes the scan with `SIDE` × `SIDE` pixels a block (none: it is only read through); none where it is damaged.
+    /// What follows the last block does not matter: an end marker may be lacking.
     pub(super) fn decode<const SIDE: usize>(frame: &Frame) -> Option<Self> {
         let (across, down) = frame.luma;
         let columns = usize::from(frame.width).div_ceil(8 * across);
@@ -48,7 +47,7 @@ impl Planes {
                 return None;
             }
         }
-        (scan.bits.pass_marker()? == END).then_some(planes)
+        Some(planes)
     }
 }
 
@@ -67,7 +66,9 @@ impl<const SIDE: usize> Scan<'_, SIDE> {
         }
         self.dc = [0; COMPONENTS];
         let number = (unit / interval - 1) % 8;
-        (usize::from(self.bits.pass_marker()?) == RESTART + number).then_some(())
+        let (marker, after) = self.bits.adjacent_marker()?;
+        self.bits = after;
+        (usize::from(marker) == RESTART + number).then_some(())
     }
 
     /// Reads the unit at `x`, `y` (in units): the blocks of luma row by row, then one of each colour.
@@ -92,6 +93,9 @@ impl<const SIDE: usize> Scan<'_, SIDE> {
         y: usize,
     ) -> Option<()> {
         let low = block::read::<SIDE>(&mut self.bits, &self.tables[component], &mut self.dc[component])?;
+        if SIDE == 0 {
+            return Some(());
+        }
         let plane = &mut planes[component];
         let start = (y * plane.stride + x) * SIDE;
         idct::write::<SIDE>(&low, plane.samples.get_mut(start..)?, plane.stride);

@@ -2,8 +2,19 @@ use proptest::prelude::*;
 use rusty_jpeg::{ColorType, Encoder, SamplingFactor};
 
 use super::*;
+use crate::photo::Error;
+use crate::photo::codec::jpeg::headers::Colour;
 use crate::photo::codec::jpeg::rusty;
 use crate::photo::sample;
+
+/// Reads the headers, then decodes.
+fn decode(file: &[u8], size: Size<Stored>, reduction: u32) -> Option<Raster> {
+    super::decode(&Headers::read(file).ok()?, size, reduction)
+}
+
+fn by_the_library(file: &[u8], size: Size<Stored>, reduction: u32) -> Result<Raster, Error> {
+    rusty::decode(file, Colour::YCbCr, size, reduction)
+}
 
 const SAMPLINGS: [SamplingFactor; 4] =
     [SamplingFactor::F_1_1, SamplingFactor::F_2_1, SamplingFactor::F_1_2, SamplingFactor::F_2_2];
@@ -38,7 +49,7 @@ fn encoded(rgb: &[u8], size: (u16, u16), sampling: SamplingFactor, quality: u8, 
 /// Colours are rounded once here and step by step there.
 fn assert_like_the_library(file: &[u8], size: Size<Stored>, reduction: u32) {
     let ours = decode(file, size, reduction).expect("its kind of file");
-    let theirs = rusty::decode(file, size, reduction).expect("decodes");
+    let theirs = by_the_library(file, size, reduction).expect("decodes");
     assert_eq!((ours.width, ours.height), (theirs.width, theirs.height));
     let most = ours.rgb.iter().zip(&theirs.rgb).map(|(a, b)| a.abs_diff(*b)).max();
     assert!(most <= Some(1), "{most:?} at {reduction} of {size:?}");
@@ -68,7 +79,7 @@ proptest! {
         let at = at % file.len();
         file[at] = byte;
         let size = Size::new(64, 48);
-        if let (Some(ours), Ok(theirs)) = (decode(&file, size, reduction), rusty::decode(&file, size, reduction)) {
+        if let (Some(ours), Ok(theirs)) = (decode(&file, size, reduction), by_the_library(&file, size, reduction)) {
             let most = ours.rgb.iter().zip(&theirs.rgb).map(|(a, b)| a.abs_diff(*b)).max();
             prop_assert!(ours.rgb.len() == theirs.rgb.len() && most <= Some(1), "{:?}", most);
         }
@@ -81,7 +92,7 @@ fn photos_of_the_fixtures_too() {
     let mut seen = 0;
     for path in files {
         let bytes = std::fs::read(path.expect("readable")).expect("reads");
-        let frame = Frame::read(&bytes).expect("as phones write them");
+        let frame = Headers::read(&bytes).expect("headers").frame;
         let size = Size::new(frame.width.into(), frame.height.into());
         assert_like_the_library(&bytes, size, 4);
         seen += 1;
@@ -92,12 +103,17 @@ fn photos_of_the_fixtures_too() {
 #[test]
 fn a_file_cut_off_anywhere_is_left_to_the_library() {
     let file = encoded(&picture(64, 48, 7), (64, 48), SamplingFactor::F_2_2, 90, 3);
-    for length in 0..file.len() {
+    let end_marker = file.len() - 2;
+    for length in 0..end_marker {
         for reduction in [4, 8] {
             assert!(decode(&file[..length], Size::new(64, 48), reduction).is_none(), "{length}");
         }
+        assert!(Headers::read(&file[..length]).map_or(true, |headers| !is_whole(&headers)), "{length}");
     }
-    assert!(decode(&file, Size::new(64, 48), 4).is_some());
+    for length in end_marker..=file.len() {
+        assert!(decode(&file[..length], Size::new(64, 48), 4).is_some(), "only the end marker is lacking");
+        assert!(is_whole(&Headers::read(&file[..length]).expect("headers")));
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Bits of an entropy-coded segment, zeros stuffed after 0xFF left out (ITU-T T.81, F.2.2.5).
 
+use crate::photo::jpeg_header::next_marker;
+
 /// Hands out bits, most significant first; zeros past the segment's end. A copy goes on by itself: loops work on one of
 /// their own, which stays in registers.
 #[derive(Clone, Copy)]
@@ -40,18 +42,23 @@ impl<'a> Bits<'a> {
     #[inline(never)]
     fn refilled_bytewise(mut self) -> Self {
         while self.count < 56 {
-            let byte = match (self.data.get(self.at), self.data.get(self.at + 1)) {
-                (Some(0xFF), Some(0)) => {
-                    self.at += 2;
-                    0xFF
-                }
-                (Some(0xFF) | None, _) => {
-                    self.beyond += 8;
-                    0
-                }
-                (Some(&byte), _) => {
+            let rest = self.data.get(self.at..).unwrap_or_default();
+            let fill = rest.iter().take_while(|&&byte| byte == 0xFF).count();
+            let byte = match (fill, rest.get(fill)) {
+                (0, Some(&byte)) => {
                     self.at += 1;
                     byte
+                }
+                // Fill bytes may come before a stuffed zero, as before a marker.
+                (1.., Some(0)) => {
+                    self.at += fill + 1;
+                    0xFF
+                }
+                _ => {
+                    // All but one of the fill bytes, so that they are not counted again.
+                    self.at += fill.saturating_sub(1);
+                    self.beyond += 8;
+                    0
                 }
             };
             self.buffer |= u64::from(byte) << (56 - self.count);
@@ -84,17 +91,31 @@ impl<'a> Bits<'a> {
         self.count < self.beyond
     }
 
-    /// Goes past the marker that ends the segment, which must be next but for less than a byte of padding.
-    pub(super) fn pass_marker(&mut self) -> Option<u8> {
+    /// The next marker, whatever lies before it, and the bits from that marker on, of which there are none.
+    pub(super) fn marker(&self) -> Option<(u8, Self)> {
+        let (marker, after) = next_marker(self.data.get(self.at..)?)?;
+        Some((marker, Self { at: self.data.len() - after.len() - 2, ..Self::new(self.data) }))
+    }
+
+    /// The bits that follow the marker that is next.
+    #[must_use]
+    pub(super) fn after_marker(&self) -> Self {
+        Self { at: self.at + 2, ..Self::new(self.data) }
+    }
+
+    /// The marker that is next but for less than a byte of padding, and the bits that follow it.
+    pub(super) fn adjacent_marker(mut self) -> Option<(u8, Self)> {
         self.refill();
         if self.overdrawn() || self.count - self.beyond >= 8 {
             return None;
         }
-        let rest = self.data.get(self.at..)?;
-        let fill = rest.iter().take_while(|&&byte| byte == 0xFF).count();
-        let marker = (fill > 0).then(|| rest.get(fill).copied()).flatten()?;
-        *self = Self { data: self.data, at: self.at + fill + 1, buffer: 0, count: 0, beyond: 0 };
-        Some(marker)
+        let (marker, at) = self.marker()?;
+        Some((marker, at.after_marker()))
+    }
+
+    /// The bytes that were not taken yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.data.get(self.at..).unwrap_or_default()
     }
 }
 

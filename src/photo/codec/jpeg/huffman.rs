@@ -10,8 +10,17 @@ const SPAN: u32 = 12;
 /// As a run of zeros: past the end of any block.
 pub(super) const BEYOND: u8 = 64;
 
+/// A table as a file defines it: how many codes of each length there are, and their symbols.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TableSpec {
+    pub(super) counts: [u8; 16],
+    pub(super) symbols: Vec<u8>,
+    /// Whether it is one that files may leave out.
+    pub(super) standard: bool,
+}
+
 /// Codes in the order of their length.
-struct Codes {
+pub(super) struct Codes {
     /// What the next `LOOK` bits start with: the symbol, and the code's length from bit 8 on; 0 for a longer code.
     short: [u16; 1 << LOOK],
     /// For each length the first code past the last of that length, left-aligned in 16 bits.
@@ -22,9 +31,10 @@ struct Codes {
 }
 
 impl Codes {
-    fn new(counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
+    /// None where there are more codes than fit.
+    pub(super) fn new(TableSpec { counts, symbols, .. }: &TableSpec) -> Option<Self> {
         let mut codes =
-            Self { short: [0; 1 << LOOK], ends: [0; 17], starts: [0; 17], symbols: symbols.to_vec() };
+            Self { short: [0; 1 << LOOK], ends: [0; 17], starts: [0; 17], symbols: symbols.clone() };
         let (mut code, mut index) = (0_u32, 0_usize);
         for (length, &count) in (1_u32..).zip(counts) {
             let place = length as usize;
@@ -49,7 +59,7 @@ impl Codes {
 
     /// The symbol that 16 bits start with, and its code's length.
     #[inline]
-    fn find(&self, sixteen: u32) -> Option<(u8, u32)> {
+    pub(super) fn find(&self, sixteen: u32) -> Option<(u8, u32)> {
         match self.short[(sixteen >> (16 - LOOK)) as usize & ((1 << LOOK) - 1)] {
             0 => self.find_long(sixteen),
             entry => Some((entry as u8, u32::from(entry >> 8))),
@@ -68,8 +78,8 @@ impl Codes {
 pub(super) struct DcTable(Codes);
 
 impl DcTable {
-    pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
-        Codes::new(counts, symbols).map(Self)
+    pub(super) fn new(table: &TableSpec) -> Option<Self> {
+        Codes::new(table).map(Self)
     }
 
     /// The next difference. Takes at most 27 bits, which must be there.
@@ -133,8 +143,8 @@ pub(super) enum Step {
 }
 
 impl AcTable {
-    pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
-        let codes = Codes::new(counts, symbols)?;
+    pub(super) fn new(table: &TableSpec) -> Option<Self> {
+        let codes = Codes::new(table)?;
         let mut spans = [Span(0); 1 << SPAN];
         for (window, span) in (0_u32..).zip(spans.iter_mut()) {
             *span = span_of(&codes, window);

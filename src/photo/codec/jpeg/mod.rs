@@ -1,13 +1,19 @@
 //! JPEG, reduced while it is decoded: the inverse DCT of 4, 2 or 1 instead of 8 samples a side
 //! skips most of the arithmetic, and what no pixel needs is read past instead of decoded.
 
+mod bits;
+mod headers;
+mod huffman;
 mod reduced;
+mod repair;
 mod rusty;
-#[cfg(feature = "libjpeg-turbo")]
-mod turbo;
+mod standard;
+
+use headers::Headers;
 
 use super::Raster;
 use crate::domain::geometry::{Size, Stored};
+use crate::domain::picture::CutOff;
 use crate::photo::Error;
 
 /// What decodes JPEG.
@@ -17,28 +23,15 @@ pub enum JpegLibrary {
     Reduced,
     /// `rusty_jpeg`, pure Rust.
     RustyJpeg,
-    /// libjpeg-turbo, which takes cmake and nasm to build.
-    #[cfg(feature = "libjpeg-turbo")]
-    LibjpegTurbo,
 }
 
 impl JpegLibrary {
     /// Every one of this build, the one in use first.
-    pub const ALL: &[Self] = &[
-        Self::Reduced,
-        #[cfg(feature = "libjpeg-turbo")]
-        Self::LibjpegTurbo,
-        Self::RustyJpeg,
-    ];
+    pub const ALL: &[Self] = &[Self::Reduced, Self::RustyJpeg];
 
     /// The one in use.
     pub const fn in_use() -> Self {
         Self::ALL[0]
-    }
-
-    /// What decodes files that our own decoder leaves.
-    const fn of_the_rest() -> Self {
-        Self::ALL[1]
     }
 
     /// Its name.
@@ -46,8 +39,6 @@ impl JpegLibrary {
         match self {
             Self::Reduced => "reduced",
             Self::RustyJpeg => "rusty_jpeg",
-            #[cfg(feature = "libjpeg-turbo")]
-            Self::LibjpegTurbo => "libjpeg-turbo",
         }
     }
 }
@@ -68,22 +59,55 @@ pub(in crate::photo) fn reduction(stored: Size<Stored>, long_side: Option<u32>) 
     REDUCTIONS.into_iter().find(enough).unwrap_or(1)
 }
 
-/// Decodes `bytes` at one `reduction`th of `stored`, rounded up.
+/// A picture is looked at when at least this many of ten rows are there.
+const ENOUGH_OF_TEN: u32 = 9;
+
+/// Decodes `bytes` at one `reduction`th of `stored`, rounded up, and says what is missing of the picture.
+///
+/// What is damaged or odd is read as browsers read it, see [`repair`].
 pub(in crate::photo) fn decode(
     library: JpegLibrary,
     bytes: &[u8],
     stored: Size<Stored>,
     reduction: u32,
-) -> Result<Raster, Error> {
-    match library {
-        JpegLibrary::Reduced => match reduced::decode(bytes, stored, reduction) {
-            Some(raster) => Ok(raster),
-            None => decode(JpegLibrary::of_the_rest(), bytes, stored, reduction),
-        },
-        JpegLibrary::RustyJpeg => rusty::decode(bytes, stored, reduction),
-        #[cfg(feature = "libjpeg-turbo")]
-        JpegLibrary::LibjpegTurbo => turbo::decode(bytes, stored, reduction),
+) -> Result<(Raster, Option<CutOff>), Error> {
+    let headers = Headers::read(bytes)?;
+    if let Some(raster) = plain(library, bytes, &headers, stored, reduction) {
+        return Ok((raster, None));
     }
+    let repair::Repaired { bytes, rows, whole } = repair::repair(headers)?;
+    let cut_off = (!whole).then_some(CutOff { rows, of: stored.height });
+    if u64::from(rows) * 10 < u64::from(stored.height) * u64::from(ENOUGH_OF_TEN) {
+        let of = stored.height;
+        return Err(Error::broken(format!("only {rows} of its {of} rows of pixels are there")));
+    }
+    let headers = Headers::read(&bytes)?;
+    let raster = match library {
+        JpegLibrary::Reduced => reduced::decode(&headers, stored, reduction),
+        JpegLibrary::RustyJpeg => None,
+    };
+    match raster {
+        Some(raster) => Ok((raster, cut_off)),
+        None => Ok((rusty::decode(&bytes, headers.colour(), stored, reduction)?, cut_off)),
+    }
+}
+
+/// Decodes a file as phones write it, of which nothing is missing; none if it is not one.
+fn plain(
+    library: JpegLibrary,
+    bytes: &[u8],
+    headers: &Headers,
+    stored: Size<Stored>,
+    reduction: u32,
+) -> Option<Raster> {
+    if library == JpegLibrary::Reduced
+        && let Some(raster) = reduced::decode(headers, stored, reduction)
+    {
+        return Some(raster);
+    }
+    // The library does not say when a scan ends early.
+    let whole = reduced::is_whole(headers);
+    whole.then(|| rusty::decode(bytes, headers.colour(), stored, reduction).ok()).flatten()
 }
 
 #[cfg(test)]
