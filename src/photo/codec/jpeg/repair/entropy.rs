@@ -10,6 +10,8 @@ const LAST_RESTART: u8 = 0xD7;
 const FIRST_FRAME: u8 = 0xC0;
 /// How many bits libjpeg takes for a code that is in no table.
 const NO_CODE: u32 = 17;
+/// The most bits that follow a code.
+const MOST_BITS: u32 = 15;
 
 pub(super) struct Entropy<'a> {
     bits: Bits<'a>,
@@ -65,9 +67,11 @@ impl<'a> Entropy<'a> {
         self.bits.rest()
     }
 
-    /// Takes a code's symbol; 0 where there is no such code, as libjpeg does.
+    /// Takes a code's symbol; 0 where there is no such code, as libjpeg does. The bits that may follow a code are there
+    /// after it.
+    #[inline]
     pub(super) fn symbol(&mut self, codes: &Codes) -> u8 {
-        self.bits.refill();
+        self.refill(NO_CODE + MOST_BITS);
         if let Some((symbol, length)) = codes.find(self.bits.peek(16)) {
             self.bits.skip(length);
             return symbol;
@@ -77,21 +81,29 @@ impl<'a> Entropy<'a> {
         0
     }
 
-    /// The signed number that the next `count` (at most 15) bits stand for.
+    /// The signed number that the next `count` (at most 15) bits after a code stand for.
+    #[inline]
     pub(super) fn signed(&mut self, count: u8) -> i32 {
-        self.bits.refill();
         magnitude(&mut self.bits, count.into())
     }
 
     /// The next `count` (at most 15) bits.
+    #[inline]
     pub(super) fn unsigned(&mut self, count: u8) -> u32 {
         if count == 0 {
             return 0;
         }
-        self.bits.refill();
+        self.refill(MOST_BITS);
         let value = self.bits.peek(count.into());
         self.bits.skip(count.into());
         value
+    }
+
+    #[inline]
+    fn refill(&mut self, needed: u32) {
+        if self.bits.count() < needed {
+            self.bits.refill();
+        }
     }
 
     /// Notes that the data say what no file may say.

@@ -97,7 +97,11 @@ impl Writer {
     /// The file.
     pub(super) fn finish(mut self) -> Vec<u8> {
         // Padded with ones.
-        self.put(0x7F, 7);
+        self.put((0x7F, 7), 0, 0);
+        while self.pending >= 8 {
+            self.pending -= 8;
+            self.out_one((self.bits >> self.pending) as u8);
+        }
         self.out.extend([0xFF, 0xD9]);
         self.out
     }
@@ -112,43 +116,54 @@ impl Writer {
         let dc = block[0].clamp(-MOST_DC - 1, MOST_DC);
         let last = std::mem::replace(&mut self.components[component].1, dc);
         let (bits, size) = bits_of(dc - last);
-        let (code, length) = self.dc.0[size as usize];
-        self.put(code, length);
-        self.put(bits, size);
-        let mut zeros = 0;
-        for &value in &block[1..] {
-            if value == 0 {
-                zeros += 1;
-                continue;
-            }
+        self.put(self.dc.0[size as usize], bits, size);
+        // A bit for each coefficient that is not zero: most are.
+        let mut left = block[1..].iter().rev().fold(0_u64, |left, &value| left << 1 | u64::from(value != 0));
+        let mut index = 1;
+        while left != 0 {
+            let mut zeros = left.trailing_zeros() as usize;
+            index += zeros;
+            left = left >> zeros >> 1;
             while zeros > 15 {
-                let (code, length) = self.ac.0[ZEROS];
-                self.put(code, length);
+                self.put(self.ac.0[ZEROS], 0, 0);
                 zeros -= 16;
             }
-            let (bits, size) = bits_of(value.clamp(-MOST_AC, MOST_AC));
-            let (code, length) = self.ac.0[zeros << 4 | size as usize];
-            self.put(code, length);
-            self.put(bits, size);
-            zeros = 0;
+            let (bits, size) = bits_of(block[index].clamp(-MOST_AC, MOST_AC));
+            self.put(self.ac.0[zeros << 4 | size as usize], bits, size);
+            index += 1;
         }
-        if zeros > 0 {
-            let (code, length) = self.ac.0[END];
-            self.put(code, length);
+        if index < block.len() {
+            self.put(self.ac.0[END], 0, 0);
         }
     }
 
-    /// Writes `length` (at most 16) bits.
-    fn put(&mut self, bits: u32, length: u32) {
-        self.bits = self.bits << length | u64::from(bits);
-        self.pending += length;
-        while self.pending >= 8 {
-            self.pending -= 8;
-            let byte = (self.bits >> self.pending) as u8;
-            self.out.push(byte);
-            if byte == 0xFF {
-                self.out.push(0);
-            }
+    /// Writes a code and the `size` (at most 15) bits that follow it.
+    #[inline]
+    fn put(&mut self, (code, length): (u32, u32), bits: u32, size: u32) {
+        self.bits = (self.bits << length | u64::from(code)) << size | u64::from(bits);
+        self.pending += length + size;
+        if self.pending >= 32 {
+            self.pending -= 32;
+            let four = (self.bits >> self.pending) as u32;
+            self.out_four(four);
+        }
+    }
+
+    #[inline]
+    fn out_four(&mut self, four: u32) {
+        let bytes = four.to_be_bytes();
+        if bytes.contains(&0xFF) {
+            bytes.into_iter().for_each(|byte| self.out_one(byte));
+        } else {
+            self.out.extend_from_slice(&bytes);
+        }
+    }
+
+    /// A zero is stuffed after 0xFF.
+    fn out_one(&mut self, byte: u8) {
+        self.out.push(byte);
+        if byte == 0xFF {
+            self.out.push(0);
         }
     }
 }
