@@ -38,15 +38,17 @@ pub async fn run(context: &Context, stop: &CancellationToken) {
 
 async fn correct(context: &Context, seen: &mut HashMap<OddLease, Instant>) -> Result<(), Error> {
     let (store, now) = (&context.store, context.now());
-    let corrected = store.correct_times(now).await?;
-    if corrected > 0 {
-        tracing::warn!(
-            rows = corrected,
-            "a clock ran ahead and was set back: what it had written is corrected"
-        );
-    }
     let lease = Duration::from_secs(context.config.lease_s);
+    let ahead = store.is_ahead_of(now).await?;
     let odd = store.odd_leases(now + lease).await?;
+    // A box that starts with its clock in the past must not take the rest of the world for the future.
+    if (ahead || !odd.is_empty()) && !is_right(context, now).await {
+        return Ok(());
+    }
+    if ahead {
+        let rows = store.correct_times(now).await?;
+        tracing::warn!(rows, "a clock ran ahead and was set back: what it had written is corrected");
+    }
     seen.retain(|lease, _| odd.contains(lease));
     for odd in odd {
         // Who still works on the job extends its lease within this time.
@@ -55,6 +57,13 @@ async fn correct(context: &Context, seen: &mut HashMap<OddLease, Instant>) -> Re
         }
     }
     Ok(())
+}
+
+/// Whether Procore's clock shows the same as this machine's, as far as it tells.
+async fn is_right(context: &Context, now: Timestamp) -> bool {
+    let Some(project) = context.procore.config().permitted().first().copied() else { return true };
+    let theirs = procores(context, project).await;
+    theirs.duration_since(now).unsigned_abs() <= TOLERANCE
 }
 
 /// The time by Procore's clock where it has told it, else by this machine's.

@@ -18,32 +18,28 @@ pub struct OddLease {
 }
 
 impl Store {
-    /// Brings what was written later than `now` back to `now`, with the waits and lives that were meant: waiting jobs,
-    /// sessions, tokens, and the age of lists. Returns how many rows.
+    /// Whether jobs or lists were written later than `now`.
+    pub async fn is_ahead_of(&self, now: Timestamp) -> Result<bool, Error> {
+        let later_rows: i64 = sqlx::query_scalar(
+            "SELECT (SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND changed_at > $1)
+                  + (SELECT COUNT(*) FROM reference_data WHERE read_at > $1)",
+        )
+        .bind(millis(now).saturating_add(TOLERANCE_MS))
+        .fetch_one(&self.0.readers)
+        .await?;
+        Ok(later_rows > 0)
+    }
+
+    /// Brings what was written later than `now` back to `now`: waiting jobs, with the waits that were meant, and the age
+    /// of lists. Returns how many rows. Only for a `now` that can be relied on.
     pub async fn correct_times(&self, now: Timestamp) -> Result<u64, Error> {
-        const STATEMENTS: [&str; 4] = [
+        const STATEMENTS: [&str; 2] = [
             "UPDATE jobs SET run_at = run_at - (changed_at - $1), changed_at = $1,
                     enqueued_at = CASE WHEN enqueued_at > $1 THEN $1 ELSE enqueued_at END
              WHERE state = 'queued' AND changed_at > $2",
-            "UPDATE sessions SET expires_at = expires_at - (created_at - $1), created_at = $1
-             WHERE created_at > $2",
-            "UPDATE api_tokens SET expires_at = expires_at - (created_at - $1), created_at = $1
-             WHERE created_at > $2",
             "UPDATE reference_data SET read_at = $1 WHERE read_at > $2",
         ];
         let (now, later) = (millis(now), millis(now).saturating_add(TOLERANCE_MS));
-        let later_rows: i64 = sqlx::query_scalar(
-            "SELECT (SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND changed_at > $1)
-                  + (SELECT COUNT(*) FROM sessions WHERE created_at > $1)
-                  + (SELECT COUNT(*) FROM api_tokens WHERE created_at > $1)
-                  + (SELECT COUNT(*) FROM reference_data WHERE read_at > $1)",
-        )
-        .bind(later)
-        .fetch_one(&self.0.readers)
-        .await?;
-        if later_rows == 0 {
-            return Ok(0);
-        }
         let mut transaction = self.begin().await?;
         let mut corrected = 0;
         for statement in STATEMENTS {

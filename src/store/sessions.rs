@@ -11,6 +11,9 @@ use crate::store::record::record;
 use crate::store::rows::{from_json, instant, millis, to_json};
 use crate::store::{Connection, Error, Store};
 
+/// How far the clocks of two boxes may be apart, milliseconds.
+const CLOCKS_APART_MS: i64 = 300_000;
+
 /// How old the note of a token's last use may grow before it is written again.
 const USE_NOTED_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
@@ -144,12 +147,15 @@ impl Store {
     /// Who holds the session, with the rights that they have now.
     pub async fn session(&self, digest: &Sha256Digest, now: Timestamp) -> Result<Option<Viewer>, Error> {
         let mut reader = self.0.readers.acquire().await?;
-        let record: Option<SessionRecord> =
-            sqlx::query_as("SELECT * FROM sessions WHERE digest = $1 AND expires_at > $2")
-                .bind(digest.to_string())
-                .bind(millis(now))
-                .fetch_optional(&mut *reader)
-                .await?;
+        let record: Option<SessionRecord> = sqlx::query_as(
+            "SELECT * FROM sessions WHERE digest = $1 AND expires_at > $2 AND created_at <= $3",
+        )
+        .bind(digest.to_string())
+        .bind(millis(now))
+        // One of the future was opened by a clock that ran ahead, and would live too long.
+        .bind(millis(now).saturating_add(CLOCKS_APART_MS))
+        .fetch_optional(&mut *reader)
+        .await?;
         match record {
             Some(SessionRecord { account: Some(id), .. }) => {
                 let account = active(&mut reader, id).await?;
