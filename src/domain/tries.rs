@@ -16,7 +16,7 @@ pub enum Trouble {
     NotThePhoto,
     /// A readable picture of another length than Procore tells.
     OtherLength,
-    /// An unreadable picture, and Procore does not tell how long it is: it may have been cut on the way.
+    /// A damaged picture, and Procore does not tell how long it is: it may have been cut on the way.
     PerhapsCut,
     /// It came as long as Procore says it is, and cannot be read.
     Unreadable,
@@ -38,8 +38,10 @@ impl Trouble {
 /// What the bytes that came turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
-    /// A picture.
+    /// A whole picture.
     Picture,
+    /// A picture of which the end is missing.
+    Part,
     /// A file that cannot be read as a picture.
     Unreadable,
     /// Text, or nothing.
@@ -52,11 +54,12 @@ pub fn judge(told: Option<u64>, got: u64, reading: Reading) -> Option<Trouble> {
     // Procore's size is a field of its database; 0 there means that nobody filled it in.
     let whole = told.filter(|told| *told > 0).map(|told| told == got);
     match (whole, reading) {
-        (Some(true) | None, Reading::Picture) => None,
+        // Of the right length, what is missing of it is missing in Procore too.
+        (Some(true) | None, Reading::Picture) | (Some(true), Reading::Part) => None,
         (Some(false), Reading::Picture) => Some(Trouble::OtherLength),
         (Some(true), Reading::Unreadable | Reading::Text) => Some(Trouble::Unreadable),
-        (None, Reading::Unreadable) => Some(Trouble::PerhapsCut),
-        (Some(false), Reading::Unreadable | Reading::Text) | (None, Reading::Text) => {
+        (None, Reading::Unreadable | Reading::Part) => Some(Trouble::PerhapsCut),
+        (Some(false), Reading::Unreadable | Reading::Part | Reading::Text) | (None, Reading::Text) => {
             Some(Trouble::NotThePhoto)
         }
     }
@@ -147,6 +150,9 @@ mod tests {
         check(Some(200), Reading::Text, Some(Trouble::NotThePhoto));
         check(None, Reading::Text, Some(Trouble::NotThePhoto));
         check(None, Reading::Unreadable, Some(Trouble::PerhapsCut));
+        check(None, Reading::Part, Some(Trouble::PerhapsCut));
+        check(Some(100), Reading::Part, None);
+        check(Some(200), Reading::Part, Some(Trouble::NotThePhoto));
     }
 
     #[test]

@@ -105,7 +105,8 @@ async fn analyze(
         Ok(looked) => looked,
         Err(error) => return unreadable(context, lease, record, (&image, &came), error).await,
     };
-    tries::readable(context, project, &image, &came).await?;
+    let part = looked.photo.capture.cut_off.is_some();
+    tries::readable(context, project, &image, &came, part).await?;
     failpoint::reached("analyze.looked");
     note(context, &mut record, &looked, &image);
     let merging = &context.rules(project)?.tagging.rules().merge;

@@ -77,7 +77,8 @@ pub(super) async fn shown(
     Ok(Shown::No { reason })
 }
 
-/// Lets a picture pass that is as long as Procore says, or that keeps coming at another length.
+/// Lets a picture pass that is as long as Procore says, or that keeps coming as it is. `part` says whether the end of it
+/// is missing.
 ///
 /// # Errors
 /// When it is fetched again later.
@@ -86,9 +87,16 @@ pub(super) async fn readable(
     project: ProjectKey,
     image: &Image,
     came: &Came,
+    part: bool,
 ) -> Result<(), Failure> {
-    let Some(trouble) = judge(image.size, came.bytes, Reading::Picture) else { return Ok(()) };
-    let reason = lengths(image, came, "a picture of another length than the photo came");
+    let reading = if part { Reading::Part } else { Reading::Picture };
+    let Some(trouble) = judge(image.size, came.bytes, reading) else { return Ok(()) };
+    let what = if part {
+        "only a part of the photo came"
+    } else {
+        "a picture of another length than the photo came"
+    };
+    let reason = lengths(image, came, what);
     again(context, (project, image.id), &image.filename, trouble, Some(came.content), &reason).await
 }
 
