@@ -114,7 +114,8 @@ fn decode_unguarded(
     let header = header::read(bytes, limits)?;
     let mut capture = exif::read(bytes);
     let orientation = match header.format {
-        // The container says how to turn, and its decoder has done so: EXIF only repeats it.
+        // The container says how to turn, and its decoder does so. EXIF only repeats it, and where it does not, phones
+        // follow the container.
         Format::Heic => Orientation::Normal,
         _ => capture.orientation_or_normal(),
     };
@@ -143,7 +144,7 @@ fn pixels(
         Format::Jpeg => jpeg::decode(library, bytes, header.stored, reduction)?,
         Format::Png => (other::decode(bytes, ImageFormat::Png, limits)?, None),
         Format::WebP => (other::decode(bytes, ImageFormat::WebP, limits)?, None),
-        Format::Heic => (heic::decode(bytes, limits)?, None),
+        Format::Heic => (heic::decode(bytes, reduction)?, None),
     };
     let expected = (header.stored.width.div_ceil(reduction), header.stored.height.div_ceil(reduction));
     if (raster.width, raster.height) == expected {
@@ -156,8 +157,9 @@ fn pixels(
 /// The reduction with which a file's own decoder serves `long_side`.
 fn reduction(header: &Header, long_side: Option<u32>) -> u32 {
     match header.format {
-        Format::Jpeg => jpeg::reduction(header.stored, long_side),
-        _ => 1,
+        // HEIC as strongly as JPEG, so that the model sees the same of the same photo.
+        Format::Jpeg | Format::Heic => jpeg::reduction(header.stored, long_side),
+        Format::Png | Format::WebP => 1,
     }
 }
 

@@ -16,10 +16,25 @@ pub struct Header {
     pub format: Format,
     /// Its size as stored, before any turning.
     pub stored: Size<Stored>,
-    /// Bytes that the decoder holds for each pixel at full size, the RGB result included.
-    bytes_per_pixel: u64,
-    /// Whether the decoder must hold every coefficient until the end, whatever the reduction.
-    holds_coefficients: bool,
+    memory: Memory,
+}
+
+/// The bytes that decoding a file takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Memory {
+    /// Held until the end, whatever the reduction.
+    pub(super) kept: u64,
+    /// Held beside that before there are pixels, whatever the reduction.
+    pub(super) working: u64,
+    /// For each pixel of the reduced size, the RGB result included.
+    pub(super) per_pixel: u64,
+}
+
+impl Memory {
+    /// At most held at once, for `pixels` of the reduced size.
+    pub(super) fn of(self, pixels: u64) -> u64 {
+        self.kept.saturating_add(self.working.max(pixels.saturating_mul(self.per_pixel)))
+    }
 }
 
 /// Checks a file's length against `limits`, so that longer ones need not be read at all.
@@ -49,15 +64,13 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Header, Error> {
 }
 
 impl Header {
-    pub(super) fn new(format: Format, stored: Size<Stored>, bytes_per_pixel: u64) -> Self {
-        Self { format, stored, bytes_per_pixel, holds_coefficients: false }
+    pub(super) fn new(format: Format, stored: Size<Stored>, memory: Memory) -> Self {
+        Self { format, stored, memory }
     }
 
     /// Bytes that decoding at one `reduction`th of the size takes.
     pub(super) fn memory(&self, reduction: u32) -> u64 {
-        let reduced = self.stored.pixels().div_ceil(u64::from(reduction).pow(2));
-        let coefficients = if self.holds_coefficients { self.stored.pixels() * 6 } else { 0 };
-        reduced.saturating_mul(self.bytes_per_pixel).saturating_add(coefficients)
+        self.memory.of(self.stored.pixels().div_ceil(u64::from(reduction).pow(2)))
     }
 
     /// Checks that decoding at one `reduction`th of the size fits into the memory limit.
@@ -76,8 +89,10 @@ fn jpeg(bytes: &[u8], limits: &Limits) -> Result<Header, Error> {
     check("or more scans", scans.into(), limits.max_scans.into(), "max_scans")?;
     let stored = Size::new(width.into(), height.into());
     // The component planes, then the interleaved result, then RGB where that differs.
-    let bytes_per_pixel = u64::from(components) + 3 + u64::from(components != 3) * 3;
-    Ok(Header { format: Format::Jpeg, stored, bytes_per_pixel, holds_coefficients: several_scans })
+    let per_pixel = u64::from(components) + 3 + u64::from(components != 3) * 3;
+    // Several scans give the coefficients in rounds.
+    let kept = if several_scans { stored.pixels() * 6 } else { 0 };
+    Ok(Header::new(Format::Jpeg, stored, Memory { kept, working: 0, per_pixel }))
 }
 
 fn png(bytes: &[u8]) -> Result<Header, Error> {
@@ -106,7 +121,8 @@ fn small() -> CodecLimits {
 fn of_decoder(format: Format, decoder: &impl ImageDecoder) -> Header {
     let (width, height) = decoder.dimensions();
     // The codec's own result, and RGB beside it.
-    Header::new(format, Size::new(width, height), u64::from(decoder.color_type().bytes_per_pixel()) + 3)
+    let per_pixel = u64::from(decoder.color_type().bytes_per_pixel()) + 3;
+    Header::new(format, Size::new(width, height), Memory { kept: 0, working: 0, per_pixel })
 }
 
 /// An error of the `image` crate in this crate's terms.

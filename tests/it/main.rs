@@ -18,6 +18,8 @@ mod evidence;
 mod fuzz;
 /// The API, asked at random from its own document.
 mod fuzzed_api;
+/// HEIC held against libheif, and the memory that photos take.
+mod heic;
 /// Webhooks in Procore: made, rotated while they deliver, heard of trades.
 mod hooks;
 /// Photos that mean harm.

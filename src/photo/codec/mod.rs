@@ -3,6 +3,8 @@
 pub(super) mod heic;
 pub(super) mod jpeg;
 pub(super) mod other;
+#[cfg(any(feature = "heic", test))]
+mod reduce;
 
 pub use jpeg::JpegLibrary;
 
