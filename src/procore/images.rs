@@ -11,6 +11,7 @@ use crate::procore::call::Call;
 use crate::procore::client::Client;
 use crate::procore::error::Error;
 use crate::procore::lenient;
+use crate::procore::paging::HEAVY_ROWS;
 
 /// A link to a file. It works for a while for whoever holds it, so its query never shows.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -205,11 +206,11 @@ impl Client {
     pub async fn images(&self, project: ProjectKey, filter: &ImageFilter) -> Result<Vec<Image>, Error> {
         self.permit(project)?;
         if filter.ids.is_empty() {
-            return self.list("photos", listing(project, filter, &[])).await;
+            return self.list("photos", listing(project, filter, &[]), HEAVY_ROWS).await;
         }
         let mut images = Vec::new();
         for ids in filter.ids.chunks(self.config().ids_per_call.max(1)) {
-            images.extend(self.list::<Image>("photos", listing(project, filter, ids)).await?);
+            images.extend(self.list::<Image>("photos", listing(project, filter, ids), HEAVY_ROWS).await?);
         }
         Ok(images)
     }

@@ -30,4 +30,5 @@ mod wire;
 pub use client::Client;
 pub use config::{Config, WebhookConfig};
 pub use error::Error;
+pub use paging::Pages;
 pub use sign_in::SignIn;

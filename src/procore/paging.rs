@@ -1,12 +1,36 @@
 //! Lists: every page, or an error. A list is never silently cut short.
+//!
+//! Procore's pages disagree about how a list goes on: with `Link`, with `Total`, with both or with neither; a link may
+//! lack parts of the query, or name another host; a server may send smaller pages than were asked for. So a link says
+//! only *that* there is more and which page it is on; the query is always ours. Where nothing is said, a page that may
+//! be a full one is followed by another request.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::procore::call::Call;
 use crate::procore::client::Client;
 use crate::procore::error::Error;
+use crate::procore::lenient;
 use crate::procore::wire::Answer;
+
+/// The most rows of a page in REST v1, by Procore's guide to pagination.
+pub(crate) const V1_ROWS: usize = 2000;
+
+/// The most rows of a page in REST v2, by the same guide.
+pub(crate) const V2_ROWS: usize = 100;
+
+/// Rows of a page of photos or punch items, which have so many fields that Procore may find a longer page too heavy
+/// (408).
+pub(crate) const HEAVY_ROWS: usize = 500;
+
+/// The smallest size at which an API cuts pages by itself. A page that is shorter is not a full one, whatever the
+/// server's cap.
+pub(crate) const SMALLEST_CAP: usize = 10;
 
 /// The envelope of REST v2.
 #[derive(Deserialize)]
@@ -14,36 +38,204 @@ pub(crate) struct Data<T> {
     pub(crate) data: T,
 }
 
-/// Where a list goes on.
-#[derive(Debug, PartialEq, Eq)]
-enum Next {
-    Link(String),
-    Page(usize),
-    End,
+/// What is known once a page has been read.
+#[derive(Debug, Clone, Copy, Default)]
+struct Read {
+    /// The page's number, from 1.
+    page: usize,
+    /// Rows that were asked for.
+    asked: usize,
+    /// Rows that came.
+    rows: usize,
+    /// Those that no earlier page had.
+    new: usize,
+    /// Different rows so far.
+    known: usize,
+    /// Rows of the largest page so far.
+    largest: usize,
+    /// `Link` with `rel="next"`, and the page that it names.
+    link: Option<Option<usize>>,
+    /// Whether there was a `Link` header at all.
+    has_links: bool,
+    /// `Total`.
+    total: Option<usize>,
+    /// `Per-Page`.
+    per_page: Option<usize>,
 }
 
-/// Procore's `Link` decides; where there is none, `Total`; and REST v2, which promises neither,
-/// goes on until a page is not full.
-fn next(answer: &Answer, page: usize, rows: usize, so_far: usize, full: Option<usize>) -> Next {
-    if let Some(link) = &answer.next {
-        return Next::Link(link.clone());
+/// Where a list goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// There is more on this page.
+    Page(usize),
+    /// There may be more on this page; the server said nothing about it.
+    Perhaps(usize),
+    /// That was all.
+    End,
+    /// The same rows came again although there must be more.
+    Repeats,
+}
+
+fn next(read: &Read) -> Next {
+    let after = read.page + 1;
+    let more_by_total = read.total.is_some_and(|total| read.known < total);
+    if read.rows > 0 && read.new == 0 {
+        // A list that does not page gives all its rows each time. A full page of them proves nothing.
+        let whole = read.link.is_none() && !more_by_total && read.largest != read.asked;
+        return if whole { Next::End } else { Next::Repeats };
     }
-    let more = match (answer.has_links, answer.total, full) {
-        (false, Some(total), _) => so_far < total,
-        (false, None, Some(full)) => rows >= full,
-        (true, ..) | (false, None, None) => false,
-    };
-    if more && rows > 0 { Next::Page(page + 1) } else { Next::End }
+    match read {
+        Read { link: Some(named), .. } => Next::Page(named.filter(|page| *page > read.page).unwrap_or(after)),
+        Read { rows: 0, .. } => Next::End,
+        Read { total: Some(_), .. } if more_by_total => Next::Page(after),
+        Read { total: Some(_), .. } | Read { has_links: true, .. } => Next::End,
+        Read { per_page: Some(size), .. } if read.rows < *size => Next::End,
+        Read { page: 1, .. } if read.rows >= read.asked.min(SMALLEST_CAP) => Next::Perhaps(after),
+        Read { page: 1, .. } => Next::End,
+        _ if read.rows >= read.largest => Next::Perhaps(after),
+        _ => Next::End,
+    }
+}
+
+/// A list on its way: page after page, from wherever it was left.
+#[derive(Debug, Clone)]
+pub struct Pages {
+    client: Client,
+    what: &'static str,
+    call: Call,
+    asked: usize,
+    envelope: bool,
+    next: Next,
+    pages: usize,
+    largest: usize,
+    seen: HashSet<u64>,
+}
+
+impl Pages {
+    fn new(client: &Client, what: &'static str, call: Call, most: usize, envelope: bool) -> Self {
+        let asked = client.config().per_page.min(most);
+        let (pages, largest) = (0, 0);
+        let next = Next::Page(1);
+        let client = client.clone();
+        Self { client, what, call, asked, envelope, next, pages, largest, seen: HashSet::new() }
+    }
+
+    /// The page that is read next; nothing once all were read.
+    pub fn page(&self) -> Option<usize> {
+        match self.next {
+            Next::Page(page) | Next::Perhaps(page) => Some(page),
+            Next::End | Next::Repeats => None,
+        }
+    }
+
+    /// Rows that are asked for with each page.
+    pub fn size(&self) -> usize {
+        self.asked
+    }
+
+    /// Goes on at `page`, with `rows` read before; each as an object with its `id`.
+    pub fn resume(&mut self, page: usize, rows: &[Value]) {
+        self.seen.extend(rows.iter().map(identity));
+        self.largest = rows.len().checked_div(page.saturating_sub(1)).unwrap_or_default();
+        self.next = Next::Page(page);
+    }
+
+    /// The next page's rows, without those that an earlier page had; `None` once all were read.
+    ///
+    /// # Errors
+    /// When the page cannot be had. It can be asked for again.
+    pub async fn read<T: DeserializeOwned>(&mut self) -> Result<Option<Vec<T>>, Error> {
+        let Some(page) = self.page() else { return Ok(None) };
+        if self.pages >= self.client.config().max_pages {
+            let limit = format!("{} pages", self.client.config().max_pages);
+            return Err(Error::TooLarge { what: self.what, limit, key: "procore.max_pages" });
+        }
+        let mut call = self.call.clone().query("per_page", self.asked);
+        if page > 1 {
+            call = call.query("page", page);
+        }
+        let answer = match self.client.send(&call).await {
+            // There was no such page, and nobody had said that there would be.
+            Err(Error::NotFound { .. } | Error::Rejected { .. }) if self.next == Next::Perhaps(page) => {
+                self.next = Next::End;
+                return Ok(None);
+            }
+            answer => answer?,
+        };
+        let rows = self.take(page, &answer)?;
+        self.pages += 1;
+        Ok(Some(rows))
+    }
+
+    fn take<T: DeserializeOwned>(&mut self, page: usize, answer: &Answer) -> Result<Vec<T>, Error> {
+        let rows: Vec<T> = self.rows(answer)?;
+        let identities: Vec<u64> = self.rows::<Value>(answer)?.iter().map(identity).collect();
+        let new: Vec<bool> = identities.into_iter().map(|row| self.seen.insert(row)).collect();
+        self.largest = self.largest.max(rows.len());
+        let read = Read {
+            page,
+            asked: self.asked,
+            rows: rows.len(),
+            new: new.iter().filter(|new| **new).count(),
+            known: self.seen.len(),
+            largest: self.largest,
+            link: answer.next,
+            has_links: answer.has_links,
+            total: answer.total,
+            per_page: answer.per_page,
+        };
+        let next = next(&read);
+        if next == Next::Repeats {
+            return Err(Error::Unreadable {
+                what: self.what,
+                path: format!("page {page}"),
+                message: "the rows of an earlier page came again, so the list cannot be read to its end"
+                    .into(),
+            });
+        }
+        self.next = next;
+        Ok(rows.into_iter().zip(new).filter_map(|(row, new)| new.then_some(row)).collect())
+    }
+
+    fn rows<T: DeserializeOwned>(&self, answer: &Answer) -> Result<Vec<T>, Error> {
+        if self.envelope {
+            return answer.read::<Data<Vec<T>>>(self.what).map(|envelope| envelope.data);
+        }
+        answer.read(self.what)
+    }
+
+    /// All rows.
+    pub(crate) async fn all<T: DeserializeOwned>(mut self) -> Result<Vec<T>, Error> {
+        let mut all = Vec::new();
+        while let Some(rows) = self.read().await? {
+            all.extend(rows);
+        }
+        Ok(all)
+    }
+}
+
+/// What tells one row from another: its id, or else all of it.
+fn identity(row: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let id = ["id", "event_id"].iter().find_map(|name| lenient::text_of(&row[*name]));
+    id.unwrap_or_else(|| row.to_string()).hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Client {
-    /// Every row of a REST v1 list, which is a bare array.
+    /// A REST v1 list, which is a bare array, of at most `most` rows a page.
+    pub(crate) fn pages(&self, what: &'static str, call: Call, most: usize) -> Pages {
+        Pages::new(self, what, call, most, false)
+    }
+
+    /// Every row of a REST v1 list.
     pub(crate) async fn list<T: DeserializeOwned>(
         &self,
         what: &'static str,
         call: Call,
+        most: usize,
     ) -> Result<Vec<T>, Error> {
-        self.pages(what, call, None, |answer| answer.read(what)).await
+        self.pages(what, call, most).all().await
     }
 
     /// Every row of a REST v2 list, which lies under `data`.
@@ -52,118 +244,9 @@ impl Client {
         what: &'static str,
         call: Call,
     ) -> Result<Vec<T>, Error> {
-        let rows = |answer: &Answer| answer.read::<Data<Vec<T>>>(what).map(|envelope| envelope.data);
-        self.pages(what, call, Some(self.per_page()), rows).await
-    }
-
-    fn per_page(&self) -> usize {
-        self.config().per_page
-    }
-
-    async fn pages<T>(
-        &self,
-        what: &'static str,
-        call: Call,
-        full: Option<usize>,
-        read: impl Fn(&Answer) -> Result<Vec<T>, Error>,
-    ) -> Result<Vec<T>, Error> {
-        let call = call.query("per_page", self.per_page());
-        let mut asked = call.clone();
-        let mut all = Vec::new();
-        for page in 1..=self.config().max_pages {
-            let answer = self.send(&asked).await?;
-            let mut rows = read(&answer)?;
-            let count = rows.len();
-            all.append(&mut rows);
-            asked = match next(&answer, page, count, all.len(), full) {
-                Next::End => return Ok(all),
-                Next::Page(page) => call.clone().query("page", page),
-                Next::Link(link) => call.follow(link),
-            };
-        }
-        let limit = format!("{} pages", self.config().max_pages);
-        Err(Error::TooLarge { what, limit, key: "procore.max_pages" })
+        Pages::new(self, what, call, V2_ROWS, true).all().await
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::ids::ImageId;
-    use crate::procore::Config;
-    use crate::procore::images::ImageFilter;
-    use crate::procore::stub::{PROJECT, Reply, Seen, Stub};
-
-    async fn ids(stub: &Stub, change: impl FnOnce(&mut Config)) -> Result<Vec<i64>, Error> {
-        let mut config = stub.config();
-        change(&mut config);
-        let client = Client::new(&config, None).expect("complete");
-        let images = client.images(PROJECT, &ImageFilter::default()).await?;
-        Ok(images.into_iter().map(|image| image.id.value()).collect())
-    }
-
-    fn page(seen: &Seen) -> usize {
-        seen.asked("page").first().map_or(1, |page| page.parse().expect("a number"))
-    }
-
-    fn link(seen: &Seen, host: &str) -> String {
-        format!(r#"<{host}/rest/v1.0/images?project_id=6778&page={}>; rel="next""#, page(seen) + 1)
-    }
-
-    #[tokio::test]
-    async fn links_are_followed_to_the_end() {
-        let stub = Stub::api(|seen| {
-            let host = format!("http://{}", seen.header("host").expect("a host"));
-            let reply = Reply::ok(&format!(r#"[{{"id": {}}}]"#, page(seen)));
-            if page(seen) < 3 { reply.with("Link", link(seen, &host)) } else { reply }
-        })
-        .await;
-        assert_eq!(ids(&stub, |_| ()).await.expect("listed"), [1, 2, 3]);
-    }
-
-    #[tokio::test]
-    async fn without_links_the_total_decides() {
-        let stub =
-            Stub::api(|seen| Reply::ok(&format!(r#"[{{"id": {}}}]"#, page(seen))).with("Total", 3)).await;
-        assert_eq!(ids(&stub, |_| ()).await.expect("listed"), [1, 2, 3]);
-        let silent = Stub::api(|_| Reply::ok(r#"[{"id": 1}]"#)).await;
-        assert_eq!(ids(&silent, |config| config.per_page = 1).await.expect("listed"), [1]);
-    }
-
-    #[tokio::test]
-    async fn a_list_is_whole_or_an_error() {
-        let endless = Stub::api(|seen| {
-            let host = format!("http://{}", seen.header("host").expect("a host"));
-            Reply::ok(r#"[{"id": 1}]"#).with("Link", link(seen, &host))
-        })
-        .await;
-        let error = ids(&endless, |config| config.max_pages = 4).await.expect_err("endless");
-        assert!(matches!(error, Error::TooLarge { key: "procore.max_pages", .. }));
-        let broken = Stub::api(|seen| match page(seen) {
-            1 => Reply::ok(r#"[{"id": 1}]"#).with("Total", 2),
-            _ => Reply::json(500, ""),
-        })
-        .await;
-        assert!(ids(&broken, |_| ()).await.is_err());
-        let astray = Stub::api(|seen| {
-            Reply::ok(r#"[{"id": 1}]"#).with("Link", link(seen, "https://elsewhere.example"))
-        })
-        .await;
-        assert!(matches!(ids(&astray, |_| ()).await, Err(Error::Refused { .. })));
-    }
-
-    #[tokio::test]
-    async fn many_ids_are_asked_for_in_turns() {
-        let stub = Stub::api(|seen| {
-            let rows: Vec<String> =
-                seen.asked("filters[id][]").iter().map(|id| format!(r#"{{"id": "{id}"}}"#)).collect();
-            Reply::ok(&format!("[{}]", rows.join(",")))
-        })
-        .await;
-        let config = Config { ids_per_call: 2, ..stub.config() };
-        let client = Client::new(&config, None).expect("complete");
-        let filter = ImageFilter { ids: (1..=5).map(ImageId::new).collect(), updated_between: None };
-        let images = client.images(PROJECT, &filter).await.expect("listed");
-        assert_eq!((images.len(), stub.calls().len()), (5, 3));
-    }
-}
+mod tests;

@@ -14,6 +14,7 @@ use crate::procore::client::Client;
 use crate::procore::error::Error;
 use crate::procore::images::Person;
 use crate::procore::lenient;
+use crate::procore::paging::V1_ROWS;
 
 /// Deepest location tree that is followed upwards; also the end of a circle.
 const DEEPEST: usize = 32;
@@ -136,7 +137,7 @@ impl Client {
     pub async fn locations(&self, project: ProjectKey) -> Result<Vec<Location>, Error> {
         self.permit(project)?;
         let path = format!("/rest/v1.0/projects/{}/locations", project.project);
-        let nodes: Vec<Node> = self.list("locations", Call::get(project.company, path)).await?;
+        let nodes: Vec<Node> = self.list("locations", Call::get(project.company, path), V1_ROWS).await?;
         Ok(with_paths(&nodes))
     }
 
@@ -163,7 +164,8 @@ impl Client {
     /// When any page cannot be had.
     pub async fn trades(&self, company: CompanyId) -> Result<Vec<Trade>, Error> {
         self.permit_company(company)?;
-        self.list("trades", Call::get(company, format!("/rest/v1.0/companies/{company}/trades"))).await
+        let path = format!("/rest/v1.0/companies/{company}/trades");
+        self.list("trades", Call::get(company, path), V1_ROWS).await
     }
 
     /// The project's types of punch items.
@@ -173,7 +175,7 @@ impl Client {
     pub async fn punch_item_types(&self, project: ProjectKey) -> Result<Vec<PunchItemType>, Error> {
         self.permit(project)?;
         let call = Call::get(project.company, "/rest/v1.0/punch_item_types");
-        self.list("punch item types", call.query("project_id", project.project)).await
+        self.list("punch item types", call.query("project_id", project.project), V1_ROWS).await
     }
 
     /// The people who may manage punch items of the project.
@@ -183,7 +185,7 @@ impl Client {
     pub async fn managers(&self, project: ProjectKey) -> Result<Vec<Person>, Error> {
         self.permit(project)?;
         let path = format!("/rest/v1.0/projects/{}/available_punch_item_managers", project.project);
-        self.list("managers", Call::get(project.company, path)).await
+        self.list("managers", Call::get(project.company, path), V1_ROWS).await
     }
 
     /// Who may have the last word on a punch item.
@@ -193,7 +195,7 @@ impl Client {
     pub async fn final_approvers(&self, project: ProjectKey) -> Result<Vec<Person>, Error> {
         self.permit(project)?;
         let path = format!("/rest/v1.0/projects/{}/punch_list/available_final_approvers", project.project);
-        self.list("final approvers", Call::get(project.company, path)).await
+        self.list("final approvers", Call::get(project.company, path), V1_ROWS).await
     }
 
     /// Who this service is in the company: what it did itself must not start new work.
@@ -223,7 +225,7 @@ impl Client {
     /// When any page cannot be had.
     pub async fn companies(&self, through: CompanyId) -> Result<Vec<Company>, Error> {
         self.permit_company(through)?;
-        self.list("companies", Call::get(through, "/rest/v1.0/companies")).await
+        self.list("companies", Call::get(through, "/rest/v1.0/companies"), V1_ROWS).await
     }
 
     /// What the service account may do in the project.

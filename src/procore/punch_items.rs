@@ -18,6 +18,7 @@ use crate::procore::client::Client;
 use crate::procore::error::Error;
 use crate::procore::images::{Person, time_range};
 use crate::procore::lenient;
+use crate::procore::paging::HEAVY_ROWS;
 
 pub(crate) const PATH: &str = "/rest/v1.1/punch_items";
 
@@ -278,7 +279,7 @@ impl Client {
         let call = Call::get(project.company, PATH)
             .query("project_id", project.project)
             .query("filters[updated_at]", time_range(from, to));
-        let items: Vec<PunchItem> = self.list("punch items", call).await?;
+        let items: Vec<PunchItem> = self.list("punch items", call, HEAVY_ROWS).await?;
         let ours = items.into_iter().filter(|item| item.reference.as_deref() == Some(reference));
         Ok(ours.min_by_key(|item| item.id))
     }
@@ -297,7 +298,7 @@ impl Client {
         let call = Call::get(project.company, PATH)
             .query("project_id", project.project)
             .query("filters[updated_at]", time_range(from, to));
-        self.list("punch items", call).await
+        self.list("punch items", call, HEAVY_ROWS).await
     }
 
     /// Those of `ids` that are there; ids that are gone are left out by Procore.
@@ -314,7 +315,7 @@ impl Client {
         for ids in ids.chunks(self.config().ids_per_call.max(1)) {
             let call = Call::get(project.company, PATH).query("project_id", project.project);
             let call = ids.iter().fold(call, |call, id| call.query("filters[id][]", id));
-            items.extend(self.list::<PunchItem>("punch items", call).await?);
+            items.extend(self.list::<PunchItem>("punch items", call, HEAVY_ROWS).await?);
         }
         Ok(items)
     }

@@ -7,6 +7,7 @@ use crate::domain::ids::{ImageId, LocationId, ProjectKey, PunchItemId};
 use crate::procore::call::Call;
 use crate::procore::client::Client;
 use crate::procore::error::Error;
+use crate::procore::paging::HEAVY_ROWS;
 use crate::procore::punch_items::{PATH, PunchItem};
 
 impl Client {
@@ -23,7 +24,7 @@ impl Client {
         let call = Call::get(project.company, PATH)
             .query("project_id", project.project)
             .query("filters[location_id][]", location);
-        let items: Vec<PunchItem> = self.list("punch items", call).await?;
+        let items: Vec<PunchItem> = self.list("punch items", call, HEAVY_ROWS).await?;
         let open = |item: &PunchItem| item.deleted_at.is_none() && item.workflow_status != "closed";
         Ok(items.into_iter().filter(open).collect())
     }

@@ -155,9 +155,10 @@ impl Reply {
             problem::scrub(format!("{said} ({what}{})", id.unwrap_or_default()), secrets)
         };
         let answer = Answer {
-            next: header(headers, "link").and_then(next_link),
+            next: next_page(headers),
             has_links: headers.contains_key("link"),
             total: header(headers, "total").and_then(|total| total.parse().ok()),
+            per_page: header(headers, "per-page").and_then(|size| size.parse().ok()),
             date: header(headers, "date").and_then(date),
             body,
         };
@@ -198,12 +199,14 @@ impl Failure {
 /// The body of a success, and where the list goes on.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// `Link` with `rel="next"`.
-    pub(crate) next: Option<String>,
+    /// Whether a `Link` has `rel="next"`, and the page that it names.
+    pub(crate) next: Option<Option<usize>>,
     /// Whether there was a `Link` header at all.
     pub(crate) has_links: bool,
     /// `Total`: rows of the whole list.
     pub(crate) total: Option<usize>,
+    /// `Per-Page`: rows of a full page.
+    pub(crate) per_page: Option<usize>,
     /// `Date`: Procore's clock when it answered.
     pub(crate) date: Option<Timestamp>,
     body: Vec<u8>,
@@ -261,16 +264,32 @@ fn told(headers: &HeaderMap, now: Timestamp) -> Told {
     }
 }
 
-/// The target of `rel="next"` in a `Link` header (RFC 8288).
-fn next_link(header: &str) -> Option<String> {
-    header.split(',').find_map(|link| {
-        let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
-        let is_next = parameters
-            .split(';')
-            .filter_map(|parameter| parameter.trim().strip_prefix("rel="))
-            .any(|rel| rel.trim_matches('"').split_ascii_whitespace().any(|rel| rel == "next"));
-        is_next.then(|| target.to_owned())
+/// Whether a `Link` header (RFC 8288) has `rel="next"`, and the `page` that its target names, if it does. Nothing else
+/// of the target is used: it may lack parts of the query, or lead to another host.
+fn next_page(headers: &HeaderMap) -> Option<Option<usize>> {
+    headers.get_all("link").iter().filter_map(|value| value.to_str().ok()).find_map(next_link)
+}
+
+fn next_link(header: &str) -> Option<Option<usize>> {
+    // Targets may hold commas, so links are told apart by where the next one opens.
+    header.split('<').skip(1).find_map(|link| {
+        let (target, parameters) = link.split_once('>')?;
+        parameters.split([';', ',']).any(is_next).then(|| page_of(target))
     })
+}
+
+fn is_next(parameter: &str) -> bool {
+    let Some((name, value)) = parameter.split_once('=') else { return false };
+    let rel =
+        value.trim().trim_matches('"').split_ascii_whitespace().any(|rel| rel.eq_ignore_ascii_case("next"));
+    name.trim().eq_ignore_ascii_case("rel") && rel
+}
+
+fn page_of(target: &str) -> Option<usize> {
+    let (_, query) = target.split_once('?')?;
+    let query = query.split('#').next().unwrap_or_default();
+    let page = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "page")?;
+    page.1.parse().ok()
 }
 
 #[cfg(test)]
@@ -303,16 +322,16 @@ mod tests {
 
     #[test]
     fn the_next_page_is_found_in_links() {
-        let check = |header: &str, expected: Option<&str>| {
-            assert_eq!(next_link(header).as_deref(), expected, "{header}");
+        let check = |header: &str, expected: Option<Option<usize>>| {
+            assert_eq!(next_link(header), expected, "{header}");
         };
-        check(
-            r#"<https://a/x?page=1>; rel="first", <https://a/x?page=3>; rel="next""#,
-            Some("https://a/x?page=3"),
-        );
-        check(r#"<https://a/x?page=3>; title="n"; rel="last next""#, Some("https://a/x?page=3"));
-        check("<https://a/x>; rel=next", Some("https://a/x"));
+        check(r#"<https://a/x?page=1>; rel="first", <https://a/x?page=3>; rel="next""#, Some(Some(3)));
+        check(r#"<https://a/x?ids=1,2&page=3>; title="n"; rel="last next""#, Some(Some(3)));
+        check(r#"<https://a/x?page=1>; rel="first",<?per_page=9&page=4#x>; Rel = "Next""#, Some(Some(4)));
+        check("<https://a/x>; rel=next", Some(None));
+        check("<https://a/x?page=soon>; rel=next", Some(None));
         check(r#"<https://a/x?page=1>; rel="prev""#, None);
+        check(r#"<https://a/x?page=1>; rev="next""#, None);
         check("nonsense", None);
         check("", None);
     }

@@ -1,5 +1,7 @@
 //! What Procore tried to deliver: the gaps that healing closes.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -8,6 +10,10 @@ use crate::procore::call::Call;
 use crate::procore::client::Client;
 use crate::procore::error::Error;
 use crate::procore::lenient;
+use crate::procore::paging::SMALLEST_CAP;
+
+/// Rows of a page of deliveries in v1.0, as in Procore's guide.
+const OLD_ROWS: usize = 100;
 
 /// Which deliveries to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,16 +101,17 @@ impl Client {
         }
     }
 
-    /// v1.0 pages by the last id instead of by number.
+    /// v1.0 pages by the last id instead of by number, and says nothing of how many there are: a page without a new
+    /// delivery is the last one. The server may cut pages shorter than asked.
     async fn old_deliveries(&self, call: &Call) -> Result<Vec<WireDelivery>, Error> {
-        let size = self.config().per_page;
-        let call = call.clone().query("page_size", size);
-        let (mut all, mut asked) = (Vec::<WireDelivery>::new(), call.clone());
+        let call = call.clone().query("page_size", self.config().per_page.min(OLD_ROWS));
+        let (mut all, mut ids, mut asked) = (Vec::<WireDelivery>::new(), HashSet::new(), call.clone());
         for _ in 0..self.config().max_pages {
             let rows: Vec<WireDelivery> = self.one("deliveries", &asked).await?;
-            let full = rows.len() >= size;
+            let new = rows.iter().filter(|row| ids.insert(row.id.clone())).count();
+            let may_be_full = rows.len() >= self.config().per_page.min(SMALLEST_CAP);
             all.extend(rows);
-            match all.last().filter(|_| full) {
+            match all.last().filter(|_| may_be_full && new > 0) {
                 Some(last) => asked = call.clone().query("page_start", &last.id),
                 None => return Ok(all),
             }
