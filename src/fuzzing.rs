@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use crate::domain::capture::GpsFix;
+use crate::domain::capture::{CaptureInfo, GpsFix};
 use crate::domain::event::{RoutingPolicy, route};
 use crate::domain::geometry::Size;
 use crate::domain::ids::{CompanyId, ProjectId, ProjectKey, UserId};
@@ -51,19 +51,30 @@ fn webhook_body(data: &[u8]) {
     }
 }
 
-/// The bytes as a file, and as the EXIF block of a JPEG.
+/// The bytes as a file, and as the EXIF block, the XMP packet and the IPTC records of a JPEG.
 fn exif(data: &[u8]) {
-    let _ = photo::exif::read(data);
-    let Ok(length) = u16::try_from(data.len() + 8) else { return };
-    let mut jpeg = vec![0xFF, 0xD8, 0xFF, 0xE1];
-    jpeg.extend(length.to_be_bytes());
-    jpeg.extend(b"Exif\0\0");
-    jpeg.extend(data);
-    jpeg.extend([0xFF, 0xD9]);
-    let capture = photo::exif::read(&jpeg);
+    on_the_globe(&photo::metadata::read(data));
+    let resource =
+        [b"Photoshop 3.0\08BIM\x04\x04\0\0".as_slice(), &(data.len() as u32).to_be_bytes()].concat();
+    let segments: [(u8, &[u8]); 3] =
+        [(0xE1, b"Exif\0\0"), (0xE1, b"http://ns.adobe.com/xap/1.0/\0"), (0xED, &resource)];
+    for (marker, header) in segments {
+        let Ok(length) = u16::try_from(data.len() + header.len() + 2) else { continue };
+        let parts = [&[0xFF, 0xD8, 0xFF, marker], &length.to_be_bytes()[..], header, data, &[0xFF, 0xD9]];
+        on_the_globe(&photo::metadata::read(&parts.concat()));
+    }
+}
+
+fn on_the_globe(capture: &CaptureInfo) {
     if let Some(GpsFix { latitude, longitude, .. }) = capture.gps.as_option() {
         assert!((-90.0..=90.0).contains(latitude) && (-180.0..=180.0).contains(longitude), "off the globe");
     }
+    assert_eq!(capture.gps.as_option().is_some(), capture.origins.gps.is_some(), "a position has an origin");
+    assert_eq!(
+        capture.taken_at.as_option().is_some(),
+        capture.origins.taken_at.is_some(),
+        "a time has an origin"
+    );
 }
 
 /// Small limits, so that time goes into many files instead of large ones.

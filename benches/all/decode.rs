@@ -98,7 +98,7 @@ fn jpeg_12mp_by_kind(bencher: Bencher<'_, '_>, (library, kind): (JpegLibrary, us
 
 #[divan::bench]
 fn exif_alone(bencher: Bencher<'_, '_>) {
-    bencher.bench(|| photo::exif::read(&JPEG));
+    bencher.bench(|| photo::metadata::read(&JPEG));
 }
 
 #[divan::bench]

@@ -32,6 +32,68 @@ impl<T> Known<T> {
     }
 }
 
+/// Where a fact was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The file's EXIF block.
+    Exif,
+    /// The file's XMP packet.
+    Xmp,
+    /// The file's IPTC records.
+    Iptc,
+    /// What Procore knows of the photo.
+    Procore,
+}
+
+/// Where a fact was read, and how sure it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Where it stands.
+    pub from: Source,
+    /// Why it is only likely; none where it is certain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub likely: Option<String>,
+}
+
+impl Origin {
+    /// A fact that stands in `from` as it is.
+    pub const fn certain(from: Source) -> Self {
+        Self { from, likely: None }
+    }
+}
+
+/// The origins of the facts that are known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Origins {
+    /// Of the time of capture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken_at: Option<Origin>,
+    /// Of the position.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gps: Option<Origin>,
+    /// Of the camera's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub camera: Option<Origin>,
+    /// Of the orientation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub orientation: Option<Origin>,
+    /// Of the description.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<Origin>,
+    /// Of the location in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location_text: Option<Origin>,
+}
+
+impl Origins {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A position on the WGS 84 ellipsoid.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct GpsFix {
@@ -81,6 +143,9 @@ pub struct CaptureInfo {
     /// What is missing of the picture, where something is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut_off: Option<CutOff>,
+    /// Where each of the facts was read.
+    #[serde(default, skip_serializing_if = "Origins::is_empty")]
+    pub origins: Origins,
 }
 
 impl CaptureInfo {
@@ -96,6 +161,7 @@ impl CaptureInfo {
             lens: None,
             focal_length_mm: None,
             cut_off: None,
+            origins: Origins::default(),
         }
     }
 

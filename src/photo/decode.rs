@@ -6,7 +6,7 @@ use image::ImageFormat;
 
 use super::codec::{Raster, heic, jpeg, other};
 use super::header::Header;
-use super::{Error, Format, JpegLibrary, Limits, exif, header, resize, turn};
+use super::{Error, Format, JpegLibrary, Limits, header, metadata, resize, turn};
 use crate::domain::capture::CaptureInfo;
 use crate::domain::geometry::{Orientation, Size, Stored, Upright};
 use crate::domain::picture::{CutOff, Picture};
@@ -59,13 +59,14 @@ pub fn decode_with(
     contain(|| decode_unguarded(library, bytes, limits, long_side.map_or(Wanted::Full, Wanted::Near)))
 }
 
-/// The memory that decoding `bytes` for `long_side` takes, estimated from their header.
+/// The memory that decoding `bytes` for `long_side` takes, estimated from their header; at least what their metadata
+/// may take, which is read before.
 ///
 /// # Errors
 /// As [`decode`], as far as the header tells.
 pub fn decoded_bytes(bytes: &[u8], limits: &Limits, long_side: Option<u32>) -> Result<u64, Error> {
     let header = header::read(bytes, limits)?;
-    Ok(header.memory(reduction(&header, long_side)))
+    Ok(header.memory(reduction(&header, long_side)).max(metadata::MEMORY_MAX))
 }
 
 /// How large the pixels are wanted.
@@ -112,7 +113,7 @@ fn decode_unguarded(
     wanted: Wanted,
 ) -> Result<Photo, Error> {
     let header = header::read(bytes, limits)?;
-    let mut capture = exif::read(bytes);
+    let mut capture = metadata::read(bytes);
     let orientation = match header.format {
         // The container says how to turn, and its decoder does so. EXIF only repeats it, and where it does not, phones
         // follow the container.
@@ -250,8 +251,10 @@ mod tests {
             assert_eq!(photo.picture.size(), Size::new(expected * 752 / 1000, expected), "{long_side:?}");
             assert_eq!(photo.size, Size::new(752, 1000));
         }
-        let decoded = |long_side| decoded_bytes(&file, &limits, long_side).expect("a header");
+        let header = header::read(&file, &limits).expect("a header");
+        let decoded = |long_side| header.memory(reduction(&header, long_side));
         assert_eq!((decoded(None), decoded(Some(500))), (1000 * 752 * 6, 500 * 376 * 6));
+        assert_eq!(decoded_bytes(&file, &limits, Some(500)), Ok(metadata::MEMORY_MAX));
         let mut png = std::io::Cursor::new(Vec::new());
         let picture = image::RgbImage::from_raw(96, 64, sample::scene(96, 64)).expect("sized");
         picture.write_to(&mut png, ImageFormat::Png).expect("encodes");

@@ -5,6 +5,7 @@ use std::io::Cursor;
 use image::codecs::{png::PngDecoder, webp::WebPDecoder};
 use image::{ImageDecoder, Limits as CodecLimits};
 
+use super::codec::other::without_long_metadata;
 use super::jpeg_header::{self, JpegHeader};
 use super::{Error, Format, Limits};
 use crate::domain::geometry::{Size, Stored};
@@ -96,7 +97,8 @@ fn jpeg(bytes: &[u8], limits: &Limits) -> Result<Header, Error> {
 }
 
 fn png(bytes: &[u8]) -> Result<Header, Error> {
-    let decoder = PngDecoder::with_limits(Cursor::new(bytes), small()).map_err(codec_error)?;
+    let bytes = without_long_metadata(bytes);
+    let decoder = PngDecoder::with_limits(Cursor::new(&bytes), small()).map_err(codec_error)?;
     if decoder.is_apng().map_err(codec_error)? {
         return Err(Error::unsupported("an animated PNG"));
     }

@@ -11,17 +11,13 @@ mod crop;
 pub mod decode;
 pub mod encode;
 mod error;
-pub mod exif;
 mod format;
-mod gps;
 mod header;
 mod jpeg_header;
-mod location_text;
+pub mod metadata;
 mod resize;
 #[cfg(test)]
 mod sample;
-mod taken_at;
-mod text;
 mod turn;
 mod veil;
 

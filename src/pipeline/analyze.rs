@@ -11,7 +11,7 @@ use super::cards::{self, Subject};
 use super::look::{LookError, Looked, Looker};
 use super::tries::{self, Came, Shown};
 use super::{Context, Failure, kept, reference, score_maps};
-use crate::domain::capture::{CaptureInfo, Known, TakenAt};
+use crate::domain::capture::{CaptureInfo, Known, Origin, Source, TakenAt};
 use crate::domain::dedupe::Intake;
 use crate::domain::finding::findings;
 use crate::domain::gate::{Gate, gate};
@@ -318,6 +318,7 @@ fn with_time(capture: &CaptureInfo, image: &Image, zone: &TimeZone) -> CaptureIn
     if let (None, Some(instant)) = (capture.taken_at.as_option(), image.taken_at) {
         let local = zone.to_datetime(instant);
         capture.taken_at = Known::Known(TakenAt { local, instant: Some(instant) });
+        capture.origins.taken_at = Some(Origin::certain(Source::Procore));
     }
     capture
 }

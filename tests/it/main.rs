@@ -28,6 +28,8 @@ mod hostile;
 mod journeys;
 /// Review with 10,000 findings while photos are looked at.
 mod load;
+/// Time, position, turn and texts of files as phones and programs write them.
+mod metadata;
 /// The uplink as sites have it.
 mod network;
 /// Place, trade and priority on a building, and one card for one defect.

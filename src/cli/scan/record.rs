@@ -6,7 +6,8 @@
 //! {"schema":1,"file":"site/1.jpg","sha256":"…","format":"jpeg","size":[3024,4032],"stored":[4032,3024],
 //!  "exif":{"taken_at":{"known":{"local":"2026-03-01T09:00:00","instant":null}},
 //!          "gps":{"unknown":"the photo carries no GPS position"},
-//!          "orientation":{"known":6},"camera":{"known":"Apple iPhone 15"},"description":{"unknown":"…"}},
+//!          "orientation":{"known":6},"camera":{"known":"Apple iPhone 15"},"description":{"unknown":"…"},
+//!          "origins":{"taken_at":{"from":"exif","likely":"…"},"orientation":{"from":"exif"},"camera":{"from":"xmp"}}},
 //!  "class_scores":{"crack":0.971,"spalling":0.012},
 //!  "findings":[{"class":"crack","score":0.971,"box":[0.0,1260.0,3024.0,2268.0],"area_share":0.09}],
 //!  "model":{"name":"finish-defects","version":"0.1.0","sha256":"…","precision":"int8","provider":"cpu"},
@@ -18,7 +19,8 @@
 //! - `exif.cut_off` is there for a photo of which something is missing, as `{"rows":2900,"of":3024}`: rows of pixels as
 //!   stored that the file holds, and that the picture has. Equal numbers: only the finest detail is missing. What has fewer
 //!   than nine tenths of its rows is refused as `broken`.
-//! - Each other fact of `exif` is `{"known": …}` or `{"unknown": "because …"}`.
+//! - Each other fact of `exif` is `{"known": …}` or `{"unknown": "because …"}`. `origins` says of each known one where it
+//!   stands, `exif`, `xmp` or `iptc`, and with `likely` why it is not certain.
 //! - `class_scores` has every class of the model, also those that are not reported or below their
 //!   threshold; scores are calibrated odds, 0 to 1.
 //! - `findings` has one entry for each region, best first; `box` is `[x0, y0, x1, y1]` in upright

@@ -73,6 +73,12 @@ impl PlaceQuery<'_> {
         let own = self.capture.gps.as_option().copied();
         own.filter(is_on_earth).or_else(|| self.procore_gps.filter(is_on_earth))
     }
+
+    /// Why the file's position is only likely.
+    fn doubt(&self) -> Option<&str> {
+        self.capture.gps.as_option()?;
+        self.capture.origins.gps.as_ref()?.likely.as_deref()
+    }
 }
 
 /// Neither NaN nor outside the globe, whoever told it.
@@ -97,8 +103,12 @@ pub fn resolve(
         }
         notes.push(format!("The photo's location {id} is not in the project's list."));
     }
-    let position = by_position(query.fix(), tree, site, rules);
+    let mut position = by_position(query.fix(), tree, site, rules);
     notes.extend(position.note());
+    if let (Positioned::On(place), Some(doubt)) = (&mut position, query.doubt()) {
+        place.confidence = place.confidence.min(Confidence::Medium);
+        notes.push(format!("The position is only likely: {doubt}."));
+    }
     let seen = combine(position, &by_text(query, tree, &rules.text), tree);
     let mut place = seen
         .clone()

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use proptest::prelude::*;
 
+use crate::domain::capture::{Origin, Source};
 use crate::domain::place::resolve::*;
 use crate::domain::site::sample;
 use crate::domain::tagging::Tagging;
@@ -62,6 +63,17 @@ fn the_photos_own_location_wins() {
     );
     let gone = PlaceQuery { photo_location: Some(LocationId::new(9_999)), ..query(&capture) };
     assert_eq!(place(&gone).notes[0], "The photo's location 9999 is not in the project's list.");
+}
+
+#[test]
+fn a_position_that_is_only_likely_gives_no_certain_place() {
+    let certain = with_gps(fix(15.0, 7.5, 1.0, Some(14.5)));
+    let mut likely = certain.clone();
+    likely.origins.gps = Some(Origin { from: Source::Xmp, likely: Some("it has no reference".into()) });
+    let [certain, likely] = [certain, likely].map(|capture| place(&query(&capture)));
+    assert_eq!((certain.confidence, likely.confidence), (Confidence::High, Confidence::Medium));
+    assert_eq!(name(&certain), name(&likely));
+    assert_eq!(likely.notes, ["The position is only likely: it has no reference."]);
 }
 
 #[test]
