@@ -1,11 +1,15 @@
 //! The composition root: config to a running service.
 
 pub mod doctor;
+mod former;
 mod health;
 pub mod hooks;
+mod identity;
+mod missing_hooks;
 pub mod rules;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -16,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::health::Watched;
+use crate::app::identity::Identity;
 use crate::config::Config;
 use crate::domain::detection::DefectClass;
 use crate::domain::ids::ProjectKey;
@@ -43,6 +48,9 @@ pub struct App {
     config: Config,
     secrets: Arc<SecretKeeper>,
     key: ReviewKey,
+    /// Where the key lies, if it could be kept.
+    key_file: Option<PathBuf>,
+    making_hooks: bool,
     sign_in: Option<procore::SignIn>,
     tls: Option<Tls>,
     watched: Arc<RwLock<Option<Watched>>>,
@@ -78,8 +86,8 @@ impl App {
     ) -> anyhow::Result<Self> {
         let credentials = secrets::credentials();
         let store = Store::open(&config.store, clock()).await?;
-        let secrets = Arc::new(SecretKeeper::read(&config.webhook, credentials.clone())?);
-        let key = ReviewKey::load_or_create(&key_file(config)?)?;
+        let secrets = Arc::new(SecretKeeper::read(&config.webhook, credentials.clone()));
+        let (key, key_file) = review_key(config)?;
         let procore = Client::new(&config.procore, credentials.as_deref())?;
         let sign_in = procore::SignIn::new(&procore, credentials.as_deref())?;
         let rules = rules::load(&config.tagging, &config.procore.permitted())?;
@@ -102,12 +110,24 @@ impl App {
         };
         let (context, config) = (Arc::new(context), config.clone());
         let tls = Tls::load(&config.http)?;
-        Ok(Self { context, config, secrets, key, sign_in, tls, watched: Arc::default() })
+        let watched = Arc::default();
+        Ok(Self { context, config, secrets, key, key_file, making_hooks: false, sign_in, tls, watched })
+    }
+
+    /// Has the service make or mend the webhooks in Procore while it serves.
+    #[must_use]
+    pub fn making_hooks(self) -> Self {
+        Self { making_hooks: true, ..self }
     }
 
     /// The durable store, for reports.
     pub fn store(&self) -> &Store {
         &self.context.store
+    }
+
+    /// Where it serves on `address`.
+    pub fn own_url(&self, address: SocketAddr) -> String {
+        own_url(&self.config, address)
     }
 
     /// Which model runs, on what.
@@ -117,8 +137,8 @@ impl App {
 
     /// The address of the review page with this machine's key, where that signs in.
     pub fn review_link(&self, own_url: &str) -> Option<String> {
-        let works = self.config.sign_in.key_on_this_machine && self.config.http.listen.ip().is_loopback();
-        works.then(|| format!("{own_url}/review?key={}", self.key.reveal()))
+        let works = self.key_file.is_some() && key_signs_in(&self.config);
+        works.then(|| link(own_url, &self.key))
     }
 
     /// Whether anybody can sign in from another machine.
@@ -129,46 +149,43 @@ impl App {
         Ok(self.context.store.has_accounts().await?)
     }
 
-    /// See [`hooks::sync`].
+    /// Serves on `listener` and works until `stop` is cancelled; then finishes or returns what it holds. What cannot
+    /// be done at the start, be it the store or Procore, is tried again while it serves.
     ///
     /// # Errors
-    /// When there is no public address, no secret, or Procore refuses.
-    pub async fn sync_hooks(&self) -> anyhow::Result<Vec<hooks::Outcome>> {
-        let secrets = self.secrets.secrets();
-        let authorization = secrets
-            .current()
-            .context("webhook.authorization is not set: nothing would tell a delivery from a forgery")?;
-        hooks::sync(&self.context.procore, &self.config.webhook, authorization).await
-    }
-
-    /// Serves on `listener` and works until `stop` is cancelled; then finishes or returns what it holds.
-    ///
-    /// # Errors
-    /// When the store cannot be reached at the start.
+    /// When the config cannot be used.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
-        let owner = owner(listener.local_addr()?.port());
-        self.context.store.reclaim_own(&owner, self.context.now()).await?;
-        self.load_sightings().await?;
+        let mut identity = Identity::open(&identity_file(&self.config)?);
+        let owner = identity.life.owner.clone();
         let router = http::router(self.state(&stop)?);
         let server = http::serve(listener, self.tls.clone(), router, &self.config.http, stop.clone());
-        let workers = worker::run(Arc::clone(&self.context), owner, stop.clone());
+        let workers = async {
+            self.load_sightings().await;
+            worker::run(Arc::clone(&self.context), owner, stop.clone()).await;
+        };
+        let living = self.live(&mut identity, &stop);
+        let hooks = self.make_hooks(&stop);
         let sweeps = self.sweep(&stop);
         let gauges = self.watch(&stop);
         let pruning = self.prune(&stop);
         let secrets = self.reload_secrets(&stop);
         let clock = pipeline::clock::run(&self.context, &stop);
-        tokio::join!(server, workers, sweeps, gauges, pruning, secrets, clock);
+        tokio::join!(server, workers, living, hooks, sweeps, gauges, pruning, secrets, clock);
+        self.end_life(&identity).await;
         self.context.store.close().await;
         Ok(())
     }
 
     /// Reads ahead what is needed to recognise defects, so that the first photo does not wait for it.
-    async fn load_sightings(&self) -> anyhow::Result<()> {
+    async fn load_sightings(&self) {
         for (project, rules) in &self.context.rules {
-            let known = self.context.store.load_sightings(*project, &rules.tagging.rules().once).await?;
-            tracing::info!(%project, sightings = known, "known defects at hand");
+            match self.context.store.load_sightings(*project, &rules.tagging.rules().once).await {
+                Ok(known) => tracing::info!(%project, sightings = known, "known defects at hand"),
+                Err(error) => {
+                    tracing::warn!(%project, %error, "known defects are read with the first photo instead");
+                }
+            }
         }
-        Ok(())
     }
 
     fn sites(&self) -> HashMap<ProjectKey, Site> {
@@ -242,7 +259,7 @@ impl App {
         }
     }
 
-    /// Deletes what is kept for review longer, or larger, than `[store]` says.
+    /// Deletes what is kept for review longer, or larger, than `[store]` says, and ties the chains of evidence together.
     async fn prune(&self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
             // A clock that runs ahead must not delete anything: Procore's has a say.
@@ -252,6 +269,9 @@ impl App {
             };
             if let Err(error) = self.context.store.prune(self.context.now().min(theirs)).await {
                 tracing::error!(%error, "what is past its retention could not be deleted");
+            }
+            if let Err(error) = self.context.store.seal_audit(self.context.now()).await {
+                tracing::error!(%error, "the chains of evidence could not be tied together");
             }
             pause(PRUNE_EVERY, stop).await;
         }
@@ -266,18 +286,59 @@ async fn pause(time: Duration, stop: &CancellationToken) {
     }
 }
 
-/// Name of this service in leases; the same after a restart, so that what it held is taken back at once. The port
-/// tells apart those that run on one machine.
-fn owner(port: u16) -> String {
-    let host = std::fs::read_to_string("/etc/hostname");
-    let host = host.map_or_else(|_| "box".to_owned(), |name| name.trim().to_owned());
-    format!("{host}:{port}")
-}
-
-fn key_file(config: &Config) -> Result<PathBuf, crate::store::Error> {
+/// Where the key of this machine lies.
+///
+/// # Errors
+/// When the user has no data folder and the config names no file.
+pub fn key_file(config: &Config) -> Result<PathBuf, crate::store::Error> {
     let named = &config.sign_in.key_file;
     if !named.as_os_str().is_empty() {
         return Ok(named.clone());
     }
     Ok(config.store.file()?.with_file_name("review.key"))
+}
+
+/// Where the id of this box lies: beside the key, under the same name.
+fn identity_file(config: &Config) -> Result<PathBuf, crate::store::Error> {
+    Ok(key_file(config)?.with_extension("box"))
+}
+
+/// The key of this machine, with its file. Where it cannot be kept, nobody signs in with it.
+fn review_key(config: &Config) -> Result<(ReviewKey, Option<PathBuf>), crate::store::Error> {
+    let file = key_file(config)?;
+    match ReviewKey::load_or_create(&file) {
+        Ok(key) => Ok((key, Some(file))),
+        Err(error) => {
+            tracing::error!(%error, "nobody can sign in with this machine's key");
+            Ok((ReviewKey::generate(), None))
+        }
+    }
+}
+
+fn key_signs_in(config: &Config) -> bool {
+    config.sign_in.key_on_this_machine && config.http.listen.ip().is_loopback()
+}
+
+fn link(own_url: &str, key: &ReviewKey) -> String {
+    format!("{own_url}/review?key={}", key.reveal())
+}
+
+/// Where this box serves, by its config.
+fn own_url(config: &Config, address: SocketAddr) -> String {
+    let scheme = if config.http.tls_certificate_file.as_os_str().is_empty() { "http" } else { "https" };
+    format!("{scheme}://{address}")
+}
+
+/// The link that signs in on this machine, for a service that runs with `config`.
+///
+/// # Errors
+/// When the config lets nobody sign in with the key, or its file cannot be used.
+pub fn sign_in_link(config: &Config) -> anyhow::Result<String> {
+    anyhow::ensure!(
+        key_signs_in(config),
+        "the key does not sign in here: it takes sign_in.key_on_this_machine = true and a loopback address in \
+         http.listen; make an account with punchlens users add LOGIN"
+    );
+    let key = ReviewKey::load_or_create(&key_file(config)?)?;
+    Ok(link(&own_url(config, config.http.listen), &key))
 }

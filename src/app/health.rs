@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::http::{Check, CheckState, Health};
 use crate::inference::Detector;
-use crate::store::{Error, QueueStats, Stop, Unaccounted};
+use crate::store::{Error, MissingHook, QueueStats, Stop, Unaccounted};
 
 /// How often all of it is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -19,6 +19,7 @@ pub(super) struct Watched {
     queue: QueueStats,
     unaccounted: Unaccounted,
     stops: Vec<Stop>,
+    missing_hooks: Vec<MissingHook>,
     free_bytes: Option<u64>,
     free_bytes_min: u64,
 }
@@ -46,6 +47,7 @@ impl App {
             queue: store.queue_stats(now).await?,
             unaccounted: store.unaccounted(now).await?,
             stops: store.stops().await?,
+            missing_hooks: store.missing_hooks().await?,
             free_bytes: store.free_bytes().unwrap_or_default(),
             free_bytes_min: store.config().free_bytes_min,
         })
@@ -73,6 +75,7 @@ pub(super) fn report(detector: &dyn Detector, seen: Option<&Watched>) -> Health 
     let mut checks = vec![model_check(detector)];
     if let Some(seen) = seen {
         checks.extend([queue_check(seen), projects_check(&seen.stops), disk_check(seen)]);
+        checks.extend(hooks_check(&seen.missing_hooks));
     }
     Health { checks }
 }
@@ -116,6 +119,12 @@ fn projects_check(stops: &[Stop]) -> Check {
     let Some(first) = stops.first() else { return Check::ok("projects", "drafts are made in all of them") };
     let detail = first.to_string();
     Check::ok("projects", detail).with_status(CheckState::Degraded).with_facts(json!({ "stopped": stops }))
+}
+
+fn hooks_check(missing: &[MissingHook]) -> Option<Check> {
+    let first = missing.first()?;
+    let check = Check::ok("hooks", first.to_string()).with_status(CheckState::Degraded);
+    Some(check.with_facts(json!({ "missing": missing })))
 }
 
 fn disk_check(seen: &Watched) -> Check {

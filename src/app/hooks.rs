@@ -5,11 +5,11 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use data_encoding::BASE64URL_NOPAD;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::domain::ids::CompanyId;
+use crate::domain::ids::{CompanyId, ProjectKey};
 use crate::procore::hooks::{Hook, HookScope, Synced, Wanted};
 use crate::procore::webhook::{WebhookSecrets, previous_file};
 use crate::procore::{Client, Error, WebhookConfig};
@@ -22,32 +22,58 @@ const VALUE_BYTES: usize = 32;
 pub struct Outcome {
     /// Of what the hook tells.
     pub scope: HookScope,
-    /// How it now is. Of a company's hook, which only saves asking for trades now and then, a failure is no
-    /// failure of the whole.
+    /// How it now is. A company's hook only saves asking for trades now and then.
     pub synced: Result<Synced, Error>,
 }
 
-/// Makes or mends the hook of every permitted project, and of a company where its projects do not hear of trades.
+impl Outcome {
+    /// Why a project has no hook, if so.
+    pub fn failure(&self) -> Option<(ProjectKey, String)> {
+        match (self.scope, &self.synced) {
+            (HookScope::Project(project), Err(error)) => Some((project, why(self.scope, error))),
+            _ => None,
+        }
+    }
+}
+
+/// Why something about the hooks of `scope` failed; where a permission is lacking, which.
+pub fn why(scope: HookScope, error: &Error) -> String {
+    let place = match scope {
+        HookScope::Project(project) => format!("project {project}"),
+        HookScope::Company(_) => scope.to_string(),
+    };
+    match error {
+        Error::Forbidden { message } => format!(
+            "Procore forbids it: {message}; give the service account the permission Webhooks API Standard (or \
+             Admin) in {place}, and check that the app is installed there"
+        ),
+        error => error.to_string(),
+    }
+}
+
+/// Makes or mends the hook of each of `projects`, and of a company where its projects do not hear of trades. What
+/// fails in one project keeps no other from its hook.
 ///
 /// # Errors
-/// When there is no public address, or Procore refuses a project's hook.
+/// When there is no public address.
 pub async fn sync(
     client: &Client,
     webhook: &WebhookConfig,
     authorization: &SecretString,
+    projects: &[ProjectKey],
 ) -> anyhow::Result<Vec<Outcome>> {
     let destination_url = &webhook.public_url;
     ensure!(!destination_url.is_empty(), "webhook.public_url is empty: Procore cannot reach this box");
     let wanted = Wanted { namespace: &webhook.namespace, destination_url, authorization };
     let mut outcomes = Vec::new();
     let mut without_trades = BTreeSet::new();
-    for project in client.config().permitted() {
-        let scope = HookScope::Project(project);
-        let synced = client.sync_hook(scope, wanted).await.with_context(|| format!("project {project}"))?;
-        if synced.lacks_trades() {
+    for project in projects {
+        let scope = HookScope::Project(*project);
+        let synced = client.sync_hook(scope, wanted).await;
+        if synced.as_ref().is_ok_and(Synced::lacks_trades) {
             without_trades.insert(project.company);
         }
-        outcomes.push(Outcome { scope, synced: Ok(synced) });
+        outcomes.push(Outcome { scope, synced });
     }
     for company in without_trades {
         let scope = HookScope::Company(company);
@@ -59,8 +85,8 @@ pub async fn sync(
 /// This service's hooks. Companies whose hooks may not be read are left out: they need none.
 ///
 /// # Errors
-/// When the hooks of a project cannot be had.
-pub async fn list(client: &Client, namespace: &str) -> Result<Vec<(HookScope, Hook)>, Error> {
+/// When the hooks of a project cannot be had; the message names the project and what it lacks.
+pub async fn list(client: &Client, namespace: &str) -> anyhow::Result<Vec<(HookScope, Hook)>> {
     let mut found = Vec::new();
     for scope in scopes(client) {
         match client.hooks(scope, namespace).await {
@@ -68,7 +94,7 @@ pub async fn list(client: &Client, namespace: &str) -> Result<Vec<(HookScope, Ho
             Err(error) if matches!(scope, HookScope::Company(_)) => {
                 tracing::debug!(%scope, %error, "no hooks of the company");
             }
-            Err(error) => return Err(error),
+            Err(error) => bail!("{scope}: {}", why(scope, &error)),
         }
     }
     Ok(found)
@@ -85,10 +111,13 @@ fn scopes(client: &Client) -> Vec<HookScope> {
 ///
 /// # Errors
 /// When Procore refuses.
-pub async fn remove(client: &Client, namespace: &str) -> Result<Vec<(HookScope, Hook)>, Error> {
+pub async fn remove(client: &Client, namespace: &str) -> anyhow::Result<Vec<(HookScope, Hook)>> {
     let hooks = list(client, namespace).await?;
     for (scope, hook) in &hooks {
-        client.remove_hook(*scope, hook).await?;
+        client
+            .remove_hook(*scope, hook)
+            .await
+            .map_err(|error| anyhow!("{scope}: {}", why(*scope, &error)))?;
     }
     Ok(hooks)
 }
@@ -131,7 +160,8 @@ pub async fn rotate(
     let new = secrets.current().context("the new value cannot be read")?;
     let mut hooks = Vec::new();
     for (scope, hook) in list(client, &webhook.namespace).await? {
-        let changed = client.rotate_hook(scope, &hook, new).await?;
+        let changed = client.rotate_hook(scope, &hook, new).await;
+        let changed = changed.map_err(|error| anyhow!("{scope}: {}", why(scope, &error)))?;
         ensure!(
             changed.carries(new),
             "{scope}: hook {} does not show the new value: run this again",

@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use zip::write::SimpleFileOptions;
 
 use super::Settings;
-use crate::domain::evidence::Pack;
+use crate::domain::evidence::pack::Pack;
 use crate::domain::ids::{FindingId, Sha256Digest};
-use crate::store::{CardQuery, Evidence, Store};
+use crate::store::{CardQuery, Evidence, RowDifference, RowsReport, Store};
 
 /// The story and its proof within a pack.
 const EVIDENCE: &str = "evidence.json";
@@ -31,11 +31,12 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Check the whole chain of this box, or evidence packs, which need no database.
+    /// Check all chains of this box and its findings and photos against it, or evidence packs, which need no
+    /// database.
     Verify {
         /// Packs made by `audit export`.
         packs: Vec<PathBuf>,
-        /// A head that was noted down on another day: the chain must contain it.
+        /// A head that was noted down on another day: a chain must contain it.
         #[arg(long, value_name = "HASH", conflicts_with = "packs")]
         head: Option<Sha256Digest>,
     },
@@ -58,30 +59,50 @@ pub(super) async fn run(args: Args, settings: Settings) -> anyhow::Result<ExitCo
 }
 
 async fn verify_chain(settings: &Settings, noted: Option<Sha256Digest>) -> anyhow::Result<ExitCode> {
-    let store = Store::open(&settings.config.store, Timestamp::now()).await?;
+    let now = Timestamp::now();
+    let store = Store::open(&settings.config.store, now).await?;
     let report = store.verify_audit().await?;
+    let rows = store.verify_rows().await?;
     let noted = match noted {
         Some(hash) => Some((hash, store.audit_row_with(&hash).await?)),
         None => None,
     };
+    let sound = report.broken.is_none() && rows.differing == 0;
+    // What does not hold is not to be vouched for.
+    let head = if sound { store.seal_audit(now).await? } else { report.head };
     store.close().await;
     match &report.broken {
-        None => println!("holds: {} rows", report.rows),
-        Some(at) => println!("WRONG at row {}: {}", at.seq, at.what),
+        None => println!("holds: {} rows in {} chains", report.rows, report.chains.len()),
+        Some(at) => println!("WRONG at row {} of the {} chain: {}", at.seq, at.chain, at.what),
     }
-    println!("head: {}", report.head);
+    tell_rows(&rows);
+    println!("head: {head}");
     let known = match noted {
         None => true,
-        Some((hash, Some(row))) => {
-            println!("the noted head {hash} is row {row}");
+        Some((hash, Some((chain, row)))) => {
+            println!("the noted head {hash} is row {row} of the {chain} chain");
             true
         }
         Some((hash, None)) => {
-            println!("WRONG: the noted head {hash} is not in the chain: it was cut or rewritten");
+            println!("WRONG: the noted head {hash} is in no chain: one was cut or rewritten");
             false
         }
     };
-    Ok(if report.broken.is_none() && known { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if sound && known { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Says which rows are not as the chain says.
+fn tell_rows(rows: &RowsReport) {
+    if rows.differing == 0 {
+        println!("{} findings and {} photos are as the chain says", rows.findings, rows.photos);
+    }
+    for RowDifference { subject, what } in &rows.differ {
+        println!("WRONG: {subject}: {}", what.join("; "));
+    }
+    let unnamed = rows.differing - rows.differ.len() as u64;
+    if unnamed > 0 {
+        println!("WRONG: {unnamed} more rows differ from what the chain says");
+    }
 }
 
 fn verify_packs(packs: &[PathBuf]) -> ExitCode {
@@ -89,7 +110,8 @@ fn verify_packs(packs: &[PathBuf]) -> ExitCode {
     for path in packs {
         match verify_pack(path) {
             Ok(pack) => {
-                println!("{}: holds, {} facts, head {}", path.display(), pack.story.len(), pack.chain.head);
+                let head = pack.head().map(|head| head.to_string()).unwrap_or_default();
+                println!("{}: holds, {} facts, head {head}", path.display(), pack.story.len());
             }
             Err(error) => {
                 wrong = true;

@@ -43,7 +43,7 @@ pub(super) async fn run(args: Args, settings: Settings) -> anyhow::Result<ExitCo
     let client = Client::new(&config.procore, credentials.as_deref())?;
     let webhook = &config.webhook;
     match args.action {
-        Action::Sync => sync(&client, webhook, credentials.as_deref()).await?,
+        Action::Sync => return sync(&client, webhook, credentials.as_deref()).await,
         Action::List => {
             for (scope, hook) in hooks::list(&client, &webhook.namespace).await? {
                 let state = if hook.disabled { "disabled" } else { "active" };
@@ -64,14 +64,27 @@ pub(super) async fn run(args: Args, settings: Settings) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-async fn sync(client: &Client, webhook: &WebhookConfig, credentials: Option<&Path>) -> anyhow::Result<()> {
+async fn sync(
+    client: &Client,
+    webhook: &WebhookConfig,
+    credentials: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
     let secrets = WebhookSecrets::read(webhook, credentials)?;
     let authorization = secrets.current().context("webhook.authorization is not set")?;
-    for hooks::Outcome { scope, synced } in hooks::sync(client, webhook, authorization).await? {
+    let projects = client.config().permitted();
+    let mut failed = false;
+    for outcome in hooks::sync(client, webhook, authorization, &projects).await? {
+        if let Some((project, reason)) = outcome.failure() {
+            println!("{project}: no hook: {reason}");
+            failed = true;
+            continue;
+        }
+        let hooks::Outcome { scope, synced } = outcome;
         let synced = match synced {
             Ok(synced) => synced,
             Err(error) => {
-                println!("{scope}: no hook, so its trades are read again now and then ({error})");
+                let reason = hooks::why(scope, &error);
+                println!("{scope}: no hook, so its trades are read again now and then ({reason})");
                 continue;
             }
         };
@@ -89,7 +102,7 @@ async fn sync(client: &Client, webhook: &WebhookConfig, credentials: Option<&Pat
             println!("{scope}: hook {} in our namespace leads to {}", stray.id, stray.destination_url);
         }
     }
-    Ok(())
+    Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
 async fn rotate(client: &Client, webhook: &WebhookConfig, credentials: Option<&Path>) -> anyhow::Result<()> {

@@ -88,6 +88,8 @@ enum Action {
         /// Its number, as `tokens` lists it.
         token: i64,
     },
+    /// Print the link that signs in on this machine with its key.
+    Link,
     /// List who is signed in.
     Sessions,
     /// Sign a person out everywhere, or everybody.
@@ -113,6 +115,10 @@ async fn act(action: Action, config: &Config, store: &Store) -> anyhow::Result<(
     };
     match action {
         Action::List => list(store).await,
+        Action::Link => {
+            println!("{}", crate::app::sign_in_link(config)?);
+            Ok(())
+        }
         Action::Add { login, name, role, projects } => {
             let name = tidy_name(name.as_deref().unwrap_or(login.as_str()));
             ensure!(!name.is_empty(), "--name is empty: it stands beside the person's decisions");

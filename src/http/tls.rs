@@ -41,15 +41,17 @@ struct Files {
 
 #[derive(Debug)]
 struct Current {
-    key: Arc<CertifiedKey>,
+    /// Nothing until the files can be used: then no handshake succeeds.
+    key: Option<Arc<CertifiedKey>>,
     stamps: [Option<SystemTime>; 2],
 }
 
 impl Tls {
-    /// Reads the files that the config names; `None` when it names none.
+    /// Reads the files that the config names; `None` when it names none. Files that cannot be used yet are read again
+    /// now and then: photos are looked at meanwhile.
     ///
     /// # Errors
-    /// When only one of the two is named, or they cannot be used together.
+    /// When only one of the two is named, or they cannot be used and are not read again.
     pub fn load(config: &HttpConfig) -> Result<Option<Self>, TlsError> {
         let (certificate, key) = (&config.tls_certificate_file, &config.tls_key_file);
         match (certificate.as_os_str().is_empty(), key.as_os_str().is_empty()) {
@@ -60,10 +62,16 @@ impl Tls {
             }
         }
         let provider = rustls::crypto::ring::default_provider();
-        let current = RwLock::new(Current {
-            stamps: stamps(certificate, key),
-            key: Arc::new(read(certificate, key, &provider)?),
-        });
+        let stamps = stamps(certificate, key);
+        let current = match read(certificate, key, &provider) {
+            Ok(key) => Current { key: Some(Arc::new(key)), stamps },
+            Err(error) if config.tls_reload_s > 0 => {
+                tracing::error!(%error, "no page and no delivery is served until the certificate can be used");
+                Current { key: None, stamps: [None; 2] }
+            }
+            Err(error) => return Err(error),
+        };
+        let current = RwLock::new(current);
         let (certificate, key) = (certificate.clone(), key.clone());
         let files = Arc::new(Files { certificate, key, provider: provider.clone(), current });
         let server = rustls::ServerConfig::builder_with_provider(Arc::new(provider))
@@ -90,7 +98,7 @@ impl Tls {
                 Ok(false) => {}
                 Ok(true) => tracing::info!("the TLS certificate was read again"),
                 Err(error) => {
-                    tracing::error!(%error, "the changed certificate is not used; the one before still is");
+                    tracing::error!(%error, "the certificate cannot be used; the one before is, if there was one");
                 }
             }
         }
@@ -112,7 +120,8 @@ impl Files {
         }
         // Whoever renews writes one file after the other: what doesn't fit yet is tried again next time.
         let key = Arc::new(read(&self.certificate, &self.key, &self.provider)?);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Current { key, stamps };
+        let current = Current { key: Some(key), stamps };
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;
         Ok(true)
     }
 }
@@ -125,7 +134,7 @@ impl fmt::Debug for Files {
 
 impl ResolvesServerCert for Files {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).key))
+        self.current.read().unwrap_or_else(PoisonError::into_inner).key.clone()
     }
 }
 
@@ -167,7 +176,8 @@ pub(crate) mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let config = placed(folder.path(), "one");
         let tls = Tls::load(&config).expect("usable").expect("wanted");
-        let shown = || tls.files.current.read().expect("no panic").key.cert[0].clone();
+        let shown =
+            || tls.files.current.read().expect("no panic").key.clone().expect("there").cert[0].clone();
         let before = shown();
         assert!(!tls.files.reload_if_changed().expect("nothing to do"));
         placed(folder.path(), "two");
@@ -184,10 +194,24 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_certificate_that_comes_late_is_used_then() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = placed(folder.path(), "one");
+        std::fs::remove_file(&config.tls_certificate_file).expect("removes");
+        let tls = Tls::load(&config).expect("it may come").expect("wanted");
+        assert!(tls.files.reload_if_changed().is_err());
+        assert!(tls.files.current.read().expect("no panic").key.is_none());
+        placed(folder.path(), "one");
+        assert!(tls.files.reload_if_changed().expect("usable"));
+        assert!(tls.files.current.read().expect("no panic").key.is_some());
+    }
+
+    #[test]
     fn files_that_do_not_go_together_are_named() {
         let folder = tempfile::tempdir().expect("a folder");
         let config = placed(folder.path(), "one");
         let told = |config: &HttpConfig| Tls::load(config).expect_err("unusable").to_string();
+        let config = HttpConfig { tls_reload_s: 0, ..config };
         let lone = HttpConfig { tls_key_file: PathBuf::new(), ..config.clone() };
         assert!(told(&lone).contains("both files or none"));
         let missing = HttpConfig { tls_key_file: folder.path().join("nothing.key"), ..config.clone() };

@@ -43,7 +43,11 @@ pub async fn run(context: &Context, lease: &Lease, project: ProjectKey) -> Resul
     let roll_call = roll_call::run(context, project);
     let called = now_and_then(context, project, ROLL_CALL, config.roll_call_every_s, roll_call).await;
     photos.and(items).and(healed).and(called)?;
-    Ok(context.store.complete(lease).await?)
+    let again = context.store.complete_sweep(lease, project, context.now()).await?;
+    if again > 0 {
+        tracing::info!(%project, jobs = again, "the project answers again: what was parked meanwhile is queued");
+    }
+    Ok(())
 }
 
 /// Does `work` if it was not done for `every_s`.

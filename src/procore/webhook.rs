@@ -23,7 +23,7 @@ pub use keeper::SecretKeeper;
 const LONGEST_ID: usize = 64;
 
 /// What deliveries are checked against.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct WebhookSecrets {
     authorizations: Vec<SecretString>,
     hmac: Option<SecretString>,

@@ -1,21 +1,26 @@
-//! Evidence: append-only rows, each hashed together with the one before, written in the same
-//! transaction as what they record.
+//! Evidence: append-only rows, each hashed together with the one before in its chain, written in the same
+//! transaction as what they record. See [`crate::domain::evidence`] for the chains.
+
+mod rows;
+mod verify;
 
 use std::fmt;
 
-use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::domain::evidence::{Fact, START, chained};
-use crate::domain::ids::{FindingId, PhotoId, ProjectKey, Sha256Digest};
+use crate::domain::evidence::{Fact, GENERAL, SEALED, STARTED, Seal, chain_name, chained};
+use crate::domain::ids::{CompanyId, FindingId, PhotoId, ProjectId, ProjectKey, Sha256Digest};
 use crate::domain::job::{InboxId, JobId};
 use crate::domain::people::{Person, Who};
 use crate::domain::review::MuteId;
 use crate::store::record::record;
 use crate::store::rows::{from_hex, from_json, instant, millis, to_json};
 use crate::store::{Connection, Error, Store};
+
+pub use crate::store::audit::rows::{RowDifference, RowsReport};
+pub use crate::store::audit::verify::{AuditBreak, AuditReport, ChainHead};
 
 /// The author of what no person did.
 const SERVICE: &str = "punchlens";
@@ -56,7 +61,9 @@ impl fmt::Display for Subject {
 /// A recorded fact.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AuditRow {
-    /// Its number; the first is 1 and none is left out.
+    /// Its chain.
+    pub chain: String,
+    /// Its number there; the first is 1 and none is left out.
     pub seq: i64,
     /// When.
     pub at: Timestamp,
@@ -70,26 +77,6 @@ pub struct AuditRow {
     pub detail: Value,
     /// The hash over this row and the previous hash.
     pub hash: Sha256Digest,
-}
-
-/// What a walk along the whole chain found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AuditReport {
-    /// Rows read.
-    pub rows: u64,
-    /// The last hash, to be noted down elsewhere: later chains must contain it.
-    pub head: Sha256Digest,
-    /// The first place where the chain does not hold, if there is one.
-    pub broken: Option<AuditBreak>,
-}
-
-/// Where and how a chain does not hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AuditBreak {
-    /// The row's number.
-    pub seq: i64,
-    /// What is wrong with it.
-    pub what: String,
 }
 
 /// Somebody who does something: in the name that others read, and as whom the box knows them.
@@ -117,6 +104,7 @@ impl<'a> From<&'a Person> for Actor<'a> {
 pub(crate) struct Entry<'a> {
     kind: &'static str,
     subject: Subject,
+    project: Option<ProjectKey>,
     actor: &'a str,
     detail: Value,
 }
@@ -124,11 +112,16 @@ pub(crate) struct Entry<'a> {
 impl Entry<'_> {
     /// Something that the service did by itself.
     pub(crate) fn by_service(kind: &'static str, subject: Subject, detail: Value) -> Self {
-        Self { kind, subject, actor: SERVICE, detail }
+        Self { kind, subject, project: None, actor: SERVICE, detail }
     }
 }
 
 impl<'a> Entry<'a> {
+    /// Says to which project it belongs, where the subject does not tell or need not be asked.
+    pub(crate) fn of(self, project: ProjectKey) -> Self {
+        Self { project: Some(project), ..self }
+    }
+
     /// Something that a person did.
     pub(crate) fn by(
         actor: impl Into<Actor<'a>>,
@@ -140,16 +133,17 @@ impl<'a> Entry<'a> {
         if let (Some(person), Value::Object(fields)) = (actor.person, &mut detail) {
             fields.insert("person".to_owned(), json!(person));
         }
-        Self { kind, subject, actor: actor.name, detail }
+        Self { kind, subject, project: None, actor: actor.name, detail }
     }
 }
 
 record! {
     pub(crate) struct Record {
+        pub(crate) chain: String,
         pub(crate) seq: i64,
         at: i64,
         kind: String,
-        subject: String,
+        pub(crate) subject: String,
         actor: String,
         detail: String,
         pub(crate) previous: String,
@@ -174,21 +168,9 @@ impl Record {
         }
     }
 
-    /// What is wrong with this row as the successor of row `seq` with `hash`.
-    fn fault(&self, seq: i64, hash: &str) -> Option<String> {
-        if self.seq != seq + 1 {
-            Some(format!("rows {} to {} are missing", seq + 1, self.seq - 1))
-        } else if self.previous != hash {
-            Some("it does not follow from the row before".into())
-        } else if self.computed_hash().map(|hash| hash.to_string()).ok().as_ref() != Some(&self.hash) {
-            Some("its content was changed".into())
-        } else {
-            None
-        }
-    }
-
     fn into_row(self) -> Result<AuditRow, Error> {
         Ok(AuditRow {
+            chain: self.chain,
             seq: self.seq,
             at: instant(self.at)?,
             detail: from_json("audit.detail", &self.detail)?,
@@ -200,17 +182,67 @@ impl Record {
     }
 }
 
-/// Adds `entry` to the chain. The head's row is the lock that keeps writers in line.
+/// Adds `entry` to the chain of its project, or to the general one. The head's row is the lock that keeps the writers
+/// of a chain in line.
 pub(crate) async fn append(
     connection: &mut Connection,
     entry: Entry<'_>,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let (seq, previous): (i64, String) =
-        sqlx::query_as("UPDATE audit_head SET seq = seq + 1 WHERE \"only\" = 1 RETURNING seq, hash")
-            .fetch_one(&mut *connection)
-            .await?;
+    let project = match entry.project {
+        Some(project) => Some(project),
+        None => project_of(connection, entry.subject).await?,
+    };
+    let Some(project) = project else {
+        add(connection, GENERAL, None, entry, now).await?;
+        return Ok(());
+    };
+    let chain = chain_name(project);
+    let mut head = take(connection, &chain).await?;
+    if head.is_none() {
+        head = Some(start(connection, &chain, project, now).await?);
+    }
+    add(connection, &chain, head, entry, now).await?;
+    Ok(())
+}
+
+/// The next number of `chain` and the hash before it; nothing when there is no such chain yet.
+async fn take(connection: &mut Connection, chain: &str) -> Result<Option<(i64, String)>, Error> {
+    Ok(sqlx::query_as("UPDATE audit_chains SET seq = seq + 1 WHERE chain = $1 RETURNING seq, hash")
+        .bind(chain)
+        .fetch_optional(connection)
+        .await?)
+}
+
+/// Starts a project's chain: it follows from a fact of the general one.
+async fn start(
+    connection: &mut Connection,
+    chain: &str,
+    project: ProjectKey,
+    now: Timestamp,
+) -> Result<(i64, String), Error> {
+    let entry = Entry::by_service(STARTED, Subject::Project(project), json!({}));
+    let started = add(connection, GENERAL, None, entry, now).await?;
+    sqlx::query("INSERT INTO audit_chains (chain, seq, hash, sealed) VALUES ($1, 1, $2, 0)")
+        .bind(chain)
+        .bind(&started)
+        .execute(connection)
+        .await?;
+    Ok((1, started))
+}
+
+/// Adds `entry` to `chain` at its taken `head`. Returns its hash.
+async fn add(
+    connection: &mut Connection,
+    chain: &str,
+    head: Option<(i64, String)>,
+    entry: Entry<'_>,
+    now: Timestamp,
+) -> Result<String, Error> {
+    let head = if head.is_some() { head } else { take(connection, chain).await? };
+    let (seq, previous) = head.ok_or_else(|| Error::Corrupt(format!("the {chain} chain has no head")))?;
     let mut record = Record {
+        chain: chain.to_owned(),
         seq,
         at: millis(now),
         kind: entry.kind.to_owned(),
@@ -221,14 +253,16 @@ pub(crate) async fn append(
         hash: String::new(),
     };
     record.hash = record.computed_hash()?.to_string();
-    sqlx::query("UPDATE audit_head SET hash = $1 WHERE \"only\" = 1")
+    sqlx::query("UPDATE audit_chains SET hash = $2 WHERE chain = $1")
+        .bind(chain)
         .bind(&record.hash)
         .execute(&mut *connection)
         .await?;
     sqlx::query(
-        "INSERT INTO audit (seq, at, kind, subject, actor, detail, previous, hash)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO audit (chain, seq, at, kind, subject, actor, detail, previous, hash)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
+    .bind(record.chain)
     .bind(record.seq)
     .bind(record.at)
     .bind(record.kind)
@@ -236,50 +270,72 @@ pub(crate) async fn append(
     .bind(record.actor)
     .bind(record.detail)
     .bind(record.previous)
-    .bind(record.hash)
+    .bind(&record.hash)
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(record.hash)
+}
+
+/// The project to which `subject` belongs, if to any.
+async fn project_of(connection: &mut Connection, subject: Subject) -> Result<Option<ProjectKey>, Error> {
+    let query = match subject {
+        Subject::Project(project) => return Ok(Some(project)),
+        Subject::Delivery(_) | Subject::Job(_) | Subject::Person(_) => return Ok(None),
+        Subject::Finding(id) => {
+            sqlx::query_as("SELECT company, project FROM findings WHERE id = $1").bind(id.to_string())
+        }
+        Subject::Photo(id) => {
+            sqlx::query_as("SELECT company, project FROM photos WHERE id = $1").bind(id.to_string())
+        }
+        Subject::Mute(id) => sqlx::query_as("SELECT company, project FROM mutes WHERE id = $1").bind(id.0),
+    };
+    let found: Option<(i64, i64)> = query.fetch_optional(connection).await?;
+    Ok(found.map(|(company, project)| ProjectKey {
+        company: CompanyId::new(company),
+        project: ProjectId::new(project),
+    }))
 }
 
 impl Store {
-    /// Walks the whole chain and tells where it first does not hold.
-    pub async fn verify_audit(&self) -> Result<AuditReport, Error> {
-        // One transaction, so that head and rows are of the same moment.
-        let mut snapshot = self.snapshot().await?;
-        let (head_seq, head_hash): (i64, String) =
-            sqlx::query_as("SELECT seq, hash FROM audit_head WHERE \"only\" = 1")
-                .fetch_one(&mut *snapshot)
+    /// Names the latest row of each project's chain in the general chain, whose head then stands for all of them.
+    /// Returns that head.
+    pub async fn seal_audit(&self, now: Timestamp) -> Result<Sha256Digest, Error> {
+        let mut transaction = self.begin().await?;
+        let open: Vec<(String, i64, String)> = sqlx::query_as(
+            "SELECT chain, seq, hash FROM audit_chains WHERE chain <> $1 AND seq > sealed ORDER BY chain",
+        )
+        .bind(GENERAL)
+        .fetch_all(&mut *transaction)
+        .await?;
+        for (chain, seq, hash) in &open {
+            let project = chain.parse().map_err(|error| Error::row("column", "audit_chains.chain", error))?;
+            let seal = Seal { seq: *seq, hash: from_hex("audit_chains.hash", hash)? };
+            let entry = Entry::by_service(SEALED, Subject::Project(project), json!(seal));
+            add(&mut transaction, GENERAL, None, entry, now).await?;
+            sqlx::query("UPDATE audit_chains SET sealed = seq WHERE chain = $1")
+                .bind(chain)
+                .execute(&mut *transaction)
                 .await?;
-        let mut rows = 0;
-        let mut broken = None;
-        let mut seq = 0;
-        let mut hash = START.to_string();
-        {
-            let mut records =
-                sqlx::query_as::<_, Record>("SELECT * FROM audit ORDER BY seq").fetch(&mut *snapshot);
-            while let Some(record) = records.try_next().await? {
-                rows += 1;
-                if broken.is_none() {
-                    broken = record.fault(seq, &hash).map(|what| AuditBreak { seq: record.seq, what });
-                }
-                seq = record.seq;
-                hash = record.hash;
-            }
         }
-        if broken.is_none() && (seq != head_seq || hash != head_hash) {
-            let what = format!("the chain should end at row {head_seq}, but ends at row {seq}");
-            broken = Some(AuditBreak { seq, what });
+        let head: String = sqlx::query_scalar("SELECT hash FROM audit_chains WHERE chain = $1")
+            .bind(GENERAL)
+            .fetch_one(&mut *transaction)
+            .await?;
+        if !open.is_empty() {
+            self.commit(transaction).await?;
         }
-        Ok(AuditReport { rows, head: from_hex("audit_head.hash", &head_hash)?, broken })
+        from_hex("audit_chains.hash", &head)
     }
 
     /// Everything recorded about `subject`, oldest first.
     pub async fn audit_of(&self, subject: Subject) -> Result<Vec<AuditRow>, Error> {
-        let records: Vec<Record> = sqlx::query_as("SELECT * FROM audit WHERE subject = $1 ORDER BY seq")
-            .bind(subject.to_string())
-            .fetch_all(&self.0.readers)
-            .await?;
+        let records: Vec<Record> = sqlx::query_as(
+            "SELECT * FROM audit WHERE subject = $1 ORDER BY CASE chain WHEN $2 THEN 0 ELSE 1 END, seq",
+        )
+        .bind(subject.to_string())
+        .bind(GENERAL)
+        .fetch_all(&self.0.readers)
+        .await?;
         records.into_iter().map(Record::into_row).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! What SQLite and PostgreSQL do not say in the same words.
 
+use crate::domain::ids::ProjectKey;
+
 /// Which of the two databases is behind the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
@@ -15,6 +17,9 @@ pub(crate) enum Dialect {
 pub(crate) enum Turn {
     /// Every other change but [`Turn::Free`] ones: what it reads stays true until it commits.
     Alone,
+    /// Changes that go [`Turn::Alone`], and other changes of the same project: what it reads of the project stays true
+    /// until it commits, but for the claims of jobs.
+    Project(ProjectKey),
     /// Changes that go [`Turn::Alone`]: many of these run at once, each holding its own rows.
     Beside,
     /// Nothing.
@@ -32,14 +37,18 @@ impl Dialect {
 
     /// The statement that then takes the turn, if one is needed.
     ///
-    /// On PostgreSQL it is an advisory lock of the schema that ends with the transaction. It stands for SQLite's
-    /// write lock, and it is what keeps the audit chain in one line.
+    /// On PostgreSQL these are advisory locks of the schema, and of a project in it, that end with the transaction. They
+    /// stand for SQLite's write lock. That of a project is taken by its name, which is `$1`.
     pub(crate) const fn take(self, turn: Turn) -> Option<&'static str> {
         match (self, turn) {
             (Self::Sqlite, _) | (Self::Postgres, Turn::Free) => None,
             (Self::Postgres, Turn::Alone) => {
                 Some("SELECT pg_advisory_xact_lock(7238, hashtext(current_schema()))")
             }
+            (Self::Postgres, Turn::Project(_)) => Some(
+                "SELECT pg_advisory_xact_lock_shared(7238, hashtext(current_schema())),
+                        pg_advisory_xact_lock(7239, hashtext(current_schema() || ' ' || $1))",
+            ),
             (Self::Postgres, Turn::Beside) => {
                 Some("SELECT pg_advisory_xact_lock_shared(7238, hashtext(current_schema()))")
             }

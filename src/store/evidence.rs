@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 
-use crate::domain::evidence::{Chain, FORMAT, Pack, Row, START, tell};
-use crate::domain::ids::{FindingId, Sha256Digest};
+use crate::domain::evidence::pack::{Chain, FORMAT, Pack, Row, chains_of, tell};
+use crate::domain::evidence::{GENERAL, SEALED, START, chain_name};
+use crate::domain::ids::{FindingId, ProjectKey, Sha256Digest};
 use crate::domain::job::Job;
 use crate::store::audit::{Record, Subject};
 use crate::store::rows::from_hex;
-use crate::store::{Error, PhotoRow, Store};
+use crate::store::{Connection, Error, PhotoRow, Store};
 
 /// A pack with its pictures by file name.
 #[derive(Debug, Clone)]
@@ -21,9 +22,13 @@ pub struct Evidence {
     pub pictures: BTreeMap<String, Vec<u8>>,
 }
 
+/// Rows, each by its chain and number.
+type Rows = BTreeSet<(String, i64)>;
+
 impl Store {
     /// Everything recorded about `finding`, its photos and the deliveries that told of them, with the pictures that
-    /// are still kept, and the chain from there to its present end.
+    /// are still kept, and the chains from there to their present ends. The chains are sealed first, so that the
+    /// general one stands for all of it.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such finding.
@@ -33,8 +38,15 @@ impl Store {
         for photo in self.photos_of(finding).await? {
             photos.extend(self.photo(photo).await?);
         }
-        let ours = self.rows_about(finding, &photos).await?;
-        let chain = self.chain_from(&ours).await?;
+        self.seal_audit(now).await?;
+        let mut snapshot = self.snapshot().await?;
+        let mut ours = rows_about(&mut snapshot, finding, &photos).await?;
+        ours.extend(last_seal(&mut snapshot, card.project).await?);
+        let mut chains = Vec::new();
+        for name in chains_of(card.project) {
+            chains.extend(chain_from(&mut snapshot, name, &ours).await?);
+        }
+        drop(snapshot);
         let mut pack = Pack {
             format: FORMAT.to_owned(),
             made_by: concat!("punchlens ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -43,9 +55,10 @@ impl Store {
             project: card.project,
             pictures: BTreeMap::new(),
             story: Vec::new(),
-            chain,
+            chains,
+            chain: None,
         };
-        pack.story = pack.facts().filter_map(tell).collect();
+        pack.story = pack.facts().filter_map(|(chain, fact)| tell(chain, fact)).collect();
         let mut pictures = BTreeMap::new();
         for photo in &photos {
             let Some(picture) = self.picture(photo.id).await? else { continue };
@@ -56,53 +69,74 @@ impl Store {
         Ok(Evidence { pack, pictures })
     }
 
-    /// The numbers of the rows about the finding.
-    async fn rows_about(&self, finding: FindingId, photos: &[PhotoRow]) -> Result<BTreeSet<i64>, Error> {
-        let mut ours = BTreeSet::new();
-        let subjects = photos.iter().map(|photo| Subject::Photo(photo.id)).chain([Subject::Finding(finding)]);
-        for subject in subjects {
-            let rows: Vec<i64> = sqlx::query_scalar("SELECT seq FROM audit WHERE subject = $1")
-                .bind(subject.to_string())
-                .fetch_all(&self.0.readers)
-                .await?;
-            ours.extend(rows);
-        }
-        for photo in photos {
-            let job = Job::AnalyzePhoto { project: photo.project, image: photo.image };
-            let rows: Vec<i64> =
-                sqlx::query_scalar("SELECT seq FROM audit WHERE kind = 'event.routed' AND detail LIKE $1")
-                    .bind(format!("%\"{}\"%", job.dedupe_key()))
-                    .fetch_all(&self.0.readers)
-                    .await?;
-            ours.extend(rows);
-        }
-        Ok(ours)
-    }
-
-    /// The chain from the first of `ours` to its end.
-    async fn chain_from(&self, ours: &BTreeSet<i64>) -> Result<Chain, Error> {
-        let first = ours.first().copied().unwrap_or(1);
-        let mut records = sqlx::query_as::<_, Record>("SELECT * FROM audit WHERE seq >= $1 ORDER BY seq")
-            .bind(first)
-            .fetch(&self.0.readers);
-        let mut chain = Chain { first, before: START, rows: Vec::new(), head: START };
-        while let Some(record) = records.try_next().await? {
-            if chain.rows.is_empty() {
-                chain.before = from_hex("audit.previous", &record.previous)?;
-            }
-            let fact = record.fact();
-            let row = if ours.contains(&record.seq) { Row::Ours(fact) } else { Row::Other(fact.digest()) };
-            chain.rows.push(row);
-            chain.head = from_hex("audit.hash", &record.hash)?;
-        }
-        Ok(chain)
-    }
-
-    /// Whether the chain contains `hash`, e.g. a head that was noted down on another day; the row's number.
-    pub async fn audit_row_with(&self, hash: &Sha256Digest) -> Result<Option<i64>, Error> {
-        Ok(sqlx::query_scalar("SELECT seq FROM audit WHERE hash = $1")
+    /// Whether a chain contains `hash`, e.g. a head that was noted down on another day; the chain and the row's number.
+    pub async fn audit_row_with(&self, hash: &Sha256Digest) -> Result<Option<(String, i64)>, Error> {
+        Ok(sqlx::query_as("SELECT chain, seq FROM audit WHERE hash = $1")
             .bind(hash.to_string())
             .fetch_optional(&self.0.readers)
             .await?)
     }
+}
+
+/// The rows about the finding.
+async fn rows_about(
+    connection: &mut Connection,
+    finding: FindingId,
+    photos: &[PhotoRow],
+) -> Result<Rows, Error> {
+    let mut ours = Rows::new();
+    let subjects = photos.iter().map(|photo| Subject::Photo(photo.id)).chain([Subject::Finding(finding)]);
+    for subject in subjects {
+        let rows: Vec<(String, i64)> = sqlx::query_as("SELECT chain, seq FROM audit WHERE subject = $1")
+            .bind(subject.to_string())
+            .fetch_all(&mut *connection)
+            .await?;
+        ours.extend(rows);
+    }
+    for photo in photos {
+        let job = Job::AnalyzePhoto { project: photo.project, image: photo.image };
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as("SELECT chain, seq FROM audit WHERE kind = 'event.routed' AND detail LIKE $1")
+                .bind(format!("%\"{}\"%", job.dedupe_key()))
+                .fetch_all(&mut *connection)
+                .await?;
+        ours.extend(rows);
+    }
+    Ok(ours)
+}
+
+/// The fact of the general chain that names the latest row of the project's chain.
+async fn last_seal(connection: &mut Connection, project: ProjectKey) -> Result<Option<(String, i64)>, Error> {
+    Ok(sqlx::query_as(
+        "SELECT chain, seq FROM audit WHERE chain = $1 AND subject = $2 AND kind = $3 ORDER BY seq DESC LIMIT 1",
+    )
+    .bind(GENERAL)
+    .bind(format!("project:{}", chain_name(project)))
+    .bind(SEALED)
+    .fetch_optional(connection)
+    .await?)
+}
+
+/// The chain `name` from the first of `ours` to its end; nothing when none of them is in it.
+async fn chain_from(connection: &mut Connection, name: String, ours: &Rows) -> Result<Option<Chain>, Error> {
+    let Some(first) = ours.iter().find(|(chain, _)| *chain == name).map(|(_, seq)| *seq) else {
+        return Ok(None);
+    };
+    let mut chain = Chain { name, first, before: START, rows: Vec::new(), head: START };
+    let mut records =
+        sqlx::query_as::<_, Record>("SELECT * FROM audit WHERE chain = $1 AND seq >= $2 ORDER BY seq")
+            .bind(chain.name.clone())
+            .bind(first)
+            .fetch(connection);
+    while let Some(record) = records.try_next().await? {
+        if chain.rows.is_empty() {
+            chain.before = from_hex("audit.previous", &record.previous)?;
+        }
+        chain.head = from_hex("audit.hash", &record.hash)?;
+        let fact = record.fact();
+        let own = ours.contains(&(record.chain, record.seq));
+        chain.rows.push(if own { Row::Ours(fact) } else { Row::Other(fact.digest()) });
+    }
+    drop(records);
+    Ok(Some(chain))
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::ids::Sha256Digest;
+use crate::domain::ids::{ProjectKey, Sha256Digest};
 use crate::domain::job::{InboxId, Job};
 use crate::store::audit::{self, Entry, Subject};
 use crate::store::rows::{NAME_BYTES, bounded, instant, millis};
@@ -80,7 +80,8 @@ impl Store {
         jobs: &[Job],
         now: Timestamp,
     ) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
+        let project = only_project(jobs);
+        let mut transaction = self.begin_as(project.map_or(Turn::Alone, Turn::Project)).await?;
         queue::finish(&mut transaction, lease).await?;
         let route = bounded(route, self.0.config.reason_bytes);
         let body: Vec<u8> =
@@ -98,11 +99,24 @@ impl Store {
             "body": String::from_utf8_lossy(&body[..body.len().min(BODY_IN_AUDIT)]),
             "body_sha256": Sha256Digest::of(&body),
         });
-        let entry = Entry::by_service("event.routed", Subject::Delivery(id), detail);
+        let mut entry = Entry::by_service("event.routed", Subject::Delivery(id), detail);
+        if let Some(project) = project {
+            entry = entry.of(project);
+        }
         audit::append(&mut transaction, entry, now).await?;
         queue::insert(&mut transaction, jobs, now, now).await?;
         self.commit(transaction).await
     }
+}
+
+/// The project of all of `jobs`, where they tell one.
+fn only_project(jobs: &[Job]) -> Option<ProjectKey> {
+    let of = |job: &Job| match job {
+        Job::AnalyzePhoto { project, .. } | Job::Sweep { project } => Some(*project),
+        _ => None,
+    };
+    let first = of(jobs.first()?)?;
+    jobs.iter().all(|job| of(job) == Some(first)).then_some(first)
 }
 
 /// The key itself, or its digest where no index would take it.

@@ -16,7 +16,7 @@ impl Store {
         detail: Value,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_for(finding).await?;
         queue::finish(&mut transaction, lease).await?;
         let entry = Entry::by_service("photo.linked", Subject::Finding(finding), detail);
         audit::append(&mut transaction, entry, now).await?;

@@ -18,6 +18,7 @@
 //!   `NULLS LAST`. Every column that is selected beside an aggregate must stand in `GROUP BY`.
 //! - **Writing**: `self.begin()` … `self.commit(transaction)`. What `begin` reads stays true until the commit on both
 //!   databases (SQLite's write lock; on PostgreSQL an advisory lock). Never read through `self.0.readers` within it.
+//!   What touches one project alone takes [`dialect::Turn::Project`], so that boxes of other projects need not wait.
 //! - **Reading** more than one statement of the same moment: `self.snapshot()`.
 //! - **A table**: a new file `migrations/000N_subject.sql` in SQLite's words and a line in `migrations::MIGRATIONS`;
 //!   the head of `migrations` says what may be in it. PostgreSQL's text is made from it.
@@ -27,6 +28,7 @@
 mod accounts;
 mod audit;
 mod awaited;
+mod boxes;
 mod cache;
 mod clock;
 mod config;
@@ -37,6 +39,7 @@ mod error;
 mod evidence;
 mod findings;
 mod history;
+mod hooks;
 mod inbox;
 mod intake;
 mod links;
@@ -63,13 +66,17 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::domain::ids::FindingId;
 use crate::failpoint;
 use crate::store::dialect::{Dialect, Turn};
 use crate::store::notify::Notices;
 
 pub use crate::store::accounts::{Account, AccountChange, NewAccount};
-pub use crate::store::audit::{Actor, AuditBreak, AuditReport, AuditRow, Subject};
+pub use crate::store::audit::{
+    Actor, AuditBreak, AuditReport, AuditRow, ChainHead, RowDifference, RowsReport, Subject,
+};
 pub use crate::store::awaited::Unaccounted;
+pub use crate::store::boxes::BoxLife;
 pub use crate::store::clock::OddLease;
 pub use crate::store::config::{Config, DEFAULTS, Database};
 pub use crate::store::decisions::{Batch, MutingOf};
@@ -78,6 +85,7 @@ pub use crate::store::error::Error;
 pub use crate::store::evidence::Evidence;
 pub use crate::store::findings::{CardOrder, CardQuery, Counts, PLACE_JOINT, Shelf};
 pub use crate::store::history::{Facets, Places};
+pub use crate::store::hooks::MissingHook;
 pub use crate::store::inbox::{DeliveryRow, NewDelivery, Received};
 pub use crate::store::mutes::MuteRow;
 pub use crate::store::outbox::{WriteIntent, WriteKind, WriteOutcome, WriteState};
@@ -142,9 +150,19 @@ impl Store {
         let mut transaction = self.0.writer.begin_with(dialect.begin()).await?;
         drop(place);
         if let Some(take) = dialect.take(turn) {
-            sqlx::query(take).execute(&mut *transaction).await?;
+            let take = sqlx::query(take);
+            let take = if let Turn::Project(project) = turn { take.bind(project.to_string()) } else { take };
+            take.execute(&mut *transaction).await?;
         }
         Ok(transaction)
+    }
+
+    /// Starts a transaction that shuts out other changes of the finding's project. What a project's transactions read
+    /// of it stays true until they commit; other projects' go on beside.
+    async fn begin_for(&self, finding: FindingId) -> Result<Transaction, Error> {
+        // A finding never changes its project.
+        let project = self.projects_of(&[finding]).await?.remove(&finding);
+        self.begin_as(project.map_or(Turn::Alone, Turn::Project)).await
     }
 
     /// Starts a reading transaction in which every statement sees the same moment.
@@ -153,13 +171,13 @@ impl Store {
     }
 
     /// Makes a transaction durable, then wakes whoever waits for changes, here and on other boxes.
-    async fn commit(&self, mut transaction: Transaction) -> Result<(), Error> {
-        if let Some(notices) = &self.0.notices {
-            notices.send(&mut transaction).await?;
-        }
+    async fn commit(&self, transaction: Transaction) -> Result<(), Error> {
         failpoint::reached("commit.before");
         transaction.commit().await?;
         failpoint::reached("commit.after");
+        if let Some(notices) = &self.0.notices {
+            notices.send();
+        }
         self.0.changes.send_modify(|version| *version = version.wrapping_add(1));
         Ok(())
     }

@@ -1,27 +1,29 @@
 //! Hearing what other boxes on the same PostgreSQL change: `LISTEN`/`NOTIFY`.
 //!
-//! A notice is a hint, sent with the change's own transaction. Whoever misses one (the connection was lost, the
-//! box was frozen) finds the change by the next poll all the same.
+//! A notice is a hint, sent after the change's commit over a connection of its own: within the transaction it would make
+//! all commits of the server wait for one another (`NOTIFY` takes a lock of the whole server until the commit is on the
+//! disk). Changes that come at once share a notice. Whoever misses one (the connection was lost, the box was frozen)
+//! finds the change by the next poll all the same.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgListener;
-use tokio::sync::watch;
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-
-use crate::store::{Connection, Error};
 
 const CHANNEL: &str = "punchlens";
 
 /// Wait before another try after the server could not be reached.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
-/// The listening connection, and the name under which this handle sends.
+/// The connections that listen and tell.
 #[derive(Debug)]
 pub(crate) struct Notices {
-    sender: String,
-    listening: JoinHandle<()>,
+    due: Arc<Notify>,
+    tasks: [JoinHandle<()>; 2],
 }
 
 impl Notices {
@@ -29,6 +31,8 @@ impl Notices {
     pub(crate) fn listen(url: SecretString, changes: watch::Sender<u64>) -> Self {
         let sender = format!("{:032x}", rand::random::<u128>());
         let own = sender.clone();
+        let due = Arc::new(Notify::new());
+        let telling = tokio::spawn(tell(url.clone(), sender, Arc::clone(&due)));
         let listening = tokio::spawn(async move {
             loop {
                 if let Err(error) = hear(&url, &own, &changes).await {
@@ -37,27 +41,46 @@ impl Notices {
                 tokio::time::sleep(AGAIN_AFTER).await;
             }
         });
-        Self { sender, listening }
+        Self { due, tasks: [listening, telling] }
     }
 
-    /// Tells the other boxes once the transaction commits.
-    pub(crate) async fn send(&self, connection: &mut Connection) -> Result<(), Error> {
-        sqlx::query("SELECT pg_notify($1, current_schema() || ' ' || $2)")
-            .bind(CHANNEL)
-            .bind(&self.sender)
-            .execute(connection)
-            .await?;
-        Ok(())
+    /// Tells the other boxes that something has changed.
+    pub(crate) fn send(&self) {
+        self.due.notify_one();
     }
 
     pub(crate) fn stop(&self) {
-        self.listening.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
 impl Drop for Notices {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// Sends a notice whenever one is due.
+async fn tell(url: SecretString, sender: String, due: Arc<Notify>) {
+    loop {
+        if let Err(error) = tell_until_lost(&url, &sender, &due).await {
+            tracing::debug!(%error, "other boxes find changes of this one by polling until PostgreSQL is back");
+        }
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}
+
+async fn tell_until_lost(url: &SecretString, sender: &str, due: &Notify) -> Result<(), sqlx::Error> {
+    let mut connection = PgConnection::connect(url.expose_secret()).await?;
+    // A lost notice costs a poll: there is nothing to be kept.
+    connection.execute("SET application_name = 'punchlens'; SET synchronous_commit = off").await?;
+    loop {
+        due.notified().await;
+        sqlx::query("SELECT pg_notify($1, current_schema() || ' ' || $2)")
+            .bind(CHANNEL)
+            .bind(sender)
+            .execute(&mut connection)
+            .await?;
     }
 }
 

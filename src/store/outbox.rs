@@ -158,7 +158,7 @@ impl Store {
         intent: &WriteIntent,
         now: Timestamp,
     ) -> Result<WriteState, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_for(intent.finding).await?;
         let held = queue::held(&mut transaction, lease).await?;
         let request = to_json(&intent.request)?;
         let last = last_write(&mut transaction, intent.finding, intent.kind).await?;
@@ -251,7 +251,10 @@ impl Store {
         jobs: &[Job],
         now: Timestamp,
     ) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = match lease.finding() {
+            Some(finding) => self.begin_for(finding).await?,
+            None => self.begin().await?,
+        };
         let held = queue::finish(&mut transaction, lease).await?;
         let (Job::Publish { finding } | Job::ApplyDecision { finding } | Job::SyncPunchItem { finding }) =
             held.job().map_err(Error::Other)?

@@ -19,7 +19,7 @@ use crate::store::record::record;
 use crate::store::rows::{
     NAME_BYTES, bounded, from_hex, from_json, from_json_option, instant, millis, to_json,
 };
-use crate::store::{Connection, Error, Lease, Store, findings, overlays, queue};
+use crate::store::{Connection, Error, Lease, Store, Turn, findings, overlays, queue};
 
 pub use crate::store::photos::left_out::{LeftOut, LeftOutState};
 pub use crate::store::photos::values::{
@@ -129,7 +129,7 @@ impl Store {
         intake: Option<&Intake>,
         now: Timestamp,
     ) -> Result<Recorded, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_as(Turn::Project(record.project)).await?;
         queue::finish(&mut transaction, lease).await?;
         let id = PhotoId::of(record.project, record.image);
         let forgotten =
@@ -159,9 +159,8 @@ impl Store {
         }
         tries::forget(&mut transaction, id).await?;
         // Last, as whoever holds the audit's head must wait for nobody.
-        audit::append(&mut transaction, evidence(id, record, intake)?, now).await?;
-        for entry in taken.entries {
-            audit::append(&mut transaction, entry, now).await?;
+        for entry in [evidence(id, record, intake)?].into_iter().chain(taken.entries) {
+            audit::append(&mut transaction, entry.of(record.project), now).await?;
         }
         queue::insert(&mut transaction, &taken.jobs, now, now).await?;
         self.commit(transaction).await?;

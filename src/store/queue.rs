@@ -6,6 +6,7 @@
 
 mod aside;
 mod claim;
+mod comeback;
 mod inspect;
 
 use std::fmt;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::ids::PhotoId;
+use crate::domain::ids::{FindingId, PhotoId};
 use crate::domain::job::{Job, JobId};
 use crate::store::queue::aside::aside;
 use crate::store::record::record;
@@ -60,12 +61,18 @@ impl JobState {
 pub struct Lease {
     job: JobId,
     token: String,
+    finding: Option<FindingId>,
 }
 
 impl Lease {
     /// The job it is for.
     pub const fn job(&self) -> JobId {
         self.job
+    }
+
+    /// The finding that the job is about, if it is about one.
+    pub(crate) const fn finding(&self) -> Option<FindingId> {
+        self.finding
     }
 }
 
@@ -251,10 +258,11 @@ impl Held {
     }
 }
 
-/// The row of the job that `lease` is for.
+/// The row of the job that `lease` is for, kept from being claimed by others until the transaction ends.
 pub(crate) async fn held(connection: &mut Connection, lease: &Lease) -> Result<Held, Error> {
     sqlx::query_as(
-        "SELECT id, kind, version, payload, dedupe_key FROM jobs WHERE id = $1 AND lease_token = $2",
+        "UPDATE jobs SET lease_token = lease_token WHERE id = $1 AND lease_token = $2
+         RETURNING id, kind, version, payload, dedupe_key",
     )
     .bind(lease.job.0)
     .bind(&lease.token)

@@ -135,7 +135,7 @@ impl Store {
 }
 
 /// Queues every parked job of `project`. Returns how many.
-async fn free_parked(
+pub(crate) async fn free_parked(
     connection: &mut Connection,
     project: ProjectKey,
     now: Timestamp,

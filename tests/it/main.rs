@@ -40,6 +40,8 @@ mod passing;
 mod real_model;
 /// Signing in with Procore.
 mod sign_in;
+/// The start: serving first, ids of boxes, what is printed.
+mod start;
 /// The service under test, and a detector that says what it is told to.
 mod support;
 /// The rules of the house: layers, homes of dependencies, file lengths, licences.

@@ -62,11 +62,16 @@ async fn look(store: &Store) -> Result<Vec<Line>, Error> {
     let mut lines = vec![match &audit.broken {
         None => Line::ok(
             NAME,
-            format!("{} writes; {} audit rows in an unbroken chain", store.describe(), audit.rows),
+            format!(
+                "{} writes; {} audit rows in {} unbroken chains",
+                store.describe(),
+                audit.rows,
+                audit.chains.len()
+            ),
         ),
         Some(at) => Line::wrong(
             NAME,
-            format!("the audit chain does not hold at row {}: {}", at.seq, at.what),
+            format!("the {} audit chain does not hold at row {}: {}", at.chain, at.seq, at.what),
             "somebody changed the database by hand: compare with a backup",
         ),
     }];
@@ -83,6 +88,13 @@ async fn look(store: &Store) -> Result<Vec<Line>, Error> {
     }
     for stop in store.stops().await? {
         lines.push(Line::wrong("projects", stop.what(), format!("mend that, then: {}", stop.cure())));
+    }
+    for missing in store.missing_hooks().await? {
+        lines.push(Line::note(
+            "hooks",
+            missing.to_string(),
+            "mend the reason; the running service tries again",
+        ));
     }
     let queue = store.queue_stats(Timestamp::now()).await?;
     let waiting = queue.parked + queue.dead;

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use super::WebhookSecrets;
 use crate::procore::config::WebhookConfig;
-use crate::procore::error::Error;
 
 /// Strangers with wrong secrets shall not make the disk busy: so often at most for them.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
@@ -27,14 +26,15 @@ struct Held {
 }
 
 impl SecretKeeper {
-    /// Reads the secrets from where `config` says. `credentials` is what `$CREDENTIALS_DIRECTORY` names.
-    ///
-    /// # Errors
-    /// When a file that was named cannot be read.
-    pub fn read(config: &WebhookConfig, credentials: Option<PathBuf>) -> Result<Self, Error> {
-        let secrets = WebhookSecrets::read(config, credentials.as_deref())?;
+    /// Reads the secrets from where `config` says. `credentials` is what `$CREDENTIALS_DIRECTORY` names. Where a file
+    /// cannot be read, every delivery is refused until it can; Procore repeats them for 12 hours.
+    pub fn read(config: &WebhookConfig, credentials: Option<PathBuf>) -> Self {
+        let secrets = WebhookSecrets::read(config, credentials.as_deref()).unwrap_or_else(|error| {
+            tracing::error!(%error, "deliveries are refused until the webhook's secrets can be read");
+            WebhookSecrets::default()
+        });
         let held = RwLock::new(Held { secrets, read_at: Instant::now() });
-        Ok(Self { config: config.clone(), credentials, held })
+        Self { config: config.clone(), credentials, held }
     }
 
     /// The secrets as they were read last.
@@ -92,7 +92,11 @@ mod tests {
             authorization_file: file.display().to_string(),
             ..crate::procore::config::tests::defaults().1
         };
-        let keeper = SecretKeeper::read(&config, None).expect("readable");
+        std::fs::remove_file(&file).expect("removed");
+        let keeper = SecretKeeper::read(&config, None);
+        assert!(!keeper.secrets().authorized(Some(b"Bearer old")), "nothing is accepted without a secret");
+        std::fs::write(&file, "Bearer old").expect("written");
+        keeper.refresh();
         let knows = |value: &str| keeper.secrets().authorized(Some(value.as_bytes()));
         assert!(keeper.authorized(Some(b"Bearer old")) && !knows("Bearer new"));
 

@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::any::AnyConnectOptions;
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 use super::{Pools, acquire_timeout, from_migration, pool_with};
 use crate::store::dialect::Dialect;
@@ -38,6 +38,8 @@ async fn migrate(config: &Config, url: &str) -> Result<(), Error> {
             version / 10_000
         )));
     }
+    // "Already exists, skipping" is no news to whoever reads the log.
+    connection.execute("SET client_min_messages = warning").await?;
     let done = migrator(Dialect::Postgres, MIGRATIONS.len()).run(&mut connection).await;
     connection.close().await?;
     done.map_err(from_migration)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::job::JobId;
+use crate::domain::job::{Job, JobId};
 use crate::store::dialect::Dialect;
 use crate::store::queue::aside::aside;
 use crate::store::queue::{Claimed, Held, JobState, Lease, later, push_list};
@@ -92,7 +92,14 @@ impl Store {
                     let enqueued_at = instant(taken.enqueued_at)?;
                     // Nobody waits for a claim: no wake-up.
                     transaction.commit().await?;
-                    let lease = Lease { job: JobId(taken.held.id), token };
+                    let finding = match &job {
+                        Job::Publish { finding }
+                        | Job::ApplyDecision { finding }
+                        | Job::SyncPunchItem { finding }
+                        | Job::LinkPhoto { finding, .. } => Some(*finding),
+                        Job::RouteEvent { .. } | Job::AnalyzePhoto { .. } | Job::Sweep { .. } => None,
+                    };
+                    let lease = Lease { job: JobId(taken.held.id), token, finding };
                     return Ok(Some(Claimed { job, lease, attempt, enqueued_at }));
                 }
                 Err(reason) => {
@@ -156,7 +163,7 @@ fn push_kinds(sql: &mut QueryBuilder, kinds: &[&str]) {
 mod tests {
     use super::*;
     use crate::domain::ids::{CompanyId, FindingId, ImageId, ProjectId, ProjectKey, Sha256Digest};
-    use crate::domain::job::{InboxId, Job};
+    use crate::domain::job::InboxId;
 
     #[test]
     fn every_kind_is_known() {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::{Connection as _, Executor as _};
 
 use super::{Fresh, at, config, server};
+use crate::domain::evidence::{Fact, START, chained};
 use crate::store::dialect::Dialect;
 use crate::store::migrations::{MIGRATIONS, for_postgres, migrator};
 use crate::store::{Config, Store};
@@ -129,5 +130,73 @@ async fn every_former_schema_is_brought_up_to_date_with_its_rows() {
             store.enqueue(&[super::analyse(1)], at(0), at(0)).await.expect("works");
             store.close().await;
         }
+    }
+}
+
+/// The chain of a former version, of `rows` rows, as statements; and its head.
+fn former_chain(rows: i64) -> (Vec<String>, String) {
+    let mut hash = START;
+    let mut statements = Vec::new();
+    for seq in 1..=rows {
+        let fact = Fact {
+            seq,
+            at: seq,
+            kind: "person.signed_in".into(),
+            subject: "person:key".into(),
+            actor: "dana".into(),
+            detail: r#"{"score":0.30000000000000004}"#.into(),
+        };
+        let previous = hash;
+        hash = chained(&previous, &fact.digest());
+        statements.push(format!(
+            "INSERT INTO audit (seq, at, kind, subject, actor, detail, previous, hash)
+             VALUES ({seq}, {seq}, '{}', '{}', '{}', '{}', '{previous}', '{hash}')",
+            fact.kind, fact.subject, fact.actor, fact.detail
+        ));
+    }
+    statements.push(format!("UPDATE audit_head SET seq = {rows}, hash = '{hash}'"));
+    (statements, hash.to_string())
+}
+
+#[tokio::test]
+async fn the_chain_of_a_former_version_goes_on_as_the_general_one() {
+    use secrecy::ExposeSecret as _;
+    let (statements, head) = former_chain(5);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let on_disk = config(folder.path());
+    let mut former = vec![on_disk.clone()];
+    let mut lite = sqlx::ConnectOptions::connect(
+        &sqlx::sqlite::SqliteConnectOptions::new().filename(&on_disk.path).create_if_missing(true),
+    )
+    .await
+    .expect("connects");
+    migrator(Dialect::Sqlite, 7).run(&mut lite).await.expect("the steps before");
+    for statement in &statements {
+        lite.execute(sqlx::AssertSqlSafe(statement.clone())).await.expect("writes");
+    }
+    lite.close().await.expect("closes");
+    if let Some(url) = server::fresh_schema().await {
+        let on_server = Config { url: url.into(), path: std::path::PathBuf::new(), ..on_disk };
+        let url = on_server.url.expose_secret();
+        let mut connection = sqlx::PgConnection::connect(url).await.expect("connects");
+        migrator(Dialect::Postgres, 7).run(&mut connection).await.expect("the steps before");
+        for statement in &statements {
+            connection.execute(sqlx::AssertSqlSafe(statement.clone())).await.expect("writes");
+        }
+        connection.close().await.expect("closes");
+        former.push(on_server);
+    }
+    for config in former {
+        let store = Store::open(&config, at(0)).await.expect("opens");
+        let report = store.verify_audit().await.expect("walks");
+        assert_eq!((report.rows, report.head.to_string(), &report.broken), (5, head.clone(), &None));
+        super::found(&store, 1, "crack", 1).await;
+        store.seal_audit(at(2)).await.expect("seals");
+        let report = store.verify_audit().await.expect("walks");
+        // The start of the project's chain, its two rows, and the seal.
+        assert_eq!((report.rows, &report.broken), (9, &None));
+        let noted = store.audit_row_with(&head.parse().expect("a digest")).await.expect("reads");
+        assert_eq!(noted, Some(("general".to_owned(), 5)));
+        store.close().await;
     }
 }

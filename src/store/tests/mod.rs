@@ -6,6 +6,7 @@
 mod audit;
 mod damage;
 mod decisions;
+mod evidence;
 mod inbox;
 mod migrations;
 mod model;
@@ -17,6 +18,7 @@ mod queue;
 mod review;
 mod servers;
 mod sightings;
+mod writers;
 
 /// How the tests come to a PostgreSQL server.
 #[path = "../../../tests/it/support/postgres.rs"]

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::{Fresh, KINDS, LEASE, PROJECT, analyse, at, claim, found, on_both, started};
+use crate::domain::ids::{ImageId, ProjectId, ProjectKey};
 use crate::domain::job::Job;
 use crate::store::{Error, JobState, QueueStats, Store};
 
@@ -19,6 +20,7 @@ on_both![
     payloads_of_another_version_are_parked_and_the_next_job_runs,
     people_retry_and_drop_what_was_set_aside,
     work_done_later_clears_what_was_set_aside_before,
+    a_project_that_comes_back_gets_its_parked_jobs_back,
     the_numbers_add_up,
     changes_wake_those_who_wait,
     many_workers_in_two_processes_do_each_job_once,
@@ -208,6 +210,35 @@ async fn work_done_later_clears_what_was_set_aside_before(fresh: Fresh) {
     let second = started(store, analyse(1), 2).await;
     store.complete(&second.lease).await.expect("completes");
     assert!(store.jobs(None, 10).await.expect("lists").is_empty());
+}
+
+async fn a_project_that_comes_back_gets_its_parked_jobs_back(fresh: Fresh) {
+    let store = &fresh.store;
+    let sweep = Job::Sweep { project: PROJECT };
+    let other = ProjectKey { project: ProjectId::new(1), ..PROJECT };
+    let elsewhere = Job::AnalyzePhoto { project: other, image: ImageId::new(1) };
+    let finding = found(store, 9, "crack", 0).await;
+    let publish = claim(store, "box", 0).await.expect("ready");
+    assert_eq!(publish.job, Job::Publish { finding });
+    store.park(&publish.lease, "forbidden", at(0)).await.expect("parks");
+    for job in [sweep.clone(), analyse(1), elsewhere.clone()] {
+        let lease = started(store, job, 1).await.lease;
+        store.park(&lease, "forbidden", at(1)).await.expect("parks");
+    }
+    let lease = started(store, sweep.clone(), 2).await.lease;
+    assert_eq!(store.complete_sweep(&lease, PROJECT, at(2)).await.expect("completes"), 2);
+    let parked = store.jobs(Some(JobState::Parked), 10).await.expect("lists");
+    let parked: Vec<_> = parked.into_iter().filter_map(|row| row.job).collect();
+    assert_eq!(parked, [elsewhere]);
+    let queued = store.jobs(Some(JobState::Queued), 10).await.expect("lists");
+    let queued: Vec<_> = queued.into_iter().filter_map(|row| row.job).collect();
+    assert_eq!(queued, [Job::Publish { finding }, analyse(1)]);
+
+    // What is parked while sweeps succeed waits for a person.
+    let lease = started(store, analyse(1), 3).await.lease;
+    store.park(&lease, "private", at(3)).await.expect("parks");
+    let lease = started(store, sweep, 4).await.lease;
+    assert_eq!(store.complete_sweep(&lease, PROJECT, at(4)).await.expect("completes"), 0);
 }
 
 async fn the_numbers_add_up(fresh: Fresh) {

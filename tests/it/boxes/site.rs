@@ -249,6 +249,8 @@ impl Site {
         }
         let audit = store.verify_audit().await.expect("store");
         assert!(audit.broken.is_none(), "{audit:?}");
+        let rows = store.verify_rows().await.expect("store");
+        assert!(rows.differ.is_empty(), "{rows:#?}");
         assert_eq!(store.integrity().await.expect("store"), None);
         assert!(self.simulator.mailings().is_empty());
         Outcome {

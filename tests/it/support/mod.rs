@@ -315,6 +315,8 @@ impl TestApp {
     pub(crate) async fn finish(self) {
         let audit = self.store.verify_audit().await.expect("audit");
         assert!(audit.broken.is_none(), "{audit:?}");
+        let rows = self.store.verify_rows().await.expect("audit");
+        assert!(rows.differ.is_empty(), "{rows:#?}");
         self.stop.cancel();
         for service in [self.service].into_iter().chain(self.others) {
             service.await.expect("no panic").expect("a clean end");
