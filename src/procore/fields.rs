@@ -9,6 +9,7 @@ use crate::procore::call::Call;
 use crate::procore::client::Client;
 use crate::procore::error::Error;
 use crate::procore::lenient;
+use crate::procore::paging::V1_ROWS;
 
 /// The class whose fieldset is that of punch items.
 const PUNCH_ITEM: &str = "PunchItem";
@@ -49,7 +50,7 @@ impl Client {
         self.permit(project)?;
         let path = format!("/rest/v1.0/projects/{}/configurable_field_sets", project.project);
         let call = Call::get(project.company, path).query("include_lov_entries", true);
-        let sets: Vec<FieldSet> = self.list("fieldsets", call).await?;
+        let sets: Vec<FieldSet> = self.list("fieldsets", call, V1_ROWS).await?;
         let own = sets.iter().find(|set| set.is_of_punch_items());
         let fields = own.map(|set| set.fields.iter().filter_map(|(key, field)| definition(key, field)));
         Ok(fields.into_iter().flatten().collect())
@@ -62,7 +63,7 @@ impl Client {
     pub async fn cost_codes(&self, project: ProjectKey) -> Result<Vec<(i64, String, String)>, Error> {
         self.permit(project)?;
         let call = Call::get(project.company, "/rest/v1.0/cost_codes").query("project_id", project.project);
-        let codes: Vec<CostCode> = self.list("cost codes", call).await?;
+        let codes: Vec<CostCode> = self.list("cost codes", call, V1_ROWS).await?;
         Ok(codes.into_iter().map(|code| (code.id, code.full_code, code.name)).collect())
     }
 }
