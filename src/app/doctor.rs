@@ -1,7 +1,9 @@
 //! Is everything there that the service needs, and how to mend what is not: one line for each thing.
 
+mod fields;
 mod lists;
 mod machine;
+mod managers;
 mod remote;
 
 use std::path::Path;
@@ -89,7 +91,14 @@ pub async fn examine(config: &Config, credentials: Option<&Path>, opened: &Opene
         Ok(client) => {
             let carried = WebhookSecrets::read(&config.webhook, credentials).ok();
             let carried = carried.as_ref().and_then(WebhookSecrets::current);
-            lines.extend(remote::examine(config, client, carried).await);
+            let remote = remote::examine(config, client, carried).await;
+            // Without even the simplest call there is nothing to be said of people.
+            let reached = remote.iter().any(|line| line.name == "credentials" && line.verdict == Verdict::Ok);
+            lines.extend(remote);
+            if reached {
+                lines.extend(managers::examine(config, client, opened.store.as_ref().ok()).await);
+                lines.extend(fields::examine(config, client).await);
+            }
         }
         Err(error) => lines.push(Line::wrong(
             "credentials",

@@ -57,6 +57,9 @@ fn words(card: &Card, photos: usize, history: &[AuditRow], zone: &TimeZone) -> S
     let _ = writeln!(text, "Trade: {}", card.trade_name.as_deref().unwrap_or("none"));
     let _ = writeln!(text, "Priority: {}", card.draft.priority);
     let _ = writeln!(text, "State: {}", state(card));
+    if let Some(standing) = &card.in_procore {
+        let _ = writeln!(text, "{}", standing.words());
+    }
     text.push_str("\nRules, in the order in which they fired:\n");
     for rule in &card.rules {
         let _ = writeln!(text, "  {rule}");

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::{OPERATOR, Settings};
 use crate::config::Config;
 use crate::domain::ids::ProjectKey;
-use crate::domain::people::{Login, Role, TokenId, Who};
+use crate::domain::people::{Login, ProcoreUser, Role, TokenId, Who};
 use crate::http::{Secret, TOKEN_PREFIX, tidy_name};
 use crate::store::{Account, AccountChange, NewAccount, NewToken, Store};
 
@@ -39,6 +39,17 @@ enum Action {
         /// A project that the person may see, as COMPANY/PROJECT; more than once for more; without it, all.
         #[arg(long = "project", value_name = "COMPANY/PROJECT")]
         projects: Vec<ProjectKey>,
+        /// Who the person is in Procore, by id or login there: the manager of the items that they accept.
+        #[arg(long, value_name = "ID or LOGIN")]
+        procore_user: Option<ProcoreUser>,
+    },
+    /// Say who the person is in Procore: the manager of the items that they accept. Without an id or login, nobody.
+    ProcoreUser {
+        /// Whose.
+        login: Login,
+        /// The user's id or login in Procore.
+        #[arg(value_name = "ID or LOGIN")]
+        user: Option<ProcoreUser>,
     },
     /// Set another password, asked for or read from standard input; signs the person out everywhere.
     Password {
@@ -119,16 +130,22 @@ async fn act(action: Action, config: &Config, store: &Store) -> anyhow::Result<(
             println!("{}", crate::app::sign_in_link(config)?);
             Ok(())
         }
-        Action::Add { login, name, role, projects } => {
+        Action::Add { login, name, role, projects, procore_user } => {
             let name = tidy_name(name.as_deref().unwrap_or(login.as_str()));
             ensure!(!name.is_empty(), "--name is empty: it stands beside the person's decisions");
             let password = new_password(config, &[login.as_str(), &name])?;
             let projects = some_of(config, projects);
             let new = NewAccount { login, name, role, projects, password };
             let account = store.add_account(&new, OPERATOR, Timestamp::now()).await?;
-            println!("{}", line(&account));
-            Ok(())
+            match procore_user {
+                Some(user) => change(&account.login, AccountChange::ProcoreUser(Some(user))).await,
+                None => {
+                    println!("{}", line(&account));
+                    Ok(())
+                }
+            }
         }
+        Action::ProcoreUser { login, user } => change(&login, AccountChange::ProcoreUser(user)).await,
         Action::Password { login } => {
             let password = new_password(config, &[login.as_str()])?;
             change(&login, AccountChange::Password(password)).await
@@ -183,7 +200,8 @@ fn new_password(config: &Config, names: &[&str]) -> anyhow::Result<String> {
 
 fn line(account: &Account) -> String {
     let state = if account.disabled_at.is_some() { ", disabled" } else { "" };
-    format!("{} ({}): {} in {}{state}", account.login, account.name, account.role, places(account))
+    let user = account.procore_user.as_ref().map_or_else(String::new, |user| format!(", in Procore {user}"));
+    format!("{} ({}): {} in {}{user}{state}", account.login, account.name, account.role, places(account))
 }
 
 fn places(account: &Account) -> String {
@@ -206,7 +224,7 @@ async fn list(store: &Store) -> anyhow::Result<()> {
         println!("No accounts yet: punchlens users add LOGIN makes one.");
         return Ok(());
     }
-    let mut table = table(&["login", "name", "role", "projects", "since", "disabled"]);
+    let mut table = table(&["login", "name", "role", "projects", "in Procore", "since", "disabled"]);
     for account in accounts {
         let places = places(&account);
         table.add_row([
@@ -214,6 +232,7 @@ async fn list(store: &Store) -> anyhow::Result<()> {
             account.name,
             account.role.to_string(),
             places,
+            account.procore_user.as_ref().map(ToString::to_string).unwrap_or_default(),
             day(account.created_at),
             account.disabled_at.map(day).unwrap_or_default(),
         ]);

@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::finding::Finding;
 use super::geometry::{Size, Upright};
 use super::ids::{FindingId, ImageId, PhotoId, ProjectKey, PunchItemId, Sha256Digest};
+use super::left_out::LeftOut;
 use super::picture::CutOff;
 use super::place::Place;
 use super::punch_item::{Edits, PunchItemDraft};
 use super::review::{Decision, Delivery, FindingState, Held};
+use super::standing::Standing;
 
 /// The photo behind a card.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,6 +76,12 @@ pub struct Card {
     pub position: Option<i64>,
     /// Why Procore refused it, and what to do.
     pub problem: Option<String>,
+    /// How the punch item stands in Procore, as last seen.
+    #[serde(default)]
+    pub in_procore: Option<Standing>,
+    /// What did not go to Procore as suggested or decided.
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
     /// When it was found.
     pub found_at: Timestamp,
 }

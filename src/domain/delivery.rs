@@ -27,6 +27,9 @@ pub const DRAFT: &str = "draft";
 /// The workflow status of an item that has been sent on.
 pub const INITIATED: &str = "initiated";
 
+/// What people read when somebody else deleted the item.
+const DELETED: &str = "the item was deleted in Procore";
+
 /// A punch item as Procore has it now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteItem {
@@ -50,6 +53,10 @@ pub struct RemoteItem {
     pub trade: Option<TradeId>,
     /// The manager.
     pub manager: Option<UserId>,
+    /// Who made it.
+    pub creator: Option<UserId>,
+    /// Who has to act next, by name.
+    pub ball_in_court: Vec<String>,
 }
 
 impl RemoteItem {
@@ -66,6 +73,8 @@ impl RemoteItem {
             location: None,
             trade: None,
             manager: None,
+            creator: None,
+            ball_in_court: Vec::new(),
         }
     }
 }
@@ -98,6 +107,8 @@ pub struct Situation<'a> {
     pub mode: ProjectMode,
     /// Where the finding stands.
     pub state: FindingState,
+    /// Whether what was decided has been carried over to Procore once.
+    pub carried_over: bool,
     /// What the reviewer said, if anything yet.
     pub verdict: Option<&'a Verdict>,
     /// What keeps it back until a person decides.
@@ -106,6 +117,8 @@ pub struct Situation<'a> {
     pub suggested: &'a PunchItemDraft,
     /// What was suggested before: if an item exists, this or that was sent.
     pub earlier: &'a [PunchItemDraft],
+    /// Who manages an accepted item unless the reviewer or somebody in Procore chose.
+    pub manager: Option<UserId>,
     /// Whether an accepted item leaves the draft state.
     pub send_on_accept: bool,
     /// The item in Procore: `None` when there never was one.
@@ -193,18 +206,49 @@ fn refile(situation: &Situation<'_>, remote: &RemoteItem) -> Plan {
 }
 
 fn accept(situation: &Situation<'_>, edits: &Edits) -> Plan {
+    if situation.carried_over {
+        // What people make of the item after that is theirs, and changes nothing that was decided here.
+        return Plan::Settled;
+    }
+    let edits = &managed(situation, edits);
     let Some(remote) = situation.remote else {
         return Plan::Create(Box::new(edits.apply(situation.suggested)));
     };
     let wanted = situation.send_on_accept.then(|| INITIATED.to_owned());
-    if !remote.deleted && wanted.as_deref() == Some(remote.workflow_status.as_str()) {
+    if remote.deleted {
+        return accepted_and_deleted(situation);
+    }
+    if wanted.as_deref() == Some(remote.workflow_status.as_str()) {
         return accept_anew(situation, edits, remote);
     }
-    if let Some(how) = moved_on(remote) {
-        return Plan::Yield(how);
+    if remote.workflow_status != DRAFT {
+        // It is on the list, as was decided, and people go on with it there.
+        return Plan::Settled;
     }
     let change = ItemChange { edits: open_edits(edits, situation, remote), workflow_status: wanted };
     if change == ItemChange::default() { Plan::Settled } else { Plan::Change(remote.id, Box::new(change)) }
+}
+
+/// `edits` with a manager where nobody chose one: without, Procore makes the creator it.
+fn managed(situation: &Situation<'_>, edits: &Edits) -> Edits {
+    let free = nobody_chose_a_manager(situation);
+    Edits { manager: edits.manager.or(situation.manager.filter(|_| free)), ..edits.clone() }
+}
+
+/// Whether the item has no manager, the creator by default, or one that this service set.
+pub fn nobody_chose_a_manager(situation: &Situation<'_>) -> bool {
+    let written = situation.history.written(situation.suggested);
+    let mut sent = situation.earlier.iter().chain([situation.suggested]).chain(written.as_ref());
+    situation.remote.is_none_or(|remote| {
+        remote.manager.is_none()
+            || remote.manager == remote.creator
+            || sent.any(|sent| sent.manager == remote.manager)
+    })
+}
+
+/// Deleted before it could be sent on, somebody decided instead of the reviewer; after that, it is the item's further fate.
+fn accepted_and_deleted(situation: &Situation<'_>) -> Plan {
+    if situation.history.sent_on() { Plan::Settled } else { Plan::Yield(DELETED.to_owned()) }
 }
 
 /// The item was sent on already. Accepted once more with other edits, before it could be taken back, it gets those.
@@ -237,7 +281,7 @@ fn reject(situation: &Situation<'_>) -> Plan {
 /// How somebody else disposed of the item, if they did.
 fn moved_on(remote: &RemoteItem) -> Option<String> {
     if remote.deleted {
-        Some("the item was deleted in Procore".to_owned())
+        Some(DELETED.to_owned())
     } else if remote.workflow_status == DRAFT {
         None
     } else {

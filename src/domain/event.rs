@@ -62,6 +62,10 @@ pub enum List {
     Managers,
     /// The people who may approve punch items.
     Approvers,
+    /// The fieldset of punch items.
+    Fields,
+    /// The cost codes.
+    CostCodes,
     /// Who this service is.
     OwnUser,
 }
@@ -75,6 +79,8 @@ impl List {
             Self::ItemTypes => "item_types",
             Self::Managers => "managers",
             Self::Approvers => "approvers",
+            Self::Fields => "fields",
+            Self::CostCodes => "cost_codes",
             Self::OwnUser => "own_user",
         }
     }

@@ -10,6 +10,9 @@ use super::ids::{BadId, ProjectKey, UserId};
 /// The longest login.
 const LOGIN_MAX: usize = 64;
 
+/// The longest login at Procore: an e-mail address has at most 254 characters (RFC 5321).
+const PROCORE_LOGIN_MAX: usize = 254;
+
 /// What somebody may do, least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -150,6 +153,41 @@ impl TryFrom<String> for Who {
 impl From<Who> for String {
     fn from(who: Who) -> Self {
         who.to_string()
+    }
+}
+
+/// Who somebody is in Procore's directory: by id, or by the login there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProcoreUser {
+    /// By Procore's id.
+    Id(UserId),
+    /// By the login, usually an e-mail address.
+    Login(String),
+}
+
+impl fmt::Display for ProcoreUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "{id}"),
+            Self::Login(login) => f.write_str(login),
+        }
+    }
+}
+
+impl FromStr for ProcoreUser {
+    type Err = BadId;
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let text = text.trim();
+        if let Ok(id) = text.parse() {
+            return Ok(Self::Id(id));
+        }
+        if (3..=PROCORE_LOGIN_MAX).contains(&text.len()) && !text.contains(char::is_whitespace) {
+            return Ok(Self::Login(text.to_owned()));
+        }
+        Err(BadId {
+            kind: "Procore user (a number or a login, usually an e-mail address)",
+            text: text.to_owned(),
+        })
     }
 }
 
@@ -304,6 +342,16 @@ mod tests {
         assert_eq!(login(" Ana.Ruiz@Example.com "), Some("ana.ruiz@example.com".into()));
         for bad in ["", "a b", "Änna", "<script>", &"x".repeat(65)] {
             assert_eq!(login(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn procore_users_are_numbers_or_logins() {
+        let read = |text: &str| text.parse::<ProcoreUser>().ok();
+        assert_eq!(read(" 160586 "), Some(ProcoreUser::Id(UserId::new(160_586))));
+        assert_eq!(read("sam@example.com"), Some(ProcoreUser::Login("sam@example.com".into())));
+        for bad in ["", "Sam Okafor", "a", &"x".repeat(255)] {
+            assert_eq!(read(bad), None, "{bad:?}");
         }
     }
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::fields::FieldValues;
 use super::ids::{ImageId, LocationId, PunchItemTypeId, TradeId, UserId};
 
 /// Procore's three priorities, in its own spelling on the wire.
@@ -76,6 +77,9 @@ pub struct PunchItemDraft {
     pub approver: Option<UserId>,
     /// Photos from the Photos tool, attached by id and never uploaded again.
     pub images: Vec<ImageId>,
+    /// Further fields, filled in from the rules when the item is made.
+    #[serde(default, skip_serializing_if = "FieldValues::is_empty")]
+    pub fields: FieldValues,
 }
 
 /// What a reviewer changed before accepting. Absent fields stay as suggested.

@@ -16,6 +16,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::capture::TakenAt;
+use crate::domain::fields::FieldValues;
 use crate::domain::finding::Finding;
 use crate::domain::geometry::{Size, Upright};
 use crate::domain::ids::{ImageId, ProjectKey, PunchItemTypeId, TradeId};
@@ -131,6 +132,7 @@ impl Tagging {
         for (part, found) in people {
             gaps.extend(found.err().map(|reason| format!("people.{part}: {reason}; drafts have none.")));
         }
+        gaps.extend(self.manager_gaps(catalogue));
         gaps
     }
 
@@ -167,8 +169,11 @@ impl Tagging {
             note(catalogue.item_type(&rules.item_types), class, "item_types", "no type", &mut fired);
         let priority = priority::decide(&self.rules, rules, finding, photo.size, place, &mut fired);
         let due = due::decide(&self.rules.due, priority, today, &mut fired);
-        let manager = people::decide(&self.rules.people.manager, "manager", catalogue, &mut fired);
-        let approver = people::decide(&self.rules.people.approver, "approver", catalogue, &mut fired);
+        let trade = trade.as_ref().map(|(id, name)| (TradeId::new(*id), name.clone()));
+        let path = place.location.as_ref().map_or(&[][..], |location| &location.path);
+        let (manager, why) = self.manager(trade.as_ref().map(|(id, _)| *id), path, catalogue);
+        fired.extend(why);
+        let approver = people::approver(&self.rules.people.approver, catalogue, &mut fired);
         let link = &self.rules.wording.photo_link;
         let words = wording::Words { finding, rules, photo, place, model, link };
         let draft = PunchItemDraft {
@@ -176,13 +181,14 @@ impl Tagging {
             description: self.description(&words),
             reference: finding.id.reference(),
             location: place.id(),
-            trade: trade.as_ref().map(|(id, _)| TradeId::new(*id)),
+            trade: trade.as_ref().map(|(id, _)| *id),
             item_type: item_type.map(|(id, _)| PunchItemTypeId::new(id)),
             priority,
             due,
             manager,
             approver,
             images: vec![photo.image],
+            fields: FieldValues::new(),
         };
         let names = std::iter::once(&rules.title).chain(&rules.also_called).cloned().collect();
         Tagged { draft, names, trade_name: trade.map(|(_, name)| name), rules: fired }

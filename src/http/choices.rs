@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::domain::ids::{LocationId, ProjectKey, TradeId, UserId};
+use crate::domain::people::{Person, ProcoreUser, Who};
 use crate::domain::punch_item::Edits;
 use crate::store::{self, Store};
 
@@ -75,6 +76,23 @@ pub(crate) async fn of(store: &Store, project: ProjectKey) -> Result<Choices, st
         trades: list("trades"),
         managers: list("managers"),
     })
+}
+
+/// How `person` is called among the managers of `choices`, if they are one of them.
+pub(crate) async fn manager_of(
+    store: &Store,
+    choices: &Choices,
+    person: &Person,
+) -> Result<Option<String>, store::Error> {
+    let user = match person.who {
+        Who::Procore(id) => Some(id),
+        Who::Account(account) => match store.procore_user_of(account).await? {
+            Some(ProcoreUser::Id(id)) => Some(id),
+            Some(ProcoreUser::Login(_)) | None => None,
+        },
+        Who::Key => None,
+    };
+    Ok(user.and_then(|id| label(&choices.managers, id.value())).map(str::to_owned))
 }
 
 /// Procore's trades for `project` alone.

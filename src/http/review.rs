@@ -193,6 +193,7 @@ impl<'a> Shown<'a> {
         let choices = desk.choices(self.card.project).await?;
         let remembered = Remembered::of(&desk.last_decided(self.card.project).await?, self.card, &choices);
         let mut suggested = Fields::of(&self.card.draft, self.card, &choices);
+        let own_name = desk.own_name(&choices).await?;
         let filled = self.fields.is_none() && remembered.fill(&mut suggested);
         let page = card::CardPage {
             card: self.card,
@@ -205,6 +206,7 @@ impl<'a> Shown<'a> {
             neighbours: &desk.neighbours(self.card.finding.id).await?,
             remembered: &remembered,
             filled,
+            own_name: own_name.as_deref(),
             overlaid: desk.state.store().overlaid(self.card.finding.id).await?,
             map: self.map,
             others: &desk.other_photos(self.card).await?,

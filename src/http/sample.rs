@@ -4,6 +4,7 @@ use crate::domain::card::{Card, CardPhoto};
 use crate::domain::dedupe::{Candidate, Intake, Sighting};
 use crate::domain::delivery::ProjectMode;
 use crate::domain::detection::DefectClass;
+use crate::domain::fields::FieldValues;
 use crate::domain::finding::{Finding, Region};
 use crate::domain::geometry::{PixelBox, Size};
 use crate::domain::ids::{
@@ -54,6 +55,7 @@ pub(super) fn card(number: i64) -> Card {
             manager: None,
             approver: None,
             images: vec![image],
+            fields: FieldValues::new(),
         },
         finding,
         earlier: vec![],
@@ -68,6 +70,8 @@ pub(super) fn card(number: i64) -> Card {
         punch_item: None,
         position: None,
         problem: None,
+        in_procore: None,
+        left_out: vec![],
         found_at: "2026-03-05T09:15:00Z".parse().expect("a time"),
     }
 }

@@ -153,6 +153,8 @@ impl Desk<'_> {
             punch_item,
             position: None,
             problem: None,
+            in_procore: None,
+            left_out: vec![],
             found_at: self.context.now(),
             finding,
         }

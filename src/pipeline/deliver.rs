@@ -7,14 +7,17 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::hold::Hold;
-use super::{Context, Failure, OnAccept};
+use super::{Context, Failure, OnAccept, create, leaving_out, managing};
 use crate::domain::card::Card;
-use crate::domain::delivery::{DRAFT, ItemChange, Plan, RemoteItem, Situation, plan};
-use crate::domain::ids::{FindingId, ProjectKey, PunchItemId};
+use crate::domain::delivery::{DRAFT, ItemChange, Plan, RemoteItem, Situation, nobody_chose_a_manager, plan};
+use crate::domain::ids::{FindingId, PunchItemId};
 use crate::domain::job::Job;
+use crate::domain::left_out::{self, Field, LeftOut};
 use crate::domain::punch_item::PunchItemDraft;
+use crate::domain::refusal::{self, Refusal};
 use crate::domain::retry::Disposition;
-use crate::domain::review::FindingState;
+use crate::domain::review::{Delivery, FindingState, Verdict};
+use crate::domain::standing::Standing;
 use crate::failpoint;
 use crate::procore;
 use crate::procore::config::PermittedProject;
@@ -42,6 +45,7 @@ pub async fn run(context: &Context, hold: &Hold, finding: FindingId) -> Result<(
     };
     let jobs: Vec<Job> = next.into_iter().collect();
     context.store.finish_write(hold.lease(), &outcome, &jobs, context.now()).await?;
+    context.store.end_turn(card.project, finding).await?;
     failpoint::reached("deliver.finished");
     Ok(())
 }
@@ -56,42 +60,54 @@ async fn reconcile(
 ) -> Result<Step, Failure> {
     let remote = existing(context, card).await?;
     let history = context.store.history(card.finding.id).await?;
-    let step = plan(&Situation {
+    let manager = managing::default_for(context, card).await?;
+    let suggested = left_out::without(&card.draft, &card.left_out);
+    let verdict = card.decision.as_ref().map(|decision| sendable(&decision.verdict, card));
+    let situation = Situation {
         mode: permitted.mode,
         state: card.state,
-        verdict: card.decision.as_ref().map(|decision| &decision.verdict),
+        carried_over: card.delivery == Delivery::Delivered,
+        verdict: verdict.as_ref(),
         held: card.held.as_ref().map(|held| held.by),
-        suggested: &card.draft,
+        suggested: &suggested,
         earlier: &card.earlier,
+        manager: manager.manager,
         send_on_accept: context.config.on_accept == OnAccept::Initiated,
         remote: remote.as_ref(),
         history: &history,
-    });
+    };
+    let step = plan(&situation);
     tracing::debug!(finding.id = %card.finding.id, plan = ?step, "planned");
     failpoint::reached("deliver.planned");
+    if let Some(because) = manager.note.filter(|_| writes(&step) && nobody_chose_a_manager(&situation)) {
+        let news = vec![LeftOut { field: Field::Manager, id: None, because }];
+        context.store.note_left_out(card.finding.id, &left_out::with_news(&card.left_out, news)).await?;
+    }
     Ok(match step {
         Plan::Withhold => (WriteOutcome::Withheld, None),
-        Plan::Settled => (remote.map_or_else(never_made, |item| in_procore(&item)), None),
-        Plan::Yield(reason) => (WriteOutcome::TakenOver { reason }, None),
+        Plan::Settled => {
+            see(context, card, remote.as_ref()).await?;
+            (remote.map_or_else(never_made, |item| in_procore(&item)), None)
+        }
+        Plan::Yield(reason) => {
+            see(context, card, remote.as_ref()).await?;
+            (WriteOutcome::TakenOver { reason }, None)
+        }
         Plan::Create(draft) => {
-            may_create(context, card.project).await?;
             let images = context.store.images_of(card.finding.id).await?;
-            let made = create(context, hold, card, &PunchItemDraft { images, ..*draft }).await?;
-            if made.workflow_status != DRAFT {
-                let how =
-                    format!("made punch item {} as '{}' instead of a draft", made.id, made.workflow_status);
-                stop(context, card.project, &format!("Procore {how}; ask Procore why")).await?;
-                if card.state != FindingState::Accepted {
-                    // What was made is known, and what has become of it stands.
-                    return Ok((in_procore(&made), Some(Job::SyncPunchItem { finding: card.finding.id })));
-                }
+            let made = create::run(context, hold, card, PunchItemDraft { images, ..*draft }).await?;
+            if made.workflow_status != DRAFT && card.state != FindingState::Accepted {
+                // What was made is known, and what has become of it stands.
+                return Ok((in_procore(&made), Some(Job::SyncPunchItem { finding: card.finding.id })));
             }
             // An accepted draft that has yet to be sent on is the next run's plan.
             let more = card.state == FindingState::Accepted;
             (in_procore(&made), more.then_some(Job::ApplyDecision { finding: card.finding.id }))
         }
         Plan::Change(item, change) => {
-            (in_procore(&change_item(context, hold, card, remote.as_ref(), item, &change).await?), None)
+            let changed = change_item(context, hold, card, remote.as_ref(), item, &change).await?;
+            see(context, card, Some(&changed)).await?;
+            (in_procore(&changed), None)
         }
         Plan::Delete(item) => {
             begin(context, hold.lease(), card, WriteKind::Delete, &item).await?;
@@ -102,6 +118,29 @@ async fn reconcile(
             )
         }
     })
+}
+
+const fn writes(step: &Plan) -> bool {
+    matches!(step, Plan::Create(_) | Plan::Change(..))
+}
+
+/// `verdict` without edits that Procore did not take before.
+fn sendable(verdict: &Verdict, card: &Card) -> Verdict {
+    match verdict {
+        Verdict::Accept { edits } => {
+            Verdict::Accept { edits: left_out::edits_without(edits, &card.left_out) }
+        }
+        reject @ Verdict::Reject { .. } => reject.clone(),
+    }
+}
+
+/// Keeps how the item stands, for its card; that it is still our own draft needs no words.
+async fn see(context: &Context, card: &Card, item: Option<&RemoteItem>) -> Result<(), Failure> {
+    if let Some(item) = item.filter(|item| item.deleted || item.workflow_status != DRAFT) {
+        let standing = Standing::of(item, context.now());
+        context.store.note_standing(card.finding.id, &standing).await?;
+    }
+    Ok(())
 }
 
 fn in_procore(item: &RemoteItem) -> WriteOutcome {
@@ -128,47 +167,6 @@ async fn existing(context: &Context, card: &Card) -> Result<Option<RemoteItem>, 
     }
 }
 
-async fn create(
-    context: &Context,
-    hold: &Hold,
-    card: &Card,
-    draft: &PunchItemDraft,
-) -> Result<RemoteItem, Failure> {
-    let made = match begin(context, hold.lease(), card, WriteKind::Create, draft).await? {
-        // What is in doubt was looked for before the plan was made.
-        WriteState::Fresh | WriteState::InDoubt { .. } | WriteState::Done { punch_item: None, .. } => None,
-        WriteState::Done { punch_item: Some(item), .. } => Some(item),
-    };
-    if let Some(item) = made {
-        return Ok(context.procore.punch_item(card.project, item).await?.to_remote());
-    }
-    failpoint::reached("deliver.begun");
-    let answer = hold.guard(context.procore.create_punch_item(card.project, draft)).await?;
-    failpoint::reached("deliver.answered");
-    if let Err(error @ procore::Error::Forbidden { .. }) = &answer {
-        // It will be so for every other draft: one call that is refused is enough.
-        context.store.unsent_write(hold.lease()).await?;
-        stop(context, card.project, &error.to_string()).await?;
-        return may_create(context, card.project).await.and_then(|()| Err(Failure::retry(error.to_string())));
-    }
-    Ok(sent(context, hold.lease(), answer).await?.to_remote())
-}
-
-/// Nothing is made in a project that was stopped until a person lets it go on; what is to be made waits.
-async fn may_create(context: &Context, project: ProjectKey) -> Result<(), Failure> {
-    match context.store.stopped(project).await? {
-        None => Ok(()),
-        Some(stop) => Err(Failure::Waits { reason: stop.to_string() }),
-    }
-}
-
-async fn stop(context: &Context, project: ProjectKey, reason: &str) -> Result<(), Failure> {
-    if context.store.stop_project(project, reason, context.now()).await? {
-        tracing::error!(%project, reason, "nothing more is made in this project until a person has looked");
-    }
-    Ok(())
-}
-
 /// Looks for an item that an earlier attempt may have made without our hearing of it.
 async fn adopt(context: &Context, card: &Card, since: Timestamp) -> Result<Option<RemoteItem>, Failure> {
     let reference = &card.draft.reference;
@@ -176,6 +174,7 @@ async fn adopt(context: &Context, card: &Card, since: Timestamp) -> Result<Optio
     let found = found.map(|item| item.to_remote());
     if let Some(item) = &found {
         tracing::info!(finding.id = %card.finding.id, punch_item.id = %item.id, "adopted after a lost answer");
+        create::found(context, card, item).await?;
     }
     Ok(found)
 }
@@ -188,14 +187,30 @@ async fn change_item(
     item: PunchItemId,
     change: &ItemChange,
 ) -> Result<RemoteItem, Failure> {
-    begin(context, hold.lease(), card, WriteKind::Update, change).await?;
     // Changing twice to the same is harmless, so doubt needs no look-up here.
     let title = remote.map_or(card.draft.title.as_str(), |remote| remote.title.as_str());
-    let answer = hold.guard(context.procore.update_punch_item(card.project, item, title, change)).await?;
-    let sent_on = answer.as_ref().err().and_then(|error| sent_on(remote, error));
-    match (sent(context, hold.lease(), answer).await, sent_on) {
-        (Err(_), Some(reason)) => Err(Failure::park(reason)),
-        (answer, _) => Ok(answer?.to_remote()),
+    let (mut change, mut known) = (change.clone(), card.left_out.clone());
+    loop {
+        begin(context, hold.lease(), card, WriteKind::Update, &change).await?;
+        let answer =
+            hold.guard(context.procore.update_punch_item(card.project, item, title, &change)).await?;
+        if let Err(procore::Error::Rejected { message, .. }) = &answer
+            && let Refusal::Gone(fields) =
+                refusal::read(message, |field| field.of_edits(&change.edits).is_some())
+        {
+            context.store.unsent_write(hold.lease()).await?;
+            let refused: Vec<_> =
+                fields.into_iter().map(|field| (field, field.of_edits(&change.edits))).collect();
+            leaving_out::note(context, card, &mut known, &refused, message).await?;
+            // One field less at least, each time.
+            change.edits = left_out::edits_without(&change.edits, &known);
+            continue;
+        }
+        let sent_on = answer.as_ref().err().and_then(|error| sent_on(remote, error));
+        return match (sent(context, hold.lease(), answer).await, sent_on) {
+            (Err(_), Some(reason)) => Err(Failure::park(reason)),
+            (answer, _) => Ok(answer?.to_remote()),
+        };
     }
 }
 
@@ -208,7 +223,7 @@ fn sent_on(remote: Option<&RemoteItem>, error: &procore::Error) -> Option<String
     })
 }
 
-async fn begin(
+pub(super) async fn begin(
     context: &Context,
     lease: &Lease,
     card: &Card,

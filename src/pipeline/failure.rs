@@ -1,5 +1,7 @@
 //! Why a step did not come through, and what its job deserves.
 
+use std::time::Duration;
+
 use crate::domain::retry::Disposition;
 use crate::{inference, procore, store};
 
@@ -19,6 +21,12 @@ pub enum Failure {
     Waits {
         /// What is wrong and what to do about it.
         reason: String,
+    },
+    /// Something else must be done first; nothing was tried, so this is no attempt.
+    #[error("another item of the project is being made")]
+    NotYet {
+        /// When to look again.
+        after: Duration,
     },
     /// The lease passed to somebody else meanwhile: whatever this attempt did is theirs to finish.
     #[error("the lease was lost to another worker")]

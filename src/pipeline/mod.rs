@@ -8,15 +8,19 @@
 pub mod analyze;
 mod cards;
 pub mod clock;
+mod create;
 mod crops;
 pub mod deliver;
 pub mod describe;
 mod failure;
+mod fields;
 pub mod hold;
 mod kept;
 mod known;
+mod leaving_out;
 pub mod link;
 pub mod look;
+mod managing;
 mod optional;
 mod placing;
 pub mod reference;
@@ -25,6 +29,7 @@ pub mod rules;
 mod score_maps;
 pub mod sweep;
 mod tries;
+mod turns;
 pub mod worker;
 
 use std::sync::Arc;

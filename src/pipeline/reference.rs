@@ -68,6 +68,18 @@ pub async fn fresh(procore: &Client, project: ProjectKey) -> Result<Reference, p
     })
 }
 
+/// Trades and people as Procore has them now: what choosing a manager takes.
+///
+/// # Errors
+/// When Procore does not answer.
+pub async fn people(procore: &Client, project: ProjectKey) -> Result<Catalogue, procore::Error> {
+    Ok(Catalogue {
+        trades: trades(procore, project).await?,
+        managers: managers(procore, project).await?,
+        ..Catalogue::default()
+    })
+}
+
 async fn trades(procore: &Client, project: ProjectKey) -> Result<Vec<Trade>, procore::Error> {
     let listed = procore.trades(project.company).await?;
     let trade =
@@ -133,7 +145,11 @@ async fn last_known<T: DeserializeOwned>(
     Ok(kept.and_then(|(value, _)| serde_json::from_value(value).ok()))
 }
 
-async fn cached<T: Serialize + DeserializeOwned>(
+/// `list` as it is kept, or by `read` where that is too old.
+///
+/// # Errors
+/// When it must be read and cannot be.
+pub(super) async fn cached<T: Serialize + DeserializeOwned>(
     context: &Context,
     project: ProjectKey,
     list: List,

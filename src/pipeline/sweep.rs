@@ -13,6 +13,7 @@ use crate::domain::delivery::DRAFT;
 use crate::domain::ids::{PhotoId, ProjectKey};
 use crate::domain::job::Job;
 use crate::domain::review::FindingState;
+use crate::domain::standing::Standing;
 use crate::failpoint;
 use crate::procore::images::ImageFilter;
 use crate::procore::punch_items::PunchItem;
@@ -103,7 +104,7 @@ async fn photos(context: &Context, project: ProjectKey) -> Result<(), Failure> {
     Ok(context.store.set_watermark(project, listed_at).await?)
 }
 
-/// Notices what people did to our drafts in Procore without our hearing of it.
+/// Notices what people did to our items in Procore without a webhook that told of it.
 async fn items(context: &Context, project: ProjectKey) -> Result<(), Failure> {
     let now = context.now();
     let listed_at = clock::procores(context, project).await;
@@ -113,9 +114,13 @@ async fn items(context: &Context, project: ProjectKey) -> Result<(), Failure> {
     let mut jobs = Vec::new();
     for item in changed.iter().filter(|item| !untouched(item)) {
         let Some(finding) = context.store.finding_of_punch_item(project, item.id).await? else { continue };
-        let card = context.store.card(finding).await?;
-        if card.is_some_and(|card| card.state == FindingState::Proposed) {
-            jobs.push(Job::SyncPunchItem { finding });
+        match context.store.card(finding).await?.map(|card| card.state) {
+            Some(FindingState::Proposed) => jobs.push(Job::SyncPunchItem { finding }),
+            // What the list tells is all that its card shows.
+            Some(FindingState::Accepted | FindingState::TakenOver) => {
+                context.store.note_standing(finding, &Standing::of(&item.to_remote(), now)).await?;
+            }
+            Some(FindingState::Rejected) | None => {}
         }
     }
     context.store.enqueue(&jobs, now, now).await?;

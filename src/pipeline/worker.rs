@@ -97,7 +97,7 @@ pub async fn turn(
             lost = hold.keep(context) => Err(lost),
             () = grace_over(context, stop) => {
                 context.metrics.job(kind, "given_back");
-                return context.store.give_back(&claimed.lease, context.now()).await;
+                return context.store.give_back(&claimed.lease, context.now(), context.now()).await;
             }
         };
         settle(context, &claimed, outcome).await
@@ -141,6 +141,10 @@ async fn settle(
             context.metrics.job(kind, "lease_lost");
             tracing::warn!("the lease was lost; another worker has the job");
             return Ok(());
+        }
+        Err(Failure::NotYet { after }) => {
+            context.metrics.job(kind, "postponed");
+            return context.store.give_back(lease, now + after, now).await;
         }
         Err(Failure::Waits { reason }) => (Disposition::Park { reason: reason.clone() }, reason),
         Err(Failure::Step { disposition, message }) => (disposition, message),

@@ -10,6 +10,7 @@ pub mod client;
 pub mod config;
 pub mod download;
 pub mod error;
+mod fields;
 mod guard;
 pub mod hooks;
 pub mod images;

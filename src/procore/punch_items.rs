@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::domain::delivery::{DRAFT, ItemChange, RemoteItem};
+use crate::domain::fields::FieldValues;
 use crate::domain::ids::{
     ImageId, LocationId, ProjectId, ProjectKey, PunchItemId, PunchItemTypeId, TradeId, UserId,
 };
@@ -67,6 +68,9 @@ pub struct PunchItem {
     /// Who manages it.
     #[serde(default, deserialize_with = "lenient::opt_object")]
     pub punch_item_manager: Option<Person>,
+    /// Who has to act next.
+    #[serde(default, deserialize_with = "lenient::side_list")]
+    pub ball_in_court: Vec<Person>,
     // Lists tell neither photos nor comments.
     #[serde(default, deserialize_with = "lenient::side_list")]
     images: Vec<Named<ImageId>>,
@@ -127,6 +131,8 @@ impl PunchItem {
             location: self.location(),
             trade: self.trade(),
             manager: self.punch_item_manager.as_ref().map(|manager| manager.id),
+            creator: self.created_by.as_ref().map(|creator| creator.id),
+            ball_in_court: self.ball_in_court.iter().filter_map(|person| person.name.clone()).collect(),
         }
     }
 }
@@ -160,6 +166,8 @@ struct Fields<'a> {
     private: Option<bool>,
     #[serde(skip_serializing_if = "<[ImageId]>::is_empty")]
     image_ids: &'a [ImageId],
+    #[serde(flatten)]
+    further: Option<&'a FieldValues>,
 }
 
 impl<'a> Fields<'a> {
@@ -178,6 +186,7 @@ impl<'a> Fields<'a> {
             due: draft.due,
             private: Some(false),
             image_ids: &draft.images,
+            further: Some(&draft.fields),
         }
     }
 

@@ -26,6 +26,7 @@ mod options;
 mod page;
 mod people;
 mod pixels;
+mod policies;
 mod punch_fields;
 mod punch_items;
 mod punch_views;
@@ -63,6 +64,7 @@ pub use self::faults::{ErrorBody, Fault, FaultKind, Faults, WebhookFaults};
 pub use self::hooks::{Hook, Trigger};
 pub use self::limits::Limits;
 pub use self::options::Options;
+pub use self::policies::{Policies, SetField};
 pub use self::punch_fields::{Attachment, Comment, PunchItem};
 pub use self::record::{Host, Recorded};
 pub use self::state::{Image, User};
@@ -361,6 +363,7 @@ fn api_routes() -> Router<Sim> {
         .merge(uploads::routes())
         .merge(locations::routes())
         .merge(punch_items::routes())
+        .merge(policies::routes())
         .merge(hooks_v1::routes())
         .merge(hooks_v2::routes())
         .merge(switches::routes())

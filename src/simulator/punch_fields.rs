@@ -44,6 +44,8 @@ pub struct PunchItem {
     pub final_approver: Option<UserId>,
     /// Photos of the Photos tool that were attached by id.
     pub images: Vec<ImageId>,
+    /// Cost code and custom fields, by their names in requests.
+    pub further: serde_json::Map<String, Value>,
     /// Files that were attached: id, name, project and storage key.
     pub attachments: Vec<Attachment>,
     /// What was said about it.

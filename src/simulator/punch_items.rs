@@ -110,6 +110,7 @@ impl Shared {
 fn create(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
     let project = call.body_project()?;
     sim.open(project)?;
+    sim.world().policies.open()?;
     sim.options.access.punch_list.at_least_standard("Punch List")?;
     let given = &call.body["punch_item"];
     if !given.is_object() {
@@ -121,8 +122,16 @@ fn create(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
     let sent = call.files.iter().filter(|file| file.field.starts_with("attachments"));
     files.extend(sent.map(|file| (file.name.clone(), file.bytes.clone())));
     let (now, cause) = (sim.now(), Cause::of(call)?);
+    let validate = call.flag("run_configurable_validations").unwrap_or(false);
     let id = sim.change(|world| {
+        let place = given["location_id"].as_i64().map(LocationId::new);
+        if world.policies.lost_location_is_not_found
+            && place.is_some_and(|id| !world.locations.contains_key(&id))
+        {
+            return Err(Refusal::not_found());
+        }
         let mut fields = Fields::read(world, project, given)?;
+        let further = world.policies.further(given, validate)?;
         if fields.name.is_none() {
             return Err(Refusal::invalid("name", "can't be blank"));
         }
@@ -131,6 +140,7 @@ fn create(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
         }
         let mut item = blank(world, project, cause.user, now);
         fields.apply(&mut item);
+        item.further = further;
         for (filename, bytes) in &files {
             let key = world.ulid(now);
             let id = take(&mut world.next.attachment);
@@ -170,6 +180,7 @@ fn blank(world: &mut World, project: ProjectId, user: UserId, now: Timestamp) ->
         manager: Some(user),
         final_approver: None,
         images: Vec::new(),
+        further: serde_json::Map::new(),
         attachments: Vec::new(),
         comments: Vec::new(),
         created_by: user,
@@ -184,6 +195,7 @@ fn blank(world: &mut World, project: ProjectId, user: UserId, now: Timestamp) ->
 /// The item that the path names, if it is in that project; with those in the recycle bin if wanted.
 fn find(sim: &Shared, call: &Call, project: ProjectId, deleted: bool) -> Result<PunchItem, Refusal> {
     sim.open(project)?;
+    sim.world().policies.open()?;
     sim.options.access.punch_list.at_least_read_only("Punch List")?;
     let id = PunchItemId::new(call.id("id")?);
     let world = sim.world();
@@ -250,6 +262,7 @@ fn recycle_bin(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
 fn rows(sim: &Sim, call: &Call, kept: fn(&PunchItem) -> bool) -> Result<Reply, Refusal> {
     let project = call.query_project()?;
     sim.open(project)?;
+    sim.world().policies.open()?;
     sim.options.access.punch_list.at_least_read_only("Punch List")?;
     let ids = call.ids("filters[id]")?;
     let places = call.ids("filters[location_id]")?;
@@ -289,6 +302,7 @@ fn rows(sim: &Sim, call: &Call, kept: fn(&PunchItem) -> bool) -> Result<Reply, R
 
 fn comment(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
     let item = find(sim, call, call.query_project()?, false)?;
+    sim.world().policies.open()?;
     sim.options.access.punch_list.at_least_standard("Punch List")?;
     let body = call.body["comment"]["body"].as_str().filter(|body| !body.trim().is_empty());
     let body = body.ok_or_else(|| Refusal::invalid("body", "can't be blank"))?.to_owned();
@@ -316,6 +330,7 @@ fn comment(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
 fn mail(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
     tracing::error!(path = call.path, "the simulator was asked to e-mail people about punch items");
     sim.change(|world| world.mailings.push(call.path.clone()));
+    sim.world().policies.open()?;
     sim.options.access.punch_list.at_least_standard("Punch List")?;
     Ok(Reply::ok(json!({})))
 }

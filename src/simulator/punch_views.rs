@@ -119,11 +119,11 @@ fn shared_fields(world: &World, item: &PunchItem) -> Value {
         "schedule_impact_days": null,
         "schedule_risk": null,
         "schedule_risk_reason": null,
-        "cost_code": null,
+        "cost_code": world.cost_code(&item.further),
         "ball_in_court": ball.iter().map(|user| json!({ "id": user.id, "name": user.name, "locale": "en" })).collect::<Vec<_>>(),
         "punch_item_type": kind.map(|kind| json!({ "id": kind.id, "name": kind.name })),
         "trade": item.trade.and_then(|id| world.trade_json(id)),
-        "custom_fields": {},
+        "custom_fields": world.custom_fields(&item.further),
     })
 }
 

@@ -11,6 +11,7 @@ use super::access::{Access, Level};
 use super::conditions::Conditions;
 use super::limits::Meters;
 use super::people::Member;
+use super::policies::Policies;
 use super::state::{
     Album, Company, Location, NextIds, PUNCH_ALBUM, People, Project, PunchItemType, Trade, User, World, take,
 };
@@ -91,6 +92,7 @@ pub(super) fn world(options: &Options, now: Timestamp) -> World {
         meters: Meters::default(),
         conditions: Conditions::default(),
         faults: options.faults.clone(),
+        policies: Policies::default(),
         requests: VecDeque::new(),
         mailings: Vec::new(),
         rng: ChaCha8Rng::seed_from_u64(options.seed),

@@ -22,6 +22,7 @@ use super::hooks::Hook;
 use super::limits::Meters;
 use super::oauth::Token;
 use super::people::{Code, Member};
+use super::policies::Policies;
 use super::punch_fields::PunchItem;
 use super::record::Recorded;
 use super::uploads::Upload;
@@ -96,6 +97,7 @@ pub(super) struct World {
     pub(super) meters: Meters,
     pub(super) faults: Faults,
     pub(super) conditions: Conditions,
+    pub(super) policies: Policies,
     pub(super) requests: VecDeque<Recorded>,
     /// Calls that would have e-mailed people.
     pub(super) mailings: Vec<String>,

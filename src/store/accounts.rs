@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::domain::ids::ProjectKey;
-use crate::domain::people::{AccountId, Login, Rights, Role, Who};
+use crate::domain::people::{AccountId, Login, ProcoreUser, Rights, Role, Who};
 use crate::store::audit::{self, Entry, Subject};
 use crate::store::record::record;
 use crate::store::rows::{from_json_option, from_name, instant, millis, to_json};
@@ -27,6 +27,8 @@ pub struct Account {
     pub created_at: Timestamp,
     /// Since when nobody can sign in with it.
     pub disabled_at: Option<Timestamp>,
+    /// Who the person is in Procore's directory.
+    pub procore_user: Option<ProcoreUser>,
 }
 
 impl Account {
@@ -64,6 +66,8 @@ pub enum AccountChange {
     Disabled,
     /// It works again.
     Enabled,
+    /// Who the person is in Procore's directory.
+    ProcoreUser(Option<ProcoreUser>),
 }
 
 impl AccountChange {
@@ -74,6 +78,7 @@ impl AccountChange {
             Self::Projects(_) => "account.projects_changed",
             Self::Disabled => "account.disabled",
             Self::Enabled => "account.enabled",
+            Self::ProcoreUser(_) => "account.procore_user_changed",
         }
     }
 
@@ -81,6 +86,10 @@ impl AccountChange {
         match self {
             Self::Role(role) => json!({ "login": account.login, "from": account.role, "to": role }),
             Self::Projects(to) => json!({ "login": account.login, "from": account.projects, "to": to }),
+            Self::ProcoreUser(to) => {
+                let text = |user: &Option<ProcoreUser>| user.as_ref().map(ToString::to_string);
+                json!({ "login": account.login, "from": text(&account.procore_user), "to": text(to) })
+            }
             _ => json!({ "login": account.login }),
         }
     }
@@ -100,6 +109,7 @@ record! {
         password: String,
         created_at: i64,
         disabled_at: Option<i64>,
+        procore_user: Option<String>,
     }
 }
 
@@ -113,6 +123,7 @@ impl Record {
             projects: from_json_option("accounts.projects", self.projects.as_deref())?,
             created_at: instant(self.created_at)?,
             disabled_at: self.disabled_at.map(instant).transpose()?,
+            procore_user: self.procore_user.as_deref().map(procore_user).transpose()?,
         })
     }
 }
@@ -161,6 +172,16 @@ impl Store {
         Ok(count > 0)
     }
 
+    /// Who the person of an account is in Procore's directory, where that is known.
+    pub async fn procore_user_of(&self, account: AccountId) -> Result<Option<ProcoreUser>, Error> {
+        let user: Option<Option<String>> =
+            sqlx::query_scalar("SELECT procore_user FROM accounts WHERE id = $1")
+                .bind(account.0)
+                .fetch_optional(&self.0.readers)
+                .await?;
+        user.flatten().as_deref().map(procore_user).transpose()
+    }
+
     /// The account of `login` with its password's hash, if it can be signed in with.
     pub async fn account_to_sign_in(&self, login: &Login) -> Result<Option<(Account, String)>, Error> {
         let mut reader = self.0.readers.acquire().await?;
@@ -196,6 +217,11 @@ impl Store {
             AccountChange::Disabled => sqlx::query("UPDATE accounts SET disabled_at = $2 WHERE id = $1")
                 .bind(account.id.0)
                 .bind(millis(now)),
+            AccountChange::ProcoreUser(user) => {
+                sqlx::query("UPDATE accounts SET procore_user = $2 WHERE id = $1")
+                    .bind(account.id.0)
+                    .bind(user.as_ref().map(ToString::to_string))
+            }
             AccountChange::Enabled => {
                 sqlx::query("UPDATE accounts SET disabled_at = NULL WHERE id = $1").bind(account.id.0)
             }
@@ -214,6 +240,10 @@ impl Store {
         self.commit(transaction).await?;
         Ok(account)
     }
+}
+
+fn procore_user(text: &str) -> Result<ProcoreUser, Error> {
+    text.parse().map_err(|error| Error::row("column", "accounts.procore_user", error))
 }
 
 async fn find(connection: &mut Connection, login: &Login) -> Result<Option<(Account, String)>, Error> {

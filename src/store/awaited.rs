@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::domain::ids::{FindingId, ImageId, ProjectKey, PunchItemId};
+use crate::domain::ids::{ImageId, ProjectKey};
 use crate::domain::job::Job;
-use crate::store::rows::{from_hex, from_json, instant, millis};
+use crate::store::rows::{from_json, instant, millis};
 use crate::store::{Error, Store};
 
 /// Photos that this box knows of and has not accounted for.
@@ -78,28 +78,6 @@ impl Store {
         .fetch_all(&self.0.readers)
         .await?;
         Ok(images.into_iter().map(ImageId::new).collect())
-    }
-
-    /// Drafts of `project` that nobody has decided about, by punch item, after `after`.
-    pub async fn undecided_items(
-        &self,
-        project: ProjectKey,
-        after: Option<PunchItemId>,
-        most: usize,
-    ) -> Result<Vec<(PunchItemId, FindingId)>, Error> {
-        let rows: Vec<(i64, String)> = sqlx::query_as(
-            "SELECT punch_item, id FROM findings WHERE company = $1 AND project = $2 AND punch_item > $3
-             AND state = 'proposed' ORDER BY punch_item LIMIT $4",
-        )
-        .bind(project.company.value())
-        .bind(project.project.value())
-        .bind(after.map_or(i64::MIN, PunchItemId::value))
-        .bind(i64::try_from(most).unwrap_or(i64::MAX))
-        .fetch_all(&self.0.readers)
-        .await?;
-        let row =
-            |(item, finding): (i64, String)| Ok((PunchItemId::new(item), from_hex("findings.id", &finding)?));
-        rows.into_iter().map(row).collect()
     }
 
     /// When `kind` was last done in `project`.

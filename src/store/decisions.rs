@@ -232,6 +232,11 @@ async fn too_late(connection: &mut Connection, card: &Card) -> Result<Option<Str
         let place = card.position.map_or_else(String::new, |position| format!(" (#{position})"));
         return Ok(Some(format!("its draft{place} lies in Procore's recycle bin already: restore it there")));
     }
+    if let Some(standing) =
+        card.in_procore.as_ref().filter(|_| carried_over).filter(|seen| seen.has_moved_on())
+    {
+        return Ok(Some(format!("people went on with it ({}): change it there", standing.words())));
+    }
     let job = Job::ApplyDecision { finding: card.finding.id };
     let under_way: i64 = sqlx::query_scalar(
         "SELECT (SELECT COUNT(*) FROM jobs WHERE dedupe_key = $1 AND state = 'running')

@@ -51,6 +51,8 @@ record! {
         punch_item: Option<i64>,
         position: Option<i64>,
         problem: Option<String>,
+        in_procore: Option<String>,
+        left_out: Option<String>,
         held: Option<String>,
         held_by: Option<i64>,
         held_because: Option<String>,
@@ -75,6 +77,8 @@ impl Record {
             punch_item: self.punch_item.map(PunchItemId::new),
             position: self.position,
             problem: self.problem,
+            in_procore: from_json_option("findings.in_procore", self.in_procore.as_deref())?,
+            left_out: from_json_option("findings.left_out", self.left_out.as_deref())?.unwrap_or_default(),
             ..from_json("findings.card", &self.card)?
         })
     }

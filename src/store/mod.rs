@@ -58,9 +58,11 @@ mod rows;
 mod sessions;
 mod sightings;
 mod sql;
+mod standing;
 mod stops;
 #[cfg(test)]
 mod tests;
+mod trials;
 
 use std::sync::Arc;
 
@@ -99,6 +101,7 @@ pub(crate) use crate::store::queue::KINDS;
 pub use crate::store::queue::{Claimed, JobRow, JobState, Lease, QueueStats};
 pub use crate::store::sessions::{NewToken, SessionRow, TokenRow, viewer_of};
 pub use crate::store::stops::Stop;
+pub use crate::store::trials::CreateTurn;
 
 type Db = sqlx::Any;
 type Connection = <Db as sqlx::Database>::Connection;

@@ -369,7 +369,7 @@ async fn carry_over(
              delivery = CASE WHEN overtaken THEN delivery ELSE $4 END,
              prior_delivery = CASE WHEN overtaken AND ($4 <> 'delivered' OR COALESCE($2, punch_item) IS NOT NULL)
                                    THEN $4 ELSE prior_delivery END,
-             problem = CASE WHEN overtaken THEN problem ELSE $5 END,
+             problem = CASE WHEN overtaken OR (state = 'taken_over' AND $5 IS NULL) THEN problem ELSE $5 END,
              state = CASE WHEN $6 THEN 'taken_over' ELSE state END
          FROM (SELECT id AS same, NOT $6 AND delivery = 'waiting'
                       AND ($8 OR ($7 <> 'apply_decision' AND state IN ('accepted', 'rejected'))) AS overtaken

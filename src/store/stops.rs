@@ -11,7 +11,7 @@ use crate::domain::job::Job;
 use crate::store::audit::{self, Entry, Subject};
 use crate::store::queue::Held;
 use crate::store::rows::{from_hex, from_name, instant, millis};
-use crate::store::{Connection, Error, Store, queue};
+use crate::store::{Connection, Error, Store, queue, trials};
 
 /// Why, and since when, nothing is made in a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -111,6 +111,7 @@ impl Store {
         if removed.rows_affected() == 0 && freed == 0 {
             return Err(Error::NotFound(format!("stop of project {project}")));
         }
+        trials::forget(&mut transaction, project).await?;
         let waiting: Vec<(String, String)> = sqlx::query_as(
             "SELECT id, state FROM findings WHERE company = $1 AND project = $2 AND delivery = 'waiting'
              ORDER BY found_at, id",

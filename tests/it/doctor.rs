@@ -6,13 +6,20 @@ use std::time::Duration;
 use jiff::Timestamp;
 use punchlens::app::doctor::{self, Line, Opened, Verdict};
 use punchlens::config::Config;
-use punchlens::simulator::{Access, Level, Limits, Options, Time};
+use punchlens::simulator::{Access, Level, Limits, Options, Policies, SetField, Time};
+use punchlens::store::{AccountChange, NewAccount};
 
 use crate::support::detector::sees;
 use crate::support::{Setup, TestApp};
 
+/// Rules that name a manager.
+const PEOPLE: &str = concat!("[\"", env!("CARGO_MANIFEST_DIR"), "/fixtures/building/people.toml\"]");
+
+const RULES: &str = "PUNCHLENS_TAGGING__RULES_FILES";
+
 async fn started(options: Options) -> TestApp {
-    TestApp::start(sees(&["crack"]), Setup { options, ..Setup::default() }).await
+    let settings = vec![(RULES, PEOPLE.to_owned())];
+    TestApp::start(sees(&["crack"]), Setup { options, settings, ..Setup::default() }).await
 }
 
 fn kind() -> Options {
@@ -98,9 +105,59 @@ async fn missing_permissions_are_named_tool_by_tool() {
     only(&app.config, "permissions", "not do enough in Punch List", "Punch List Standard").await;
     app.stop().await;
     let access = Access { webhooks: Level::None, ..Access::default() };
-    let setup = Setup { options: with_access(access), hooked: false, ..Setup::default() };
+    let settings = vec![(RULES, PEOPLE.to_owned())];
+    let setup = Setup { options: with_access(access), hooked: false, settings, ..Setup::default() };
     let app = TestApp::start(sees(&["crack"]), setup).await;
     only(&app.config, "hooks", "forbids", "Webhooks API Standard").await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accepted_item_without_a_manager_is_wrong_until_the_rules_or_the_account_name_one() {
+    let app = TestApp::start(sees(&["crack"]), Setup::default()).await;
+    only(&app.config, "managers", "the key of this machine would have no manager", "[people] manager").await;
+    let mut config = app.config.clone();
+    config.sign_in.key_on_this_machine = false;
+    assert_eq!(wrong(&config).await, [], "whoever signs in with Procore manages");
+    let login: punchlens::domain::people::Login = "ana".parse().expect("a login");
+    let new = NewAccount {
+        login: login.clone(),
+        name: "Ana".into(),
+        role: punchlens::domain::people::Role::Reviewer,
+        projects: None,
+        password: "x".into(),
+    };
+    app.store.add_account(&new, "tests", Timestamp::now()).await.expect("added");
+    only(&config, "managers", "the account ana", "users procore-user").await;
+    let user = Some("pat@northgate.example".parse().expect("a login"));
+    let change = AccountChange::ProcoreUser(user);
+    app.store.change_account(&login, &change, "tests", Timestamp::now()).await.expect("changed");
+    assert_eq!(wrong(&config).await, []);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn configured_fields_are_checked_by_name() {
+    let app = started(kind()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("fields.toml");
+    std::fs::write(&file, "[fields]\nSeverity = \"Huge\"\n").expect("written");
+    let mut config = app.config.clone();
+    config.tagging.rules_files.push(file.display().to_string());
+    let severity = SetField {
+        definition: Some(4711),
+        label: "Severity".into(),
+        data_type: "lov_entry".into(),
+        required: true,
+        entries: vec![(81, "Minor".into()), (82, "Major".into())],
+    };
+    app.simulator.set_policies(Policies { fieldset: vec![severity], ..Policies::default() });
+    only(&config, "fields", "it is one of: Minor, Major", "[fields]").await;
+    std::fs::write(&file, "[fields]\nSeverity = \"major\"\n").expect("written");
+    assert_eq!(wrong(&config).await, []);
+    let lines = examine(&app.config).await;
+    let note = lines.iter().find(|line| line.name == "fields").expect("a note");
+    assert!(note.verdict == Verdict::Note && note.detail.contains("requires Severity"), "{note:?}");
     app.stop().await;
 }
 
@@ -138,6 +195,7 @@ async fn a_model_that_is_not_there_is_said_so() {
             .arg(&app.config_file)
             .arg("doctor")
             .env("PUNCHLENS_INFERENCE__MODEL", model)
+            .env(RULES, PEOPLE)
             .output()
             .expect("runs");
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())

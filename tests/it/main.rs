@@ -18,6 +18,8 @@ mod evidence;
 mod fuzz;
 /// The API, asked at random from its own document.
 mod fuzzed_api;
+/// Accepted items in Procore: who manages them, how they stand.
+mod handing_on;
 /// HEIC held against libheif, and the memory that photos take.
 mod heic;
 /// Webhooks in Procore: made, rotated while they deliver, heard of trades.
@@ -34,6 +36,8 @@ mod metadata;
 mod network;
 /// Place, trade and priority on a building, and one card for one defect.
 mod once;
+/// The first create that goes wrong is the only one.
+mod one_alone;
 /// What passes is never final: hidden photos, pages of the network, refused lists, clocks set back.
 mod passing;
 /// The shipped model through the real runtime and the real binary.

@@ -215,6 +215,7 @@ mod tests {
                 manager: None,
                 approver: None,
                 images: vec![image],
+                fields: crate::domain::fields::FieldValues::new(),
             },
             earlier: vec![],
             trade_name: None,
@@ -228,6 +229,8 @@ mod tests {
             punch_item: None,
             position: None,
             problem: None,
+            in_procore: None,
+            left_out: vec![],
             found_at: Timestamp::UNIX_EPOCH,
         };
         let sighting = Sighting {

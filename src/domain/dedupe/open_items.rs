@@ -158,6 +158,7 @@ mod tests {
             manager: None,
             approver: None,
             images: vec![],
+            fields: crate::domain::fields::FieldValues::new(),
         };
         let names = vec!["Peeling paint".into(), "flaking paint".into()];
         Tagged { draft, names, trade_name: None, rules: vec![] }

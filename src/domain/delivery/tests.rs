@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::fields::FieldValues;
 use crate::domain::review::RejectReason;
 
 fn draft() -> PunchItemDraft {
@@ -14,6 +15,7 @@ fn draft() -> PunchItemDraft {
         manager: None,
         approver: None,
         images: vec![],
+        fields: FieldValues::new(),
     }
 }
 
@@ -30,6 +32,8 @@ fn remote() -> RemoteItem {
         location: draft.location,
         trade: draft.trade,
         manager: None,
+        creator: None,
+        ball_in_court: vec![],
     }
 }
 
@@ -43,10 +47,12 @@ fn planned(mode: ProjectMode, verdict: Option<&Verdict>, remote: Option<&RemoteI
     plan(&Situation {
         mode,
         state,
+        carried_over: false,
         verdict,
         held: None,
         suggested,
         earlier: &[],
+        manager: None,
         send_on_accept: true,
         remote,
         history: &History::default(),
@@ -57,10 +63,12 @@ fn undecided(held: Option<Keeper>, earlier: &[PunchItemDraft], remote: Option<&R
     plan(&Situation {
         mode: ProjectMode::Draft,
         state: FindingState::Proposed,
+        carried_over: false,
         verdict: None,
         held,
         suggested: &draft(),
         earlier,
+        manager: None,
         send_on_accept: true,
         remote,
         history: &History::default(),
@@ -144,10 +152,15 @@ fn somebody_elses_change_wins() {
     let moved = RemoteItem { workflow_status: "work_required".into(), ..remote() };
     let gone = RemoteItem { deleted: true, ..remote() };
     let accepted = accept(Edits::default());
-    for (verdict, remote) in [(&accepted, &moved), (&REJECT, &moved), (&accepted, &gone)] {
+    for (verdict, remote) in [(&REJECT, &moved), (&accepted, &gone)] {
         assert!(matches!(planned(ProjectMode::Draft, Some(verdict), Some(remote)), Plan::Yield(_)));
     }
     assert!(matches!(planned(ProjectMode::Draft, None, Some(&gone)), Plan::Yield(_)));
+    assert_eq!(
+        planned(ProjectMode::Draft, Some(&accepted), Some(&moved)),
+        Plan::Settled,
+        "it is on the list"
+    );
     let retitled = RemoteItem { title: "Hairline crack".into(), ..remote() };
     let verdict = accept(Edits { title: Some("Crack by the door".into()), ..Edits::default() });
     let Plan::Change(_, change) = planned(ProjectMode::Draft, Some(&verdict), Some(&retitled)) else {
@@ -166,10 +179,12 @@ fn planned_after(
     plan(&Situation {
         mode: ProjectMode::Draft,
         state,
+        carried_over: false,
         verdict,
         held: None,
         suggested: &draft(),
         earlier: &[],
+        manager: None,
         send_on_accept: true,
         remote: Some(remote),
         history,
@@ -224,4 +239,60 @@ fn what_somebody_took_out_of_the_bin_stays_out() {
     let history = History { sent: None, binned: true };
     let planned = planned_after(&history, FindingState::Rejected, Some(&REJECT), &remote());
     assert!(matches!(planned, Plan::Yield(_)), "{planned:?}");
+}
+
+#[test]
+fn what_was_carried_over_stays_as_decided_whatever_procore_makes_of_it() {
+    let accepted = accept(titled("By the door"));
+    for remote in [
+        RemoteItem { workflow_status: "work_required".into(), ..remote() },
+        RemoteItem { workflow_status: "closed".into(), ..remote() },
+        RemoteItem { deleted: true, ..remote() },
+        remote(),
+    ] {
+        let planned = plan(&Situation {
+            mode: ProjectMode::Draft,
+            state: FindingState::Accepted,
+            carried_over: true,
+            verdict: Some(&accepted),
+            held: None,
+            suggested: &draft(),
+            earlier: &[],
+            manager: None,
+            send_on_accept: true,
+            remote: Some(&remote),
+            history: &History::default(),
+        });
+        assert_eq!(planned, Plan::Settled, "{remote:?}");
+    }
+}
+
+#[test]
+fn an_accepted_item_gets_a_manager_unless_somebody_chose_one() {
+    let user = |id| Some(UserId::new(id));
+    let (robot, chosen, default) = (user(777), user(5), user(9));
+    let managed = |remote_manager: Option<UserId>, edits: Edits| {
+        let remote = RemoteItem { manager: remote_manager, creator: robot, ..remote() };
+        let verdict = accept(edits);
+        let planned = plan(&Situation {
+            mode: ProjectMode::Draft,
+            state: FindingState::Accepted,
+            carried_over: false,
+            verdict: Some(&verdict),
+            held: None,
+            suggested: &draft(),
+            earlier: &[],
+            manager: default,
+            send_on_accept: true,
+            remote: Some(&remote),
+            history: &History::default(),
+        });
+        let Plan::Change(_, change) = planned else { panic!("a change: {planned:?}") };
+        assert_eq!(change.workflow_status.as_deref(), Some(INITIATED), "in the write that sends it on");
+        change.edits.manager
+    };
+    assert_eq!(managed(None, Edits::NONE), default);
+    assert_eq!(managed(robot, Edits::NONE), default, "the creator is nobody's choice");
+    assert_eq!(managed(chosen, Edits::NONE), None, "chosen in Procore");
+    assert_eq!(managed(robot, Edits { manager: chosen, ..Edits::NONE }), chosen, "chosen by the reviewer");
 }

@@ -7,7 +7,15 @@ use crate::domain::tagging::rules::Rules;
 use crate::domain::tagging::{DEFAULTS, Tagging};
 
 /// Tables whose entries people name themselves.
-const OPEN: &[&str] = &["class", "priority", "place.text.abbreviations", "place.text.phrases"];
+const OPEN: &[&str] = &[
+    "class",
+    "fields",
+    "priority",
+    "people.manager_by_trade",
+    "people.manager_by_location",
+    "place.text.abbreviations",
+    "place.text.phrases",
+];
 
 /// Entries of an open table whose keys are looked up where a new entry is checked.
 const MODELS: &[(&str, &[&str])] = &[

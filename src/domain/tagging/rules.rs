@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use serde::Deserialize;
 
+use crate::domain::fields::Configured;
 use crate::domain::place::PlaceRules;
 use crate::domain::punch_item::Priority;
 use crate::domain::tagging::template::Template;
@@ -21,6 +22,8 @@ pub struct Rules {
     pub due: DueRules,
     /// Who is told.
     pub people: PeopleRules,
+    /// Values of further fields, by their names in Procore.
+    pub fields: BTreeMap<String, Configured>,
     /// How it is put.
     pub wording: WordingRules,
     /// How places are chosen.
@@ -170,6 +173,10 @@ pub struct PeopleRules {
     pub manager: Ref,
     /// The final approver.
     pub approver: Ref,
+    /// Managers of single trades, by the trade's name or id.
+    pub manager_by_trade: BTreeMap<String, Ref>,
+    /// Managers of single locations and what is below them, by path, as in `Building A>Floor 2`.
+    pub manager_by_location: BTreeMap<String, Ref>,
 }
 
 /// How a draft is put.

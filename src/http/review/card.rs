@@ -43,6 +43,8 @@ pub(super) struct CardPage<'a> {
     pub(super) remembered: &'a Remembered,
     /// Whether the manager was filled in from them.
     pub(super) filled: bool,
+    /// The viewer's own name among the managers.
+    pub(super) own_name: Option<&'a str>,
     /// What lies over the photo.
     pub(super) overlaid: Overlaid,
     /// Whether the score map is shown.
@@ -199,6 +201,9 @@ impl CardPage<'_> {
     fn lately(&self, field: &str, value: &str) -> Markup {
         let offered = self.remembered.offered(field, value);
         html! {
+            @if let Some(own) = self.own_name.filter(|own| field == MANAGER.name && !self.filled && *own != value) {
+                p.hint { "Left as it is, you (" (own) ") manage it." }
+            }
             @if field == MANAGER.name && self.filled { p.hint.filled { "As on your last card for this trade." } }
             @if !offered.is_empty() {
                 p.others {
@@ -339,4 +344,4 @@ const LOCATION: ChoiceField =
 const TRADE: ChoiceField =
     ChoiceField { name: "trade", label: "Trade", empty: "Choose a trade", icon: Icon::Trade };
 const MANAGER: ChoiceField =
-    ChoiceField { name: "manager", label: "Manager", empty: "As Procore chooses", icon: Icon::Person };
+    ChoiceField { name: "manager", label: "Manager", empty: "As configured", icon: Icon::Person };

@@ -87,6 +87,11 @@ impl<'a> Desk<'a> {
         Self { state, filter, viewer, person: session.viewer.clone() }
     }
 
+    /// The viewer's own name among the managers of `choices`.
+    pub(super) async fn own_name(&self, choices: &Choices) -> Result<Option<String>, HttpError> {
+        Ok(choices::manager_of(self.state.store(), choices, &self.person.person).await?)
+    }
+
     pub(super) async fn card(&self, id: &str) -> Result<Card, HttpError> {
         let card = self.state.store().card(parse_id(id)?).await?.ok_or(HttpError::NotFound("finding"))?;
         guard::check_sight(&self.person, card.project, "finding")?;

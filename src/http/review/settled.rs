@@ -8,6 +8,7 @@ use super::icons::{Icon, icon};
 use super::{photo, words};
 use crate::domain::punch_item::PunchItemDraft;
 use crate::domain::review::{Delivery, FindingState};
+use crate::domain::standing::Standing;
 
 impl CardPage<'_> {
     pub(super) fn settled(&self) -> Markup {
@@ -46,7 +47,9 @@ impl CardPage<'_> {
     fn can_be_undone(&self) -> bool {
         let in_procore = self.card.delivery == Delivery::Delivered && self.card.punch_item.is_some();
         let decided = match self.card.state {
-            FindingState::Accepted => true,
+            FindingState::Accepted => {
+                !in_procore || !self.card.in_procore.as_ref().is_some_and(Standing::has_moved_on)
+            }
             FindingState::Rejected => !in_procore,
             FindingState::Proposed | FindingState::TakenOver => false,
         };

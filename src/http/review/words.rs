@@ -63,15 +63,37 @@ pub(super) fn status(card: &Card) -> Status {
         (FindingState::Accepted, Delivery::Waiting) => {
             (Tone::Waiting, "Accepted, waiting for Procore".to_owned())
         }
-        (FindingState::Accepted, Delivery::Delivered) => (Tone::Done, format!("In Procore {item}")),
+        (FindingState::Accepted, Delivery::Delivered) => accepted_and_delivered(card, &item),
         (FindingState::Rejected, Delivery::Waiting) => {
             (Tone::Waiting, "Rejected, waiting for Procore".to_owned())
         }
         (FindingState::Rejected, _) => (Tone::Out, "Rejected".to_owned()),
     };
     let more = if refused || card.state == FindingState::TakenOver { card.problem.clone() } else { None };
-    let more = more.or_else(|| explanation(card));
+    let mut sentences: Vec<String> = more.or_else(|| explanation(card)).into_iter().collect();
+    sentences.extend(standing(card));
+    sentences.extend(card.left_out.iter().map(|left| left.because.clone()));
+    let more = Some(sentences.join(" ")).filter(|words| !words.is_empty());
     Status { tone, short: short.trim_end().to_owned(), more }
+}
+
+/// What became of an accepted item, as Procore showed it last.
+fn accepted_and_delivered(card: &Card, item: &str) -> (Tone, String) {
+    match &card.in_procore {
+        Some(standing) if standing.deleted => (Tone::Out, format!("Deleted in Procore {item}")),
+        Some(standing) => (Tone::Done, format!("In Procore {item}: {}", standing.status())),
+        None => (Tone::Done, format!("In Procore {item}")),
+    }
+}
+
+/// How the item stands in Procore, unless it is only our own draft.
+fn standing(card: &Card) -> Option<String> {
+    let shown = match card.state {
+        FindingState::TakenOver => true,
+        FindingState::Accepted => card.delivery == Delivery::Delivered,
+        FindingState::Proposed | FindingState::Rejected => false,
+    };
+    card.in_procore.as_ref().filter(|_| shown).map(|standing| format!("{}.", standing.words()))
 }
 
 fn explanation(card: &Card) -> Option<String> {
@@ -236,6 +258,8 @@ pub(super) const fn sign(tone: Tone) -> Icon {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::left_out::{Field, LeftOut};
+    use crate::domain::standing::Standing;
     use crate::http::sample;
 
     #[test]
@@ -270,6 +294,30 @@ mod tests {
         let card = Card { delivery: Delivery::Refused, problem: problem.clone(), ..sample::card(1) };
         assert_eq!(status(&card).more, problem);
         assert!(status(&Card { problem: None, ..card }).more.is_some());
+    }
+
+    #[test]
+    fn what_procore_makes_of_an_accepted_item_is_told() {
+        let seen = |workflow_status: &str, deleted| {
+            let ball_in_court = vec!["Pat Manager".to_owned()];
+            let seen_at = Timestamp::UNIX_EPOCH;
+            let standing =
+                Standing { workflow_status: workflow_status.into(), deleted, ball_in_court, seen_at };
+            let (state, delivery) = (FindingState::Accepted, Delivery::Delivered);
+            Card { state, delivery, position: Some(412), in_procore: Some(standing), ..sample::card(1) }
+        };
+        let worked_on = status(&seen("work_required", false));
+        assert_eq!(
+            (worked_on.short.as_str(), worked_on.tone),
+            ("In Procore #412: work required", Tone::Done)
+        );
+        assert_eq!(worked_on.more.as_deref(), Some("In Procore: work required, with Pat Manager."));
+        let deleted = status(&seen("initiated", true));
+        assert_eq!((deleted.short.as_str(), deleted.tone), ("Deleted in Procore #412", Tone::Out));
+        let because = "Procore has no such location any more.".to_owned();
+        let left = LeftOut { field: Field::Location, id: Some(3), because: because.clone() };
+        let told = status(&Card { left_out: vec![left], ..seen("closed", false) }).more.unwrap_or_default();
+        assert!(told.ends_with(&because), "{told}");
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! Whether what is kept is still there: a deletion whose webhook was lost is honoured all the same.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use crate::domain::delivery::{DRAFT, RemoteItem};
 use crate::domain::ids::{ImageId, PhotoId, ProjectKey, PunchItemId};
 use crate::domain::job::Job;
+use crate::domain::standing::Standing;
 use crate::pipeline::{Context, Failure};
 use crate::procore::Error;
 use crate::procore::images::ImageFilter;
 
-/// Asks after every photo of which a picture is kept, and every draft that waits for a decision, in batches.
+/// Asks after every photo of which a picture is kept, and every punch item that is still followed, in batches.
 pub(super) async fn run(context: &Context, project: ProjectKey) -> Result<(), Failure> {
     photos(context, project).await?;
     items(context, project).await
@@ -50,13 +52,19 @@ async fn items(context: &Context, project: ProjectKey) -> Result<(), Failure> {
     let most = procore.config().ids_per_call;
     let mut last = None;
     loop {
-        let ours = context.store.undecided_items(project, last, most).await?;
+        let ours = context.store.followed_items(project, last, most).await?;
         let Some((end, _)) = ours.last() else { return Ok(()) };
         last = Some(*end);
         let ids: Vec<PunchItemId> = ours.iter().map(|(item, _)| *item).collect();
-        let there: HashSet<PunchItemId> =
-            procore.punch_items(project, &ids).await?.into_iter().map(|item| item.id).collect();
-        let gone = ours.into_iter().filter(|(item, _)| !there.contains(item));
+        let listed = procore.punch_items(project, &ids).await?;
+        let there: HashMap<PunchItemId, RemoteItem> =
+            listed.iter().map(|item| (item.id, item.to_remote())).collect();
+        for (item, finding) in &ours {
+            if let Some(item) = there.get(item).filter(|item| item.workflow_status != DRAFT) {
+                context.store.note_standing(*finding, &Standing::of(item, context.now())).await?;
+            }
+        }
+        let gone = ours.into_iter().filter(|(item, _)| !there.contains_key(item));
         let jobs: Vec<Job> = gone.map(|(_, finding)| Job::SyncPunchItem { finding }).collect();
         context.store.enqueue(&jobs, context.now(), context.now()).await?;
     }

@@ -19,6 +19,7 @@ fn draft() -> PunchItemDraft {
         manager: Some(UserId::new(88_120)),
         approver: Some(UserId::new(88_121)),
         images: vec![ImageId::new(562_950_311_224_001)],
+        fields: FieldValues::new(),
     }
 }
 

@@ -236,6 +236,8 @@ fn card(record: &PhotoRecord, class: &str, score: f32, found_at: Timestamp) -> C
         punch_item: None,
         position: None,
         problem: None,
+        in_procore: None,
+        left_out: vec![],
         found_at,
     }
 }

@@ -225,7 +225,7 @@ async fn apply(store: &Store, lease: &Lease, how: How, now: i64) -> Result<(), E
         How::RetryLater { wait } => store.retry_later(lease, at(now + wait), "it failed", at(now)).await,
         How::Park => store.park(lease, "ask a person", at(now)).await,
         How::Bury => store.bury(lease, "hopeless", at(now)).await,
-        How::GiveBack => store.give_back(lease, at(now)).await,
+        How::GiveBack => store.give_back(lease, at(now), at(now)).await,
     }
 }
 

@@ -97,7 +97,7 @@ async fn a_worker_frozen_past_its_lease_changes_nothing(fresh: Fresh) {
     lost(&store.retry_later(&frozen, at(70), "late", at(61)).await);
     lost(&store.park(&frozen, "late", at(61)).await);
     lost(&store.bury(&frozen, "late", at(61)).await);
-    lost(&store.give_back(&frozen, at(61)).await);
+    lost(&store.give_back(&frozen, at(61), at(61)).await);
     let [row] = &store.jobs(None, 10).await.expect("lists")[..] else { panic!("one job") };
     assert_eq!(
         (row.state, row.lease_until, row.owner.as_deref()),
@@ -148,7 +148,7 @@ async fn a_job_given_back_was_never_claimed(fresh: Fresh) {
     for _ in 0..10 {
         let claimed = claim(store, "box", 1).await.expect("ready at once");
         assert_eq!(claimed.attempt, 1);
-        store.give_back(&claimed.lease, at(1)).await.expect("gives back");
+        store.give_back(&claimed.lease, at(1), at(1)).await.expect("gives back");
     }
 }
 

@@ -4,6 +4,7 @@
     reason = "what was measured, and what was skipped, is told to whoever runs them"
 )]
 
+mod alone;
 mod kills;
 mod machine;
 mod photos;
