@@ -101,6 +101,19 @@ impl FromRequestParts<State> for Script {
     }
 }
 
+/// Whether the caller may read how the service is in detail: it asks on this machine, or has an API token.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Insider(pub(crate) bool);
+
+impl FromRequestParts<State> for Insider {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Infallible> {
+        let here = Peer::of(parts, state).this_machine;
+        Ok(Self(here || Script::from_request_parts(parts, state).await.is_ok()))
+    }
+}
+
 /// The session that a request carries.
 pub(crate) async fn session(headers: &HeaderMap, state: &State) -> Result<Option<Session>, HttpError> {
     let Some(secret) = cookie(headers, COOKIE).and_then(Secret::parse) else { return Ok(None) };

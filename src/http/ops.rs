@@ -1,5 +1,7 @@
 //! For machines that watch the box: alive, ready, numbers.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract;
 use axum::http::{StatusCode, header};
@@ -8,6 +10,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::http::State;
+use crate::http::error::{HttpError, Problem};
+use crate::http::guard::Insider;
+
+/// How long the database may take for the write that proves readiness. A database locked by another program would
+/// keep whoever asks waiting for the whole busy time.
+const READY_WITHIN: Duration = Duration::from_millis(1500);
 
 /// How one part of the service is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -70,25 +78,44 @@ pub(super) async fn live() -> &'static str {
     "alive\n"
 }
 
-/// Whether the service can do its work, part by part. 503 while one part fails.
-pub(super) async fn ready(extract::State(state): extract::State<State>) -> Response {
+/// Whether the service can do its work. 503 while one part fails. The parts, with their counts and paths, are for this
+/// machine and for callers with an API token.
+pub(super) async fn ready(
+    extract::State(state): extract::State<State>,
+    Insider(inside): Insider,
+) -> Response {
     let mut health = state.health();
     health.checks.insert(0, store_check(&state).await);
     let failing = health.checks.iter().any(|check| check.status == CheckState::Failing);
-    let body = serde_json::json!({ "ready": !failing, "checks": health.checks });
+    let body = if inside {
+        serde_json::json!({ "ready": !failing, "checks": health.checks })
+    } else {
+        serde_json::json!({ "ready": !failing })
+    };
     let status = if failing { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     (status, Json(body)).into_response()
 }
 
 async fn store_check(state: &State) -> Check {
-    match state.store().ping().await {
-        Ok(()) => Check::ok("store", "answers"),
-        Err(error) => Check::ok("store", error.to_string()).with_status(CheckState::Failing),
+    let failing = |detail: String| Check::ok("store", detail).with_status(CheckState::Failing);
+    match tokio::time::timeout(READY_WITHIN, state.store().ping()).await {
+        Ok(Ok(())) => Check::ok("store", "takes writes"),
+        Ok(Err(error)) => failing(error.to_string()),
+        Err(_) => failing(format!(
+            "the database took no write within {} ms: another program holds its lock, or the disk hangs",
+            READY_WITHIN.as_millis()
+        )),
     }
 }
 
-/// The numbers, in Prometheus' text form.
-pub(super) async fn metrics(extract::State(state): extract::State<State>) -> Response {
+/// The numbers, in Prometheus' text form: for this machine, and for callers with an API token.
+pub(super) async fn metrics(
+    extract::State(state): extract::State<State>,
+    Insider(inside): Insider,
+) -> Response {
+    if !inside {
+        return Problem(HttpError::Unauthorized).into_response();
+    }
     let headers = [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
     (headers, state.metrics_text()).into_response()
 }

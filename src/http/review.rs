@@ -205,6 +205,7 @@ impl<'a> Shown<'a> {
             viewer: &desk.viewer,
             neighbours: &desk.neighbours(self.card.finding.id).await?,
             remembered: &remembered,
+            muting: desk.state.muting()(self.card.project),
             filled,
             own_name: own_name.as_deref(),
             overlaid: desk.state.store().overlaid(self.card.finding.id).await?,
@@ -275,7 +276,7 @@ impl Posted<'_> {
                 Ok(Redirect::to(&self.desk.after_decision(id, &neighbours)).into_response())
             }
             Err(store::Error::Conflict(_)) => {
-                let faster = HttpError::Conflict("Somebody was faster: your decision was not taken.".into());
+                let faster = HttpError::Conflict("Someone else already decided this. Your decision was not saved.".into());
                 self.desk.conflict(id, faster).await
             }
             Err(error) => Err(error.into()),
@@ -317,7 +318,9 @@ pub(super) async fn undo(sent: Sent) -> Page {
     match posted.desk.state.store().undo(posted.id(), person, posted.desk.state.now()).await {
         Ok(card) => {
             let back = posted.desk.filter.with_tab(Tab::ToReview);
-            Ok(Redirect::to(&back.url(&card::card_path(&card), &[])).into_response())
+            let before = posted.desk.last_held().await?.unwrap_or_default();
+            let extra = [("undone", "1"), ("done", before.as_str())];
+            Ok(Redirect::to(&back.url(&card::card_path(&card), &extra)).into_response())
         }
         Err(error) => posted.desk.conflict(posted.id(), error.into()).await,
     }

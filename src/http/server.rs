@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
@@ -98,29 +99,32 @@ impl Server {
         }
     }
 
-    fn spawn(&self, stream: TcpStream, peer: SocketAddr, held: impl Send + 'static) {
+    fn spawn(&self, stream: TcpStream, peer: SocketAddr, held: (OwnedSemaphorePermit, Place)) {
         // Small answers to decisions must not wait for the next segment.
         let _kept_as_is = stream.set_nodelay(true);
         let (router, http, watcher) = (self.router.clone(), self.http.clone(), self.graceful.watcher());
-        let Some(tls) = self.tls.clone() else {
-            tokio::spawn(async move {
-                let service = answers(router, peer, None);
+        let (tls, patience, slot) = (self.tls.clone(), self.handshake_timeout, held.1.slot.clone());
+        let evicted = slot.evicted.clone();
+        let connection = async move {
+            let Some(tls) = tls else {
+                let service = answers(router, peer, None, slot);
                 let connection = http.serve_connection(TokioIo::new(stream), service);
-                ended(watcher.watch(connection).await, peer);
-                drop(held);
-            });
-            return;
-        };
-        let patience = self.handshake_timeout;
-        tokio::spawn(async move {
+                return ended(watcher.watch(connection).await, peer);
+            };
             match tokio::time::timeout(patience, tls.accept(stream)).await {
                 Ok(Ok(stream)) => {
-                    let service = answers(router, peer, Some(OverTls));
+                    let service = answers(router, peer, Some(OverTls), slot);
                     let connection = http.serve_connection(TokioIo::new(stream), service);
                     ended(watcher.watch(connection).await, peer);
                 }
-                Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS came about"),
-                Err(_) => tracing::debug!(%peer, "a handshake took too long"),
+                Ok(Err(error)) => tracing::debug!(%error, %peer, "TLS handshake failed"),
+                Err(_) => tracing::debug!(%peer, "TLS handshake timed out"),
+            }
+        };
+        tokio::spawn(async move {
+            tokio::select! {
+                () = connection => {}
+                () = evicted.cancelled() => tracing::debug!(%peer, "a connection without a request made room"),
             }
             drop(held);
         });
@@ -131,6 +135,7 @@ fn answers(
     router: Router,
     peer: SocketAddr,
     tls: Option<OverTls>,
+    slot: Arc<Slot>,
 ) -> impl Service<
     hyper::Request<Incoming>,
     Response = axum::response::Response,
@@ -138,6 +143,7 @@ fn answers(
     Future = axum::routing::future::RouteFuture<Infallible>,
 > {
     service_fn(move |mut request: hyper::Request<Incoming>| {
+        slot.asked.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(peer);
         if let Some(tls) = tls {
             request.extensions_mut().insert(tls);
@@ -152,11 +158,20 @@ fn ended(outcome: hyper::Result<()>, peer: SocketAddr) {
     }
 }
 
-/// Open connections by address.
+/// Open connections by address. Many phones can share one address, and one of them can open connections and send nothing:
+/// at the limit, the oldest connection that has sent no request makes room.
 #[derive(Debug, Clone)]
 struct Addresses {
     most: usize,
-    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    open: Arc<Mutex<HashMap<IpAddr, Vec<Arc<Slot>>>>>,
+}
+
+/// One open connection.
+#[derive(Debug, Default)]
+struct Slot {
+    /// Whether a whole request header has arrived.
+    asked: AtomicBool,
+    evicted: CancellationToken,
 }
 
 /// One counted connection; dropping it takes it off the count.
@@ -164,26 +179,29 @@ struct Addresses {
 struct Place {
     addresses: Addresses,
     address: IpAddr,
+    slot: Arc<Slot>,
 }
 
 impl Addresses {
     fn enter(&self, address: IpAddr) -> Option<Place> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(address).or_default();
-        if *count >= self.most {
-            return None;
+        let slots = open.entry(address).or_default();
+        if slots.len() >= self.most {
+            let silent = slots.iter().position(|slot| !slot.asked.load(Ordering::Relaxed))?;
+            slots.remove(silent).evicted.cancel();
         }
-        *count += 1;
-        Some(Place { addresses: self.clone(), address })
+        let slot = Arc::<Slot>::default();
+        slots.push(Arc::clone(&slot));
+        Some(Place { addresses: self.clone(), address, slot })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.addresses.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(slots) = open.get_mut(&self.address) {
+            slots.retain(|slot| !Arc::ptr_eq(slot, &self.slot));
+            if slots.is_empty() {
                 open.remove(&self.address);
             }
         }
@@ -288,11 +306,33 @@ mod tests {
         server.await.expect("returns");
     }
 
+    #[tokio::test]
+    async fn connections_that_send_nothing_keep_nobody_out() {
+        let config = HttpConfig { max_connections_per_address: 8, ..defaults().http };
+        let (address, stopping, server) = started(config).await;
+        let mut silent = Vec::new();
+        for _ in 0..50 {
+            let mut stream = TcpStream::connect(address).await.expect("connects");
+            stream.write_all(b"GET / HTTP/1.1\r\nHos").await.expect("writes");
+            silent.push(stream);
+        }
+        let request = b"GET / HTTP/1.1\r\nHost: box\r\nConnection: close\r\n\r\n";
+        for _ in 0..20 {
+            assert!(answer(address, request).await.ends_with("hello"));
+        }
+        drop(silent);
+        stopping.cancel();
+        server.await.expect("returns");
+    }
+
     #[test]
     fn one_address_cannot_take_every_place() {
         let addresses = Addresses { most: 2, open: Arc::default() };
         let (one, other) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
-        let (first, _second) = (addresses.enter(one).expect("free"), addresses.enter(one).expect("free"));
+        let (first, second) = (addresses.enter(one).expect("free"), addresses.enter(one).expect("free"));
+        for place in [&first, &second] {
+            place.slot.asked.store(true, Ordering::Relaxed);
+        }
         assert!(addresses.enter(one).is_none());
         assert!(addresses.enter(other).is_some());
         drop(first);

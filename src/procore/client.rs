@@ -12,11 +12,12 @@ use url::Url;
 use crate::domain::ids::{CompanyId, ProjectKey};
 use crate::procore::auth::{Authority, Lifetimes, Token};
 use crate::procore::call::Call;
-use crate::procore::config::Config;
+use crate::procore::config::{Config, Endpoints};
 use crate::procore::download::Downloader;
 use crate::procore::error::Error;
 use crate::procore::hooks::HookScope;
 use crate::procore::limiter::{Class, Limiter};
+use crate::procore::route::Route;
 use crate::procore::wire::{Answer, Http};
 
 /// The header that routes a call to its company's region; Procore wants it on every call.
@@ -41,6 +42,7 @@ struct Shared {
     limiter: Limiter,
     /// What Procore's clock showed in its last answer, and when that came.
     told_time: Mutex<Option<(Timestamp, Instant)>>,
+    route: Route,
     config: Config,
 }
 
@@ -55,22 +57,30 @@ impl Client {
             let reason = "procore.client_id is empty; copy it from the app's page in the developer portal";
             return Err(Error::Config { reason: reason.to_owned() });
         }
-        Self::with_secret(config, config.read_client_secret(credentials)?)
+        let secret = config.read_client_secret(credentials)?;
+        let endpoints = config.endpoints()?;
+        let route = Route::new(config, &endpoints, credentials)?;
+        Self::with_secret(config, secret, endpoints, route)
     }
 
-    fn with_secret(config: &Config, secret: SecretString) -> Result<Self, Error> {
-        let endpoints = config.endpoints()?;
+    fn with_secret(
+        config: &Config,
+        secret: SecretString,
+        endpoints: Endpoints,
+        route: Route,
+    ) -> Result<Self, Error> {
         let lifetimes = Lifetimes {
             margin: Duration::from_secs(config.token_margin_s),
             assumed: Duration::from_secs(config.token_life_s),
         };
         let shared = Shared {
-            http: Http::new(config, &endpoints)?,
-            downloader: Downloader::new(config, &endpoints)?,
+            http: Http::new(config, &endpoints, &route)?,
+            downloader: Downloader::new(config, &endpoints, &route)?,
             authority: Authority::new(&endpoints.login, &config.client_id, secret, lifetimes),
             limiter: Limiter::new(config.limiter.clone()),
             told_time: Mutex::default(),
             api: endpoints.api,
+            route,
             config: config.clone(),
         };
         Ok(Self { shared: Arc::new(shared), class: Class::Foreground })
@@ -92,6 +102,11 @@ impl Client {
     pub fn now(&self) -> Option<Timestamp> {
         let told = *self.shared.told_time.lock().unwrap_or_else(PoisonError::into_inner);
         told.and_then(|(at, came)| at.checked_add(came.elapsed()).ok())
+    }
+
+    /// How Procore is reached from here, in words without any secret.
+    pub fn route(&self) -> String {
+        self.shared.route.describe()
     }
 
     pub(crate) fn http(&self) -> &Http {

@@ -87,6 +87,12 @@ pub struct Config {
     pub client_secret_file: String,
     /// The projects that may be read at all.
     pub projects: Vec<PermittedProject>,
+    /// The forward proxy of the site's network; empty: as the environment says; `none`: no proxy.
+    pub proxy_url: String,
+    /// A file with the proxy's `user:password`; empty when it asks for none.
+    pub proxy_credentials_file: String,
+    /// A file with CA certificates that are trusted beside the system's; empty when there is none.
+    pub ca_file: String,
     /// Names of the album into which Procore copies the photos of punch items.
     pub aggregation_albums: Vec<String>,
     /// Milliseconds to reach the server, TLS included.

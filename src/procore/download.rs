@@ -14,8 +14,9 @@ use crate::domain::ids::{ProjectKey, Sha256Digest};
 use crate::procore::client::Client;
 use crate::procore::config::{Config, DownloadConfig, Endpoints};
 use crate::procore::error::Error;
-use crate::procore::guard::{AddressRefused, GuardedResolver, Policy, Trust};
+use crate::procore::guard::{self, AddressRefused, GuardedResolver, Policy, Trust};
 use crate::procore::images::FileLink;
+use crate::procore::route::Route;
 use crate::procore::wire;
 
 /// A photo as it came.
@@ -32,13 +33,16 @@ pub struct Downloaded {
 pub(crate) struct Downloader {
     client: reqwest::Client,
     policy: Policy,
+    /// Whether a proxy resolves the names instead of [`GuardedResolver`].
+    proxied: bool,
     config: DownloadConfig,
 }
 
 impl Downloader {
-    pub(crate) fn new(config: &Config, endpoints: &Endpoints) -> Result<Self, Error> {
-        let resolver = GuardedResolver { allow_loopback: config.allow_loopback };
-        let client = wire::builder(config, endpoints).dns_resolver(resolver).build();
+    pub(crate) fn new(config: &Config, endpoints: &Endpoints, route: &Route) -> Result<Self, Error> {
+        let resolver =
+            GuardedResolver { allow_loopback: config.allow_loopback, proxy_host: route.proxy_host() };
+        let client = wire::builder(config, endpoints, route)?.dns_resolver(resolver).build();
         let client = client.map_err(|error| Error::Config {
             reason: format!("downloads cannot be set up: {}", error.without_url()),
         })?;
@@ -52,7 +56,7 @@ impl Downloader {
             api: endpoints.api.origin(),
             allow_loopback: config.allow_loopback,
         };
-        Ok(Self { client, policy, config: config.download.clone() })
+        Ok(Self { client, policy, proxied: route.is_proxied(), config: config.download.clone() })
     }
 
     fn limit(&self) -> Duration {
@@ -69,6 +73,9 @@ impl Downloader {
                 None => refused(reason),
                 Some(status) => astray(status, reason),
             })?;
+            if self.proxied && !self.policy.allow_loopback {
+                guard::check_name(&url).await.map_err(|error| refused(error.to_string()))?;
+            }
             trusted &= trust == Trust::Bearer;
             let response = self.get(&url, trusted.then_some(token)).await?;
             let status = response.status().as_u16();
@@ -257,7 +264,8 @@ mod tests {
         let endpoints = config.endpoints().expect("loopback");
         config.allow_loopback = false;
         config.download.allowed_host_suffixes = vec!["localhost".into()];
-        let downloader = Downloader::new(&config, &endpoints).expect("set up");
+        let route = Route::new(&config, &endpoints, None).expect("usable");
+        let downloader = Downloader::new(&config, &endpoints, &route).expect("set up");
         let port = endpoints.api.port().expect("a port");
         let error =
             downloader.fetch(&format!("https://localhost:{port}/x"), "token").await.expect_err("refused");

@@ -79,17 +79,21 @@ impl std::error::Error for AddressRefused {}
 
 /// Resolves names at connect time and lets only public addresses through, so that an answer that
 /// changes between check and use gains nothing.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct GuardedResolver {
     pub(crate) allow_loopback: bool,
+    /// The forward proxy, which stands in the site's own network.
+    pub(crate) proxy_host: Option<String>,
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let allow_loopback = self.allow_loopback;
+        let is_proxy = self.proxy_host.as_deref() == Some(name.as_str());
         Box::pin(async move {
             let resolved = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed = |at: &SocketAddr| is_public(at.ip()) || allow_loopback && at.ip().is_loopback();
+            let allowed =
+                |at: &SocketAddr| is_proxy || is_public(at.ip()) || allow_loopback && at.ip().is_loopback();
             let kept: Vec<SocketAddr> = resolved.filter(allowed).collect();
             if kept.is_empty() {
                 return Err(AddressRefused { name: name.as_str().to_owned() }.into());
@@ -97,6 +101,17 @@ impl Resolve for GuardedResolver {
             Ok(Box::new(kept.into_iter()) as Addrs)
         })
     }
+}
+
+/// Refuses a name that leads to an internal address as far as this box can tell. For links that a proxy resolves: where
+/// only the proxy knows names, the list of allowed hosts is all the guard there is.
+pub(crate) async fn check_name(url: &Url) -> Result<(), AddressRefused> {
+    let Some(name) = url.domain() else { return Ok(()) };
+    let Ok(mut addresses) = tokio::net::lookup_host((name, 0)).await else { return Ok(()) };
+    if addresses.all(|at| is_public(at.ip())) {
+        return Ok(());
+    }
+    Err(AddressRefused { name: name.to_owned() })
 }
 
 /// Whether an address belongs to the public internet (IANA special-purpose registries).

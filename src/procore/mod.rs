@@ -21,6 +21,7 @@ mod problem;
 pub mod project_data;
 pub mod punch_items;
 mod punch_links;
+mod route;
 pub mod sign_in;
 mod stranger;
 #[cfg(test)]

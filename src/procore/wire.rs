@@ -15,6 +15,7 @@ use crate::procore::config::{Config, Endpoints};
 use crate::procore::error::Error;
 use crate::procore::limiter::Told;
 use crate::procore::problem;
+use crate::procore::route::Route;
 use crate::procore::stranger::is_foreign;
 
 /// How this service introduces itself.
@@ -23,18 +24,25 @@ const USER_AGENT: &str = concat!("punchlens/", env!("CARGO_PKG_VERSION"));
 /// Longest wait that a header is believed about; Procore's longest window is an hour.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
-/// A client without redirects, cookies, proxies or retries of its own.
-pub(crate) fn builder(config: &Config, endpoints: &Endpoints) -> reqwest::ClientBuilder {
+/// A client without redirects, cookies or retries of its own, that takes `route`.
+///
+/// # Errors
+/// When the proxy cannot be used.
+pub(crate) fn builder(
+    config: &Config,
+    endpoints: &Endpoints,
+    route: &Route,
+) -> Result<reqwest::ClientBuilder, Error> {
     // A second install finds the first one's provider, which is the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(config.connect())
         .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy();
+        .retry(reqwest::retry::never());
+    let builder = route.apply(builder)?;
     // The simulator needs no certificates, and a bare box may have none.
-    if endpoints.are_plain() { builder.tls_certs_only([]) } else { builder }
+    Ok(if endpoints.are_plain() { builder.tls_certs_only([]) } else { builder })
 }
 
 /// The connection pool and the bounds of every call.
@@ -47,8 +55,8 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    pub(crate) fn new(config: &Config, endpoints: &Endpoints) -> Result<Self, Error> {
-        let client = builder(config, endpoints).build().map_err(|error| unusable(&error))?;
+    pub(crate) fn new(config: &Config, endpoints: &Endpoints, route: &Route) -> Result<Self, Error> {
+        let client = builder(config, endpoints, route)?.build().map_err(|error| unusable(&error))?;
         Ok(Self {
             client,
             first_byte: Duration::from_millis(config.first_byte_ms),

@@ -30,6 +30,9 @@ struct Pools {
     readers: sqlx::Pool<Db>,
 }
 
+/// Room for a few of the largest deliveries with their jobs and audit rows, bytes.
+const DELIVERY_ROOM: u64 = 1 << 20;
+
 impl Store {
     /// Opens the database, makes it if there is none, and brings its tables up to this version.
     ///
@@ -76,8 +79,12 @@ impl Store {
         self.0.database.describe()
     }
 
-    /// Proves that a transaction can be committed right now: a real write, fsync included.
+    /// Proves that a transaction can be committed right now: a real write, fsync included. A disk with less than
+    /// [`DELIVERY_ROOM`] is full: one page may still fit into the log where a delivery does not.
     pub async fn ping(&self) -> Result<(), Error> {
+        if self.free_bytes()?.is_some_and(|free| free < DELIVERY_ROOM) {
+            return Err(Error::DiskFull);
+        }
         let write = async {
             let mut transaction = self.begin_as(Turn::Free).await?;
             // A new value each time: SQLite leaves a page alone when nothing in it differs.

@@ -58,9 +58,17 @@ async fn a_sound_box_gets_a_clean_bill() {
     let app = started(kind()).await;
     assert_eq!(wrong(&app.config).await, []);
     let names: Vec<_> = examine(&app.config).await.into_iter().map(|line| line.name).collect();
-    for name in
-        ["disk", "database", "projects", "webhook secret", "credentials", "clock", "permissions", "hooks"]
-    {
+    for name in [
+        "disk",
+        "database",
+        "projects",
+        "webhook secret",
+        "network",
+        "credentials",
+        "clock",
+        "permissions",
+        "hooks",
+    ] {
         assert!(names.contains(&name), "{name} is not among {names:?}");
     }
     app.finish().await;
@@ -93,6 +101,25 @@ async fn each_broken_setting_is_named_with_its_cure() {
     only(&config, "hooks", "no hook leads to", "hooks sync").await;
     let config = broken(|config| config.store.free_bytes_min = u64::MAX);
     only(&config, "disk", "are free", "make some room").await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forward_proxy_leads_out_and_is_named() {
+    let app = started(kind()).await;
+    let mut config = app.config.clone();
+    // A proxy takes a request with its whole URL, as the simulator's server does too. Port 1 of loopback is nobody's: only
+    // the proxy leads to the simulator.
+    config.procore.proxy_url = config.procore.api_url.clone();
+    config.procore.api_url = "http://127.0.0.1:1".into();
+    config.procore.login_url = "http://127.0.0.1:1".into();
+    let lines = examine(&config).await;
+    assert!(lines.iter().all(|line| line.verdict != Verdict::Wrong), "{lines:#?}");
+    let network = lines.iter().find(|line| line.name == "network").expect("a line");
+    assert!(network.detail.contains("through the proxy"), "{network:?}");
+
+    config.procore.proxy_url = "http://127.0.0.1:1".into();
+    only(&config, "network", "through the proxy http://127.0.0.1:1", "procore.proxy_url").await;
     app.stop().await;
 }
 

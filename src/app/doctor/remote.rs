@@ -19,11 +19,13 @@ const CLOCK_OFF_MAX: Duration = Duration::from_mins(1);
 pub(super) async fn examine(config: &Config, client: &Client, secret: Option<&SecretString>) -> Vec<Line> {
     let permitted = client.config().permitted();
     let Some(first) = permitted.first() else { return Vec::new() };
+    let route = client.route();
     let (time, name) = match client.clock(first.company).await {
         Ok((time, me)) => (time, me.name.unwrap_or_else(|| me.id.to_string())),
-        Err(error) => return vec![credentials(&error)],
+        Err(error) => return vec![unreached(&error, &route)],
     };
     let mut lines = vec![
+        Line::ok("network", format!("Procore is reached {route}")),
         Line::ok("credentials", format!("Procore knows this service as {name}")),
         clock(time, Timestamp::now()),
     ];
@@ -35,12 +37,12 @@ pub(super) async fn examine(config: &Config, client: &Client, secret: Option<&Se
     lines
 }
 
-/// Why not even the simplest call works.
-fn credentials(error: &Error) -> Line {
+/// Why not even the simplest call works. `route` says how Procore was called.
+fn unreached(error: &Error, route: &str) -> Line {
     let mend = match error {
-        Error::Transport { .. } => {
-            "check the uplink, DNS and firewall of this box, and procore.environment; nothing is wrong with the \
-             credentials as far as can be told"
+        Error::Transport { message, .. } => {
+            let detail = format!("{error}; Procore is called {route}");
+            return Line::wrong("network", detail, network_cure(message));
         }
         Error::Credentials { .. } | Error::Unauthorized { .. } => {
             "copy client id and secret afresh from the app's page in the developer portal; sandbox and production \
@@ -53,12 +55,27 @@ fn credentials(error: &Error) -> Line {
         Error::RateLimited { .. } | Error::Unavailable { .. } => "try again in a while",
         _ => "check procore.environment, procore.api_url and procore.login_url",
     };
-    let name = if matches!(error, Error::Transport { .. } | Error::Intercepted { .. }) {
-        "network"
-    } else {
-        "credentials"
-    };
+    let name = if matches!(error, Error::Intercepted { .. }) { "network" } else { "credentials" };
     Line::wrong(name, error.to_string(), mend)
+}
+
+/// What to do about a failure on the way, by what it says.
+fn network_cure(message: &str) -> &'static str {
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if says(&["UnknownIssuer", "unknown issuer", "self-signed", "self signed"]) {
+        "this network inspects TLS, or a sign-in page answers instead of Procore: put the network's CA certificate into a PEM \
+         file and name it in procore.ca_file, or sign this box in to the network"
+    } else if says(&["certificate", "Certificate", "NotValidForName"]) {
+        "the certificate is not Procore's or not valid now: check this box's clock, and whether a proxy or a sign-in page \
+         answers instead of Procore"
+    } else if says(&["407", "roxy authentication", "roxy auth"]) {
+        "the proxy wants credentials: put \"user:password\" into a file and name it in procore.proxy_credentials_file"
+    } else if says(&["tunnel", "proxy"]) {
+        "the proxy does not let this box through: check procore.proxy_url or HTTPS_PROXY, and whether it allows Procore's hosts"
+    } else {
+        "check the uplink, DNS and firewall of this box, and procore.environment; if this network leads out through a proxy \
+         alone, set procore.proxy_url. Nothing is wrong with the credentials as far as can be told"
+    }
 }
 
 fn clock(theirs: Option<Timestamp>, ours: Timestamp) -> Line {
@@ -183,5 +200,26 @@ async fn hook(
             "check that Procore reaches this address from the internet, with a certificate that holds",
         ),
         _ => Line::ok(NAME, format!("project {project} delivers to {wanted}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_the_way_has_its_cure() {
+        for (message, cure) in [
+            ("invalid peer certificate: UnknownIssuer", "procore.ca_file"),
+            ("invalid peer certificate: Expired", "clock"),
+            (
+                "client error (Connect): tunnel error: proxy authorization required: 407",
+                "proxy_credentials_file",
+            ),
+            ("tunnel error: unsuccessful", "procore.proxy_url"),
+            ("Connection refused (os error 111)", "procore.proxy_url"),
+        ] {
+            assert!(network_cure(message).contains(cure), "{message}");
+        }
     }
 }

@@ -7,6 +7,21 @@
   const noMotion = matchMedia('(prefers-reduced-motion: reduce)');
   let busy = false;
 
+  // --- A new card takes no decision at first -----------------------------------------------------
+
+  // A glove bounces: the second touch, 80 to 500 ms after the first, must not decide about a card that nobody has seen.
+  const UNSEEN_MS = 400, BOUNCE_MS = 600;
+  let decidedAt = -BOUNCE_MS, fresh;
+  const isFresh = () => document.body.classList.contains('fresh');
+  const decides = (url) => /\/(accept|reject|batch)$/.test(new URL(url, location.href).pathname);
+
+  function freshen() {
+    clearTimeout(fresh);
+    const wait = Math.max(UNSEEN_MS, decidedAt + BOUNCE_MS - performance.now());
+    document.body.classList.add('fresh');
+    fresh = setTimeout(() => document.body.classList.remove('fresh'), wait);
+  }
+
   // --- Moving between pages ---------------------------------------------------------------------
 
   function announce(text) {
@@ -23,7 +38,8 @@
     const line = document.createElement('p');
     line.textContent = text;
     toast.append(line);
-    view().append(toast);
+    $('#main').before(toast);
+    scrollTo(0, 0);
   }
 
   async function fetchPage(url, options) {
@@ -58,7 +74,7 @@
       if (options.method && window.punchlensKeep?.keep(url, options.body)) return;
       const kept = !options.method && window.punchlensKeep?.kept(url);
       if (kept) { showKept(url, kept); return; }
-      alarm(options.method ? 'The box did not answer. Look at the card again before you repeat it.' : 'No connection to the box. Try again.');
+      alarm(options.method ? 'No answer from the box. Check the card before you try again.' : 'No connection to the box. Try again.');
     } finally {
       busy = false;
       document.body.classList.remove('busy');
@@ -81,12 +97,16 @@
     const form = event.target;
     if (!form.matches('[data-swap]')) return;
     event.preventDefault();
+    const action = event.submitter?.hasAttribute('formaction') ? event.submitter.formAction : form.action;
+    if (decides(action)) {
+      if (isFresh()) return;
+      decidedAt = performance.now();
+    }
     restoreAll();
     const fields = new URLSearchParams(new FormData(form, event.submitter ?? undefined));
-    const url = event.submitter?.hasAttribute('formaction') ? event.submitter.formAction : form.action;
-    if (form.method === 'post' && form.matches('[data-batch]') && !fields.has('id')) { alarm('Nothing is ticked.'); return; }
-    if (form.method === 'post') go(url, { method: 'POST', body: fields });
-    else go(`${url.split('?')[0]}?${new URLSearchParams([...fields].filter(([, value]) => value))}`);
+    if (form.method === 'post' && form.matches('[data-batch]') && !fields.has('id')) { alarm('Nothing selected.'); return; }
+    if (form.method === 'post') go(action, { method: 'POST', body: fields });
+    else go(`${action.split('?')[0]}?${new URLSearchParams([...fields].filter(([, value]) => value))}`);
   });
 
   addEventListener('popstate', () => go(location.href, {}, false));
@@ -255,6 +275,8 @@
 
   const drag = { id: null, x: 0, y: 0, moved: false };
   const EDGE = 24, START = 10;
+  // A swipe is nearer to the horizontal than 1 in 2 (27°), from its first pixels to its last.
+  const level = (dx, dy) => Math.abs(dx) >= 2 * Math.abs(dy);
 
   document.addEventListener('click', (event) => {
     const link = event.target.closest('a[data-zoom]');
@@ -279,37 +301,42 @@
     if (event.pointerId !== drag.id) return;
     const dx = event.clientX - drag.x, dy = event.clientY - drag.y;
     if (!drag.moved && Math.hypot(dx, dy) < START) return;
+    const begins = !drag.moved;
     drag.moved = true;
+    if (zoom.scale === 1 && begins && !level(dx, dy)) { drag.id = null; return; }
     zoom.x = drag.fromX + dx;
     zoom.y = zoom.scale > 1 ? drag.fromY + dy : 0;
     draw(false);
-    if (zoom.scale === 1) verdict(dx);
+    if (zoom.scale === 1) verdict(dx, dy);
   });
 
   function far(dx) {
     return Math.abs(dx) > innerWidth * 0.33;
   }
 
-  function verdict(dx) {
+  // Says what letting go here does.
+  function verdict(dx, dy) {
     let badge = $('.verdict');
+    if (Math.abs(dx) < START || !level(dx, dy)) { badge?.remove(); return; }
     if (!badge) {
       badge = document.createElement('p');
       badge.className = 'verdict';
       $('.shot').append(badge);
     }
-    const word = dx > 0 ? 'Accept' : 'Reject…';
-    badge.textContent = far(dx) ? `${word}: let go` : word;
+    const word = dx > 0 ? 'accept' : 'reject';
+    badge.textContent = far(dx) ? `Release to ${word}` : `Drag further to ${word}`;
+    badge.classList.toggle('far', far(dx));
   }
 
   function drop(event) {
     if (event.pointerId !== drag.id) return;
     drag.id = null;
     if (zoom.scale > 1) return;
-    const dx = event.clientX - drag.x;
+    const dx = event.clientX - drag.x, dy = event.clientY - drag.y;
     $('.verdict')?.remove();
     zoom.x = 0;
     draw(true);
-    if (event.type !== 'pointerup' || !drag.moved || !far(dx)) return;
+    if (event.type !== 'pointerup' || !drag.moved || !far(dx) || !level(dx, dy)) return;
     if (dx > 0) $('#accept')?.click();
     else openReasons();
   }
@@ -428,6 +455,7 @@
     drag.id = null;
     document.body.classList.remove('zoomed');
     document.body.classList.add('scripted');
+    if ($('#decide')) freshen();
     // Of a long path the end tells most.
     const place = $('#location');
     if (place) place.scrollLeft = place.scrollWidth;

@@ -34,7 +34,7 @@ pub(in crate::http) async fn decide(
     let desk = Desk::new(&state, &session, address.filter.into());
     let ids = ticked(&form)?;
     if ids.is_empty() {
-        return Err(HttpError::Invalid("Nothing is ticked: nothing was decided.".into()).into());
+        return Err(HttpError::Invalid("Nothing selected. No decision was saved.".into()).into());
     }
     desk.check_decisions(&ids).await?;
     let person = &session.viewer.person;
@@ -67,7 +67,8 @@ pub(in crate::http) async fn undo(
     desk.check_decisions(&ids).await?;
     let batch = state.store().undo_batch(&ids, person, state.now()).await?;
     let (undone, left) = (batch.done.len().to_string(), batch.left.len().to_string());
-    let mut extra = vec![("undone", undone.as_str())];
+    let before = desk.last_held().await?.unwrap_or_default();
+    let mut extra = vec![("undone", undone.as_str()), ("done", before.as_str())];
     if !batch.left.is_empty() {
         extra.push(("left", left.as_str()));
     }

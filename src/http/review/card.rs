@@ -15,6 +15,7 @@ use super::remembered::Remembered;
 use super::toast::toast;
 use super::{photo, words};
 use crate::domain::card::Card;
+use crate::domain::dedupe::Muting;
 use crate::domain::ids::{FindingId, PhotoId};
 use crate::domain::punch_item::Priority;
 use crate::domain::review::FindingState;
@@ -41,6 +42,8 @@ pub(super) struct CardPage<'a> {
     pub(super) neighbours: &'a Neighbours,
     /// What the reviewer chose on the cards before.
     pub(super) remembered: &'a Remembered,
+    /// What a rejection mutes.
+    pub(super) muting: Muting,
     /// Whether the manager was filled in from them.
     pub(super) filled: bool,
     /// The viewer's own name among the managers.
@@ -76,13 +79,13 @@ impl CardPage<'_> {
         let body = html! {
             div #view data-page="card" {
                 (page::card_bar(self.filter, self.counts, self.viewer))
+                (toast(self.done, self.filter, self.viewer, &self.filter.url(&card_path(self.card), &[])))
                 main.card #main tabindex="-1" {
                     (photo::large(self.card, self.overlaid, self.filter, self.map))
                     section.panel aria-label="Suggestion" {
                         @if self.open() { (self.form()) } @else { (self.settled()) }
                     }
                 }
-                (toast(self.done, self.filter, self.viewer))
             }
         };
         page::document(&title, &body)
@@ -271,7 +274,7 @@ impl CardPage<'_> {
             div.actions #actions {
                 details.reject #reject {
                     summary.button { (icon(Icon::Reject)) span { "Reject" } kbd { "R" } }
-                    (reasons(Some(&self.action("reject"))))
+                    (reasons(Some(&self.action("reject")), |reason| words::mutes(self.card, reason, self.muting)))
                 }
                 a.button.skip #skip href=(self.skip_url()) data-swap { (icon(Icon::Skip)) span { "Skip" } kbd { "S" } }
                 button.button.accept #accept type="submit" { (icon(Icon::Accept)) span { "Accept" } kbd { "A" } }

@@ -54,11 +54,12 @@
       none.className = 'none';
       none.setAttribute('role', 'option');
       none.setAttribute('aria-disabled', 'true');
-      none.textContent = 'Nothing in Procore’s list fits';
+      none.textContent = 'No matches in Procore';
       list.append(none);
     }
-    // A press that chooses must not take the focus away first.
-    list.addEventListener('pointerdown', (event) => { if (event.pointerType === 'mouse') event.preventDefault(); });
+    // A press must not move the focus: the list would close before the tap counts. Touch fires `mousedown` too, after it
+    // has scrolled or not.
+    list.addEventListener('mousedown', (event) => event.preventDefault());
     list.addEventListener('click', (event) => {
       const row = event.target.closest('[role=option]:not(.none)');
       if (row) choose(row);

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::Address;
-use super::batch::batch_instant;
+use super::batch::{batch_instant, batch_name};
 use super::card::Neighbours;
 use super::filter::{Filter, Grouping, Tab};
 use super::page::{TabCounts, Viewer};
@@ -16,7 +16,7 @@ use crate::domain::detection::DefectClass;
 use crate::domain::ids::{FindingId, PhotoId, ProjectKey};
 use crate::domain::keeping::Ruling;
 use crate::domain::people;
-use crate::domain::review::FindingState;
+use crate::domain::review::{Delivery, FindingState};
 use crate::http::State;
 use crate::http::choices::{self, Choices};
 use crate::http::error::HttpError;
@@ -47,8 +47,8 @@ pub(super) struct Options {
 #[derive(Debug)]
 pub(super) enum Done {
     Nothing,
-    /// A card was decided.
-    Card(Box<Card>),
+    /// A card was decided, and what that muted.
+    Card(Box<Card>, Option<Box<MuteRow>>),
     /// A group was.
     Batch {
         at: Timestamp,
@@ -56,10 +56,11 @@ pub(super) enum Done {
         number: u64,
         left: u64,
     },
-    /// Decisions were taken back.
+    /// Decisions were undone; the decision before them can still be undone too.
     Undone {
         number: u64,
         left: u64,
+        before: Box<Done>,
     },
 }
 
@@ -115,24 +116,55 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    /// What was done just before, as far as this person may take it back.
+    /// What was done just before, as far as this person may undo it.
     pub(super) async fn done(&self, address: &Address) -> Result<Done, HttpError> {
         let left = address.left.parse().unwrap_or(0);
-        if let Ok(number) = address.undone.parse() {
-            return Ok(Done::Undone { number, left });
-        }
-        if let Some(at) = batch_instant(&address.done) {
-            let ids = self.state.store().decided_at(&self.viewer.name, at).await?;
+        let decided = self.decided(&address.done, left).await?;
+        Ok(match address.undone.parse() {
+            Ok(number) => Done::Undone { number, left, before: Box::new(decided) },
+            Err(_) => decided,
+        })
+    }
+
+    /// The decision that an address names: a finding's, or a group's by its instant.
+    async fn decided(&self, name: &str, left: u64) -> Result<Done, HttpError> {
+        let store = self.state.store();
+        if let Some(at) = batch_instant(name) {
+            let ids = store.decided_at(&self.viewer.name, at).await?;
             let Some(first) = ids.first() else { return Ok(Done::Nothing) };
-            let card = self.state.store().card(*first).await?;
+            let card = store.card(*first).await?;
             let state = card.filter(|card| self.person.may_decide(card.project)).map(|card| card.state);
             let number = ids.len() as u64;
             return Ok(state.map_or(Done::Nothing, |state| Done::Batch { at, state, number, left }));
         }
-        let Ok(id) = parse_id(&address.done) else { return Ok(Done::Nothing) };
-        let card = self.state.store().card(id).await?;
-        let card = card.filter(|card| self.person.may_decide(card.project));
-        Ok(card.map_or(Done::Nothing, |card| Done::Card(Box::new(card))))
+        let Ok(id) = parse_id(name) else { return Ok(Done::Nothing) };
+        let card = store.card(id).await?.filter(|card| self.person.may_decide(card.project));
+        let Some(card) = card else { return Ok(Done::Nothing) };
+        let mutes = match card.state {
+            FindingState::Rejected => store.mutes(Some(&[card.project])).await?,
+            _ => Vec::new(),
+        };
+        let mute = mutes.into_iter().find(|row| row.finding == Some(id));
+        Ok(Done::Card(Box::new(card), mute.map(Box::new)))
+    }
+
+    /// The name of this person's last decision that has not left the box yet.
+    pub(super) async fn last_held(&self) -> Result<Option<String>, HttpError> {
+        let query = CardQuery {
+            projects: self.person.narrowed(None),
+            deliveries: vec![Delivery::Waiting],
+            ..self.lately_decided()
+        };
+        let mut cards = self.state.store().cards(&query).await?;
+        cards.retain(|card| self.decided_by_me(card));
+        let at = |card: &Card| card.decision.as_ref().map(|decision| decision.at);
+        Ok(cards.first().map(|last| {
+            let alike = cards.iter().filter(|card| at(card) == at(last)).count();
+            match at(last) {
+                Some(at) if alike > 1 => batch_name(at),
+                _ => last.finding.id.to_string(),
+            }
+        }))
     }
 
     /// The cards of the filter's page, and whether there are more.
@@ -296,19 +328,24 @@ impl<'a> Desk<'a> {
 
     /// This reviewer's last decisions in a project, latest first.
     pub(super) async fn last_decided(&self, project: ProjectKey) -> Result<Vec<Card>, HttpError> {
+        let query = CardQuery { projects: Some(vec![project]), ..self.lately_decided() };
+        let mut cards = self.state.store().cards(&query).await?;
+        cards.retain(|card| self.decided_by_me(card));
+        Ok(cards)
+    }
+
+    fn lately_decided(&self) -> CardQuery {
         let since = self.state.now() - SignedDuration::from_hours(REMEMBERED_HOURS);
-        let query = CardQuery {
-            projects: Some(vec![project]),
+        CardQuery {
             decided_since: Some(since),
             order: CardOrder::LastDecided,
             limit: Some(REMEMBERED_CARDS),
             ..CardQuery::default()
-        };
-        let mut cards = self.state.store().cards(&query).await?;
-        cards.retain(|card| {
-            card.decision.as_ref().is_some_and(|decision| decision.reviewer == self.viewer.name)
-        });
-        Ok(cards)
+        }
+    }
+
+    fn decided_by_me(&self, card: &Card) -> bool {
+        card.decision.as_ref().is_some_and(|decision| decision.reviewer == self.viewer.name)
     }
 
     /// What is on Procore's list at a card's place, as it was when the last photo from there was looked at.
@@ -389,7 +426,7 @@ pub(super) fn query(filter: &Filter, midnight: Timestamp) -> CardQuery {
         Tab::ToReview => CardQuery { states: vec![FindingState::Proposed], shelf: Shelf::Open, ..narrowed },
         Tab::Waiting => CardQuery {
             states: decided,
-            deliveries: vec![crate::domain::review::Delivery::Waiting],
+            deliveries: vec![Delivery::Waiting],
             order: last_decided,
             ..narrowed
         },

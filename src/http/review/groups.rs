@@ -99,7 +99,7 @@ impl Group<'_> {
                 button type="submit" disabled hidden {}
                 details.reject {
                     summary.button { (icon(Icon::Reject)) "Reject " span data-ticked { (self.cards.len()) } "…" }
-                    (reasons(None))
+                    (reasons(None, words::mutes_group))
                 }
                 button.button.accept type="submit" name="verdict" value="accept" { (icon(Icon::Accept)) "Accept " span data-ticked { (self.cards.len()) } }
             }

@@ -2,7 +2,7 @@
 // They are sent in their order as soon as the box answers; nothing is taken for sent that was not.
 'use strict';
 (() => {
-  const AHEAD = 4, AGAIN_MS = 4000, STORE = 'punchlens.decisions';
+  const AHEAD = 4, AGAIN_MS = 4000, GONE_MS = 8000, STORE = 'punchlens.decisions';
   const pages = new Map(); // path -> HTML
   const path = (url) => { const to = new URL(url, location.href); to.searchParams.delete('done'); return to.pathname + to.search; };
   const csrf = () => document.querySelector('input[name=csrf]')?.value ?? '';
@@ -35,7 +35,9 @@
     tell();
   }
 
+  let goes;
   function tell(text) {
+    clearTimeout(goes);
     const kept = read();
     let bar = document.querySelector('#kept');
     if (!kept.length && !text) { bar?.remove(); return; }
@@ -56,6 +58,8 @@
       close.textContent = 'Close';
       close.addEventListener('click', () => bar.remove());
       bar.append(close);
+      // Good news goes by itself; what was refused stays until a person has read it.
+      if (!text.includes('Not saved')) goes = setTimeout(() => bar.remove(), GONE_MS);
     } else if (kept.length) {
       const undo = document.createElement('button');
       undo.type = 'button';
@@ -107,7 +111,7 @@
     if (!read().length) {
       localStorage.removeItem(STORE);
       const done = taken === 1 ? '1 kept decision was sent.' : `${taken} kept decisions were sent.`;
-      tell(lost.length ? `${taken ? `${done} ` : ''}Not taken, as they were decided already or a field does not fit: ${lost.join('; ')}.` : done);
+      tell(lost.length ? `${taken ? `${done} ` : ''}Not saved (already decided, or a field is invalid): ${lost.join('; ')}.` : done);
       window.punchlens.refresh();
     } else if (taken || lost.length) tell();
   }

@@ -43,6 +43,7 @@ impl ListPage<'_> {
         let body = html! {
             div #view data-page="list" {
                 (page::list_bar(self.filter, self.counts, self.viewer))
+                (toast(self.done, self.filter, self.viewer, &self.filter.list_url()))
                 main.list #main tabindex="-1" {
                     h1.unseen { (self.filter.tab.label()) }
                     (self.narrowing())
@@ -57,7 +58,6 @@ impl ListPage<'_> {
                     }
                     (self.start())
                 }
-                (toast(self.done, self.filter, self.viewer))
             }
         };
         page::document(self.filter.tab.label(), &body)

@@ -19,7 +19,7 @@ use crate::domain::people::Role;
 use crate::domain::review::{MuteId, RejectReason};
 use crate::http::State;
 use crate::http::guard::Reviewer;
-use crate::http::mutes;
+use crate::http::{guard, mutes};
 use crate::store::MuteRow;
 
 /// What the page shows.
@@ -215,7 +215,7 @@ pub(super) fn lift_form(id: MuteId, viewer: &Viewer) -> Markup {
     markup! {
         form method="post" action=(format!("/review/mutes/{}/lift", id.0)) data-swap {
             input type="hidden" name="csrf" value=(viewer.csrf);
-            button.quiet type="submit" { "Lift" }
+            button.quiet type="submit" { "Unmute" }
         }
     }
 }
@@ -232,13 +232,17 @@ pub(in crate::http) async fn mute(
     Ok(Redirect::to(&filter.url("/review/record", &[])).into_response())
 }
 
-/// Ends a mute: what it kept back comes among those to review.
+/// Ends a mute, so that what it kept back is to be reviewed, and returns to the page named in the form.
 pub(in crate::http) async fn lift(
     extract::State(state): extract::State<State>,
     Path(id): Path<i64>,
-    Submitted { session, .. }: Submitted,
+    Submitted { session, form }: Submitted,
 ) -> Page {
     let project = mutes::lift(&state, &session.viewer, MuteId(id)).await?;
     let back = Filter { project: Some(project), ..Filter::default() }.with_tab(Tab::Muted);
-    Ok(Redirect::to(&back.list_url()).into_response())
+    let next = match form.text("next") {
+        "" => back.list_url(),
+        next => guard::safe_next(next).to_owned(),
+    };
+    Ok(Redirect::to(&next).into_response())
 }

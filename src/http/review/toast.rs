@@ -1,4 +1,4 @@
-//! Tells of the decision just made and offers the way back.
+//! Names the last decision and offers to undo it.
 
 use maud::{Markup, html};
 
@@ -9,50 +9,86 @@ use super::filter::Filter;
 use super::icons::{Icon, icon};
 use super::page::Viewer;
 use super::words;
+use crate::domain::card::Card;
 use crate::domain::review::FindingState;
+use crate::store::MuteRow;
 
-/// The bar at the page's foot, if there is anything to tell.
-pub(super) fn toast(done: &Done, filter: &Filter, viewer: &Viewer) -> Markup {
+/// The bar above the content, if there is anything to say; `here` is the page to return to.
+pub(super) fn toast(done: &Done, filter: &Filter, viewer: &Viewer, here: &str) -> Markup {
     match done {
-        Done::Nothing => html! {},
-        Done::Card(card) => {
-            let Some((word, sign)) = decided(card.state) else { return html! {} };
-            let action = filter.url(&format!("{}/undo", card_path(card)), &[]);
-            undoable(&action, viewer, sign, word, &card.decided_draft().title, &html! {})
-        }
-        Done::Batch { at, state, number, left } => {
-            let Some((word, sign)) = decided(*state) else { return html! {} };
-            let action = filter.url("/review/batch/undo", &[]);
-            let at = html! { input type="hidden" name="at" value=(batch_name(*at)); };
-            let text = format!("{}{}", words::count(*number, "finding", "findings"), left_words(*left));
-            undoable(&action, viewer, sign, word, &text, &at)
-        }
-        Done::Undone { number, left } => html! {
-            div.toast #toast {
-                (icon(Icon::Undo))
-                p data-announce { strong { "Taken back" } " " span { (words::count(*number, "finding", "findings")) (left_words(*left)) } }
+        Done::Undone { number, left, before } => {
+            let undone = format!("Undone: {}{}", words::count(*number, "finding", "findings"), unchanged(*left));
+            match undoable(before, filter) {
+                Some(last) => last.render(viewer, Some(&format!("{undone}. Before that:"))),
+                None => html! { div.toast #toast { (icon(Icon::Undo)) p data-announce { (undone) } } },
             }
+        }
+        done => html! {
+            @if let Some(last) = undoable(done, filter) { (last.render(viewer, None)) }
+            @if let Done::Card(card, Some(mute)) = done { (unmute(card, mute, viewer, here)) }
         },
     }
 }
 
-fn undoable(action: &str, viewer: &Viewer, sign: Icon, word: &str, text: &str, more: &Markup) -> Markup {
-    html! {
-        form.toast #toast aria-label="Last decision" method="post" action=(action) data-swap {
-            input type="hidden" name="csrf" value=(viewer.csrf);
-            (more)
-            (icon(sign))
-            p data-announce { strong { (word) } " " span { (text) } }
-            button #undo type="submit" { (icon(Icon::Undo)) "Undo" kbd { "U" } }
+/// A decision that can be undone.
+struct Undoable {
+    action: String,
+    word: &'static str,
+    sign: Icon,
+    text: String,
+    /// The instant of a group's decision.
+    at: Option<String>,
+}
+
+fn undoable(done: &Done, filter: &Filter) -> Option<Undoable> {
+    match done {
+        Done::Card(card, _) => {
+            let (word, sign) = decided(card.state)?;
+            let action = filter.url(&format!("{}/undo", card_path(card)), &[]);
+            Some(Undoable { action, word, sign, text: card.decided_draft().title, at: None })
+        }
+        Done::Batch { at, state, number, left } => {
+            let (word, sign) = decided(*state)?;
+            let text = format!("{}{}", words::count(*number, "finding", "findings"), unchanged(*left));
+            let action = filter.url("/review/batch/undo", &[]);
+            Some(Undoable { action, word, sign, text, at: Some(batch_name(*at)) })
+        }
+        Done::Nothing | Done::Undone { .. } => None,
+    }
+}
+
+impl Undoable {
+    fn render(&self, viewer: &Viewer, before: Option<&str>) -> Markup {
+        html! {
+            form.toast #toast aria-label="Last decision" method="post" action=(self.action) data-swap {
+                input type="hidden" name="csrf" value=(viewer.csrf);
+                @if let Some(at) = &self.at { input type="hidden" name="at" value=(at); }
+                (icon(self.sign))
+                p data-announce { @if let Some(before) = before { (before) " " } strong { (self.word) } " " span { (self.text) } }
+                button #undo type="submit" { (icon(Icon::Undo)) "Undo" kbd { "U" } }
+            }
         }
     }
 }
 
-fn left_words(left: u64) -> String {
-    if left == 0 {
-        return String::new();
+/// What a rejection muted, and the way to end that alone.
+fn unmute(card: &Card, mute: &MuteRow, viewer: &Viewer, here: &str) -> Markup {
+    let room = card.place.location.as_ref().and_then(|location| location.path.last());
+    html! {
+        form.toast.muted #muted aria-label="Muted" method="post" action=(format!("/review/mutes/{}/lift", mute.id.0)) data-swap {
+            input type="hidden" name="csrf" value=(viewer.csrf);
+            input type="hidden" name="next" value=(here);
+            (icon(Icon::Muted))
+            p data-announce {
+                strong { "Muted" } " " span { (words::class(&card.finding.class)) @if let Some(room) = room { " in " (room) } " " (words::until(mute.mute.until)) }
+            }
+            button type="submit" { "Undo the mute" }
+        }
     }
-    format!("; {} as others left them", words::count(left, "stays", "stay"))
+}
+
+fn unchanged(left: u64) -> String {
+    if left == 0 { String::new() } else { format!("; {left} unchanged (already decided)") }
 }
 
 const fn decided(state: FindingState) -> Option<(&'static str, Icon)> {

@@ -1,15 +1,16 @@
 //! What the page says about a finding: pure text, so that every state has its sentence.
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::icons::Icon;
 use crate::domain::card::Card;
+use crate::domain::dedupe::{Muting, mute_from};
 use crate::domain::detection::DefectClass;
 use crate::domain::place::{Evidence, Place};
 use crate::domain::punch_item::Priority;
-use crate::domain::review::{Delivery, FindingState, Verdict};
+use crate::domain::review::{Delivery, FindingState, RejectReason, Verdict};
 use crate::http::choices;
 
 /// How a status looks; always together with an icon and words, never colour alone.
@@ -233,6 +234,29 @@ pub(super) fn taken(at: DateTime) -> String {
 /// `1 suggestion`, `2 suggestions`.
 pub(super) fn count(number: u64, one: &str, many: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+}
+
+/// What rejecting a card for `reason` mutes, if anything.
+pub(super) fn mutes(card: &Card, reason: RejectReason, muting: Muting) -> Option<String> {
+    let mute = mute_from(reason, &card.finding, &card.place, "", muting)?;
+    let room = card.place.location.as_ref()?.path.last().cloned().unwrap_or_default();
+    Some(format!("Mutes {} in {room} {}", class(&card.finding.class), until(mute.until)))
+}
+
+/// The same for a group, whose cards differ.
+pub(super) fn mutes_group(reason: RejectReason) -> Option<String> {
+    match reason {
+        RejectReason::NotADefect | RejectReason::Duplicate => None,
+        RejectReason::TooEarly => Some("Mutes each class at its location for a while".to_owned()),
+        RejectReason::NotOurs | RejectReason::CosmeticOk => {
+            Some("Mutes each class at its location until unmuted".to_owned())
+        }
+    }
+}
+
+/// How long a mute lasts.
+pub(super) fn until(day: Option<Date>) -> String {
+    day.map_or_else(|| "until unmuted".to_owned(), |day| format!("until {}", day.strftime("%-d %b %Y")))
 }
 
 /// A priority on the page.

@@ -101,3 +101,23 @@ async fn ready_says_which_part_fails() {
     assert_eq!(site.get("/livez").send().await.status, StatusCode::OK);
     assert_eq!(site.get("/metrics").send().await.body, "# EOF\n");
 }
+
+#[tokio::test]
+async fn counts_and_paths_are_for_this_machine_and_for_tokens() {
+    let site = Site::new().await;
+    let phone = [192, 168, 1, 7];
+    let ready = site.get("/readyz").from(phone).send().await;
+    assert_eq!((ready.status, ready.json()), (StatusCode::OK, serde_json::json!({ "ready": true })));
+    assert_eq!(site.get("/metrics").from(phone).send().await.status, StatusCode::UNAUTHORIZED);
+    // A proxy on this machine speaks for others.
+    let forwarded = site.get("/metrics").with("x-forwarded-for", "192.168.1.7").send().await;
+    assert_eq!(forwarded.status, StatusCode::UNAUTHORIZED);
+    site.account("ana", Role::Viewer, None).await;
+    let (_, token) = people::token(&site, "ana", 1).await;
+    let ready = site.get("/readyz").from(phone).with("authorization", &token).send().await;
+    assert_eq!(ready.json()["checks"][0]["name"], "store");
+    assert_eq!(
+        site.get("/metrics").from(phone).with("authorization", &token).send().await.status,
+        StatusCode::OK
+    );
+}

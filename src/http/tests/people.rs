@@ -23,7 +23,7 @@ async fn enter(site: &Site, login: &str, password: &str) -> Answer {
         .await
 }
 
-async fn token(site: &Site, login: &str, hours: i64) -> (TokenId, String) {
+pub(super) async fn token(site: &Site, login: &str, hours: i64) -> (TokenId, String) {
     let secret = Secret::generate();
     let expires_at = now() + jiff::SignedDuration::from_hours(hours);
     let new = NewToken { digest: secret.digest(), label: "test".into(), expires_at };
