@@ -74,6 +74,9 @@ pub struct Card {
     pub position: Option<i64>,
     /// Why Procore refused it, and what to do.
     pub problem: Option<String>,
+    /// Why its delivery waits, where nothing is to be done about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
     /// When it was found.
     pub found_at: Timestamp,
 }

@@ -68,6 +68,7 @@ pub(super) fn card(number: i64) -> Card {
         punch_item: None,
         position: None,
         problem: None,
+        notice: None,
         found_at: "2026-03-05T09:15:00Z".parse().expect("a time"),
     }
 }

@@ -153,6 +153,7 @@ impl Desk<'_> {
             punch_item,
             position: None,
             problem: None,
+            notice: None,
             found_at: self.context.now(),
             finding,
         }

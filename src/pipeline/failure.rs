@@ -1,5 +1,7 @@
 //! Why a step did not come through, and what its job deserves.
 
+use std::time::Duration;
+
 use crate::domain::retry::Disposition;
 use crate::{inference, procore, store};
 
@@ -18,6 +20,14 @@ pub enum Failure {
     #[error("{reason}")]
     Waits {
         /// What is wrong and what to do about it.
+        reason: String,
+    },
+    /// A write may yet be carried out by Procore: look again after `wait`.
+    #[error("{reason}")]
+    InDoubt {
+        /// Until the next look.
+        wait: Duration,
+        /// What is not known, for the reviewer.
         reason: String,
     },
     /// The lease passed to somebody else meanwhile: whatever this attempt did is theirs to finish.

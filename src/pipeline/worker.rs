@@ -142,6 +142,11 @@ async fn settle(
             tracing::warn!("the lease was lost; another worker has the job");
             return Ok(());
         }
+        Err(Failure::InDoubt { wait, reason }) => {
+            context.metrics.job(kind, "retry");
+            tracing::warn!(reason, wait_s = wait.as_secs(), "a write is in doubt; looking again later");
+            return context.store.retry_later(lease, now + wait, &reason, now).await;
+        }
         Err(Failure::Waits { reason }) => (Disposition::Park { reason: reason.clone() }, reason),
         Err(Failure::Step { disposition, message }) => (disposition, message),
     };

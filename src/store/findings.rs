@@ -51,6 +51,7 @@ record! {
         punch_item: Option<i64>,
         position: Option<i64>,
         problem: Option<String>,
+        notice: Option<String>,
         held: Option<String>,
         held_by: Option<i64>,
         held_because: Option<String>,
@@ -75,6 +76,7 @@ impl Record {
             punch_item: self.punch_item.map(PunchItemId::new),
             position: self.position,
             problem: self.problem,
+            notice: self.notice,
             ..from_json("findings.card", &self.card)?
         })
     }

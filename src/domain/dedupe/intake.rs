@@ -228,6 +228,7 @@ mod tests {
             punch_item: None,
             position: None,
             problem: None,
+            notice: None,
             found_at: Timestamp::UNIX_EPOCH,
         };
         let sighting = Sighting {

@@ -70,6 +70,7 @@ pub(super) fn status(card: &Card) -> Status {
         (FindingState::Rejected, _) => (Tone::Out, "Rejected".to_owned()),
     };
     let more = if refused || card.state == FindingState::TakenOver { card.problem.clone() } else { None };
+    let more = more.or_else(|| card.notice.clone().filter(|_| card.delivery == Delivery::Waiting));
     let more = more.or_else(|| explanation(card));
     Status { tone, short: short.trim_end().to_owned(), more }
 }

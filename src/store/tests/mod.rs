@@ -234,6 +234,7 @@ fn card(record: &PhotoRecord, class: &str, score: f32, found_at: Timestamp) -> C
         punch_item: None,
         position: None,
         problem: None,
+        notice: None,
         found_at,
     }
 }
