@@ -102,6 +102,7 @@ impl App {
             hook_namespace: (!config.webhook.public_url.is_empty()).then(|| config.webhook.namespace.clone()),
             descriptions: pipeline::describe::Descriptions::default(),
             lacking: pipeline::Lacking::default(),
+            caught_up: pipeline::own_items::CaughtUp::default(),
             detector,
             limits: config.photo.clone(),
             metrics,

@@ -33,7 +33,15 @@ pub(super) struct Args {
     /// Everything random is drawn from this.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// What goes wrong: none, mild or harsh.
+    /// What goes wrong: none, mild, harsh or late.
+    ///
+    /// late is harsh, and a fifth of all writes to the Punch List is carried out up to 90 s after the caller was cut off
+    /// or answered with an error. Anything else is set while it runs, as JSON: POST /simulator/faults takes "script" (a list of
+    /// {"method", "path", "after", "times", "kind", …}; kinds: status, reset_before, reset_after, status_after, truncated_body,
+    /// slow_drip, stall, silence, commit_late, revoke_token), "rate" with "kinds", "late" {"rate", "up_to_ms"},
+    /// "webhooks", "drafts_ignored", and "echo" {"crlf", "entities", "trimmed", "decomposed", "images": "as_sent",
+    /// "empty" or "file_ids"}. commit_late takes "after_ms", "heard" ("silence", "reset" or "gateway_timeout") and
+    /// "backdated". POST /simulator/advance {"seconds"} moves its clock on.
     #[arg(long, default_value = "none", value_name = "PRESET")]
     faults: String,
     /// Do not enforce the request limits (600 an hour, 25 in 10 seconds).

@@ -82,6 +82,9 @@ pub struct Card {
     /// What did not go to Procore as suggested or decided.
     #[serde(default)]
     pub left_out: Vec<LeftOut>,
+    /// Why its delivery waits, where nothing is to be done about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
     /// When it was found.
     pub found_at: Timestamp,
 }

@@ -3,8 +3,21 @@
 //! A single job brings Procore in line with what was found and decided, however often it runs.
 //! Somebody else's change in Procore always wins.
 
+mod compare;
+mod doubt;
+mod history;
+mod twins;
+mod words;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::doubt::Doubt;
+pub use self::history::{Echo, History};
+pub use self::twins::{Twins, twins};
+pub use self::words::same_words;
+
+use self::compare::{compare, conflict};
+use self::twins::touched;
 use super::ids::{LocationId, PunchItemId, TradeId, UserId};
 use super::punch_item::{Edits, Priority, PunchItemDraft};
 use super::review::{FindingState, Keeper, Verdict};
@@ -54,9 +67,17 @@ pub struct RemoteItem {
     /// The manager.
     pub manager: Option<UserId>,
     /// Who made it.
+    #[serde(default)]
     pub creator: Option<UserId>,
     /// Who has to act next, by name.
+    #[serde(default)]
     pub ball_in_court: Vec<String>,
+    /// Whether it was changed after it was made, by whomever.
+    #[serde(default)]
+    pub revised: bool,
+    /// Whether somebody else than this service commented on it.
+    #[serde(default)]
+    pub commented: bool,
 }
 
 impl RemoteItem {
@@ -75,28 +96,9 @@ impl RemoteItem {
             manager: None,
             creator: None,
             ball_in_court: Vec::new(),
+            revised: false,
+            commented: false,
         }
-    }
-}
-
-/// What this service did to an item before.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct History {
-    /// The last change that reached Procore.
-    pub sent: Option<ItemChange>,
-    /// Whether it was moved to the recycle bin.
-    pub binned: bool,
-}
-
-impl History {
-    /// What the item held when we last changed it, if we did.
-    fn written(&self, suggested: &PunchItemDraft) -> Option<PunchItemDraft> {
-        self.sent.as_ref().map(|sent| sent.edits.apply(suggested))
-    }
-
-    /// Whether it was this service that sent the item on.
-    fn sent_on(&self) -> bool {
-        self.sent.as_ref().is_some_and(|sent| sent.workflow_status.as_deref() == Some(INITIATED))
     }
 }
 
@@ -151,6 +153,8 @@ pub enum Plan {
     Delete(PunchItemId),
     /// A person acted in Procore first; their word stands, and this says what they did.
     Yield(String),
+    /// The reviewer meant other words than a person gave the item in Procore: nothing is sent, and this says why.
+    Conflict(String),
 }
 
 /// Decides what brings Procore in line.
@@ -189,7 +193,7 @@ fn taken_back(situation: &Situation<'_>, remote: &RemoteItem) -> bool {
 /// Brings a draft that nobody has touched in line with a later suggestion, or with the suggestion as it was
 /// before an acceptance that was taken back.
 fn refile(situation: &Situation<'_>, remote: &RemoteItem) -> Plan {
-    let mut edits = open_edits(&Edits::NONE, situation, remote);
+    let mut edits = compare(&Edits::NONE, situation, remote).open;
     if let Some(written) = situation.history.written(situation.suggested) {
         // What due date the item has is not heard back: it is written again only with something else.
         edits.due = situation.suggested.due.filter(|due| written.due != Some(*due));
@@ -225,7 +229,11 @@ fn accept(situation: &Situation<'_>, edits: &Edits) -> Plan {
         // It is on the list, as was decided, and people go on with it there.
         return Plan::Settled;
     }
-    let change = ItemChange { edits: open_edits(edits, situation, remote), workflow_status: wanted };
+    let compared = compare(edits, situation, remote);
+    if let Some(reason) = conflict(edits, remote, &compared.kept) {
+        return Plan::Conflict(reason);
+    }
+    let change = ItemChange { edits: compared.open, workflow_status: wanted };
     if change == ItemChange::default() { Plan::Settled } else { Plan::Change(remote.id, Box::new(change)) }
 }
 
@@ -255,7 +263,7 @@ fn accepted_and_deleted(situation: &Situation<'_>) -> Plan {
 fn accept_anew(situation: &Situation<'_>, edits: &Edits, remote: &RemoteItem) -> Plan {
     let sent = situation.history.sent.as_ref().map(|sent| &sent.edits);
     let change = ItemChange {
-        edits: open_edits(edits, situation, remote),
+        edits: compare(edits, situation, remote).open,
         workflow_status: Some(INITIATED.to_owned()),
     };
     let anew = situation.history.sent_on() && sent != Some(edits) && !change.edits.is_empty();
@@ -274,6 +282,9 @@ fn reject(situation: &Situation<'_>) -> Plan {
         Some(_) if situation.history.binned => {
             Plan::Yield("the item was taken out of the recycle bin in Procore".to_owned())
         }
+        Some(remote) if moved_on(remote).is_none() && touched(situation, remote) => Plan::Yield(
+            "somebody changed the draft in Procore, so it was not deleted: delete it there".to_owned(),
+        ),
         Some(remote) => moved_on(remote).map_or(Plan::Delete(remote.id), Plan::Yield),
     }
 }
@@ -286,30 +297,6 @@ fn moved_on(remote: &RemoteItem) -> Option<String> {
         None
     } else {
         Some(format!("the item was moved to '{}' in Procore", remote.workflow_status))
-    }
-}
-
-/// What still is to change: fields that differ from what is wanted, and that nobody touched in Procore since
-/// they were sent.
-fn open_edits(edits: &Edits, situation: &Situation<'_>, remote: &RemoteItem) -> Edits {
-    let wanted = edits.apply(situation.suggested);
-    let written = situation.history.written(situation.suggested);
-    let sent = || situation.earlier.iter().chain([situation.suggested]).chain(written.as_ref());
-    let title = sent().any(|sent| sent.title == remote.title) && wanted.title != remote.title;
-    let description =
-        sent().any(|sent| sent.description == remote.description) && wanted.description != remote.description;
-    let location = sent().any(|sent| sent.location == remote.location) && wanted.location != remote.location;
-    let trade = sent().any(|sent| sent.trade == remote.trade) && wanted.trade != remote.trade;
-    let priority =
-        sent().any(|sent| Some(sent.priority) == remote.priority) && Some(wanted.priority) != remote.priority;
-    Edits {
-        title: title.then_some(wanted.title),
-        description: description.then_some(wanted.description),
-        location: wanted.location.filter(|_| location),
-        trade: wanted.trade.filter(|_| trade),
-        priority: priority.then_some(wanted.priority),
-        due: edits.due,
-        manager: edits.manager.filter(|manager| remote.manager != Some(*manager)),
     }
 }
 

@@ -204,6 +204,13 @@ impl FindingId {
     pub fn reference(&self) -> String {
         format!("{REFERENCE_MARK}{}", data_encoding::BASE32_NOPAD.encode(&self.0[..10]))
     }
+
+    /// How the ids in hex begin of all findings with this [`FindingId::reference`]; `None` for what is no reference.
+    pub fn start_of(reference: &str) -> Option<String> {
+        let digits = reference.strip_prefix(REFERENCE_MARK)?;
+        let bytes = data_encoding::BASE32_NOPAD.decode(digits.as_bytes()).ok()?;
+        (bytes.len() == 10).then(|| data_encoding::HEXLOWER.encode(&bytes))
+    }
 }
 
 /// A project together with the company that owns it; every Procore call needs both.
@@ -280,5 +287,11 @@ mod tests {
         let reference = FindingId::of(PROJECT, &Sha256Digest::of(b"photo"), "crack").reference();
         assert_eq!(reference.len(), 19);
         assert!(reference.starts_with("PL-") && reference.is_ascii());
+        let start = FindingId::start_of(&reference).expect("one of ours");
+        let finding = FindingId::of(PROJECT, &Sha256Digest::of(b"photo"), "crack").to_string();
+        assert!(finding.starts_with(&start) && start.len() == 20);
+        for foreign in ["PL-", "PL-1234", "EDGECV-1", "", &reference[..18]] {
+            assert_eq!(FindingId::start_of(foreign), None, "{foreign}");
+        }
     }
 }

@@ -276,7 +276,9 @@ impl Posted<'_> {
                 Ok(Redirect::to(&self.desk.after_decision(id, &neighbours)).into_response())
             }
             Err(store::Error::Conflict(_)) => {
-                let faster = HttpError::Conflict("Someone else already decided this. Your decision was not saved.".into());
+                let faster = HttpError::Conflict(
+                    "Someone else already decided this. Your decision was not saved.".into(),
+                );
                 self.desk.conflict(id, faster).await
             }
             Err(error) => Err(error.into()),

@@ -72,6 +72,7 @@ pub(super) fn card(number: i64) -> Card {
         problem: None,
         in_procore: None,
         left_out: vec![],
+        notice: None,
         found_at: "2026-03-05T09:15:00Z".parse().expect("a time"),
     }
 }

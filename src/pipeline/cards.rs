@@ -155,6 +155,7 @@ impl Desk<'_> {
             problem: None,
             in_procore: None,
             left_out: vec![],
+            notice: None,
             found_at: self.context.now(),
             finding,
         }

@@ -1,15 +1,20 @@
 //! Bring one finding's punch item in Procore in line with what was found and decided, once.
 //!
 //! Procore's create call is not idempotent, so the intent is written first. Whenever an earlier attempt may
-//! have got through, the item is looked up by its reference and adopted before anything is made again.
+//! have got through, the item is looked up by its reference and adopted before anything is made again, and nothing is
+//! made again while Procore may still carry out what was sent.
 
-use jiff::Timestamp;
+mod existing;
+
 use serde_json::json;
 
+use self::existing::{existing, shown, wait_for};
 use super::hold::Hold;
-use super::{Context, Failure, OnAccept, create, leaving_out, managing};
+use super::{Context, Failure, OnAccept, clock, create, leaving_out, managing, own_items, turns};
 use crate::domain::card::Card;
-use crate::domain::delivery::{DRAFT, ItemChange, Plan, RemoteItem, Situation, nobody_chose_a_manager, plan};
+use crate::domain::delivery::{
+    DRAFT, ItemChange, Plan, ProjectMode, RemoteItem, Situation, Twins, nobody_chose_a_manager, plan, twins,
+};
 use crate::domain::ids::{FindingId, PunchItemId};
 use crate::domain::job::Job;
 use crate::domain::left_out::{self, Field, LeftOut};
@@ -21,7 +26,7 @@ use crate::domain::standing::Standing;
 use crate::failpoint;
 use crate::procore;
 use crate::procore::config::PermittedProject;
-use crate::store::{Lease, WriteIntent, WriteKind, WriteOutcome, WriteState};
+use crate::store::{Lease, OpenWrite, WriteIntent, WriteKind, WriteOutcome, WriteState};
 
 /// Takes the one step that the plan calls for; where a further one is due, it is queued with the result.
 ///
@@ -41,6 +46,10 @@ pub async fn run(context: &Context, hold: &Hold, finding: FindingId) -> Result<(
             tracing::warn!(finding.id = %finding, reason, "Procore refused the punch item");
             (WriteOutcome::Refused { reason }, None)
         }
+        Err(Failure::InDoubt { wait, reason }) => {
+            context.store.note(hold.lease(), finding, &reason).await?;
+            return Err(Failure::InDoubt { wait, reason });
+        }
         Err(other) => return Err(other),
     };
     let jobs: Vec<Job> = next.into_iter().collect();
@@ -58,8 +67,15 @@ async fn reconcile(
     card: &Card,
     permitted: PermittedProject,
 ) -> Result<Step, Failure> {
-    let remote = existing(context, card).await?;
-    let history = context.store.history(card.finding.id).await?;
+    if permitted.mode == ProjectMode::Shadow {
+        return Ok((WriteOutcome::Withheld, None));
+    }
+    let finding = card.finding.id;
+    let open = context.store.open_writes(finding).await?;
+    // Before the look: what is not there then and cannot come any more was never made.
+    let now = clock::procores(context, card.project).await;
+    let remote = existing(context, hold, card, &open, now).await?;
+    let history = context.store.history(finding, remote.as_ref().map(|item| item.id)).await?;
     let manager = managing::default_for(context, card).await?;
     let suggested = left_out::without(&card.draft, &card.left_out);
     let verdict = card.decision.as_ref().map(|decision| sendable(&decision.verdict, card));
@@ -76,9 +92,25 @@ async fn reconcile(
         remote: remote.as_ref(),
         history: &history,
     };
+    let rejected = card.state == FindingState::Rejected;
+    let in_doubt = |writes: bool| {
+        let blocks = |write: &&OpenWrite| match write.kind {
+            Some(WriteKind::Create) => remote.is_none(),
+            _ => writes,
+        };
+        open.iter().filter(blocks).find_map(|write| wait_for(context, write, now, rejected))
+    };
+    if let Some(own) = &remote
+        && let Some(step) = settle_twins(context, hold, card, &situation, (own, in_doubt(true))).await?
+    {
+        return Ok(step);
+    }
     let step = plan(&situation);
     tracing::debug!(finding.id = %card.finding.id, plan = ?step, "planned");
     failpoint::reached("deliver.planned");
+    if let Some(wait) = in_doubt(matches!(step, Plan::Change(..) | Plan::Delete(_))) {
+        return Err(wait);
+    }
     if let Some(because) = manager.note.filter(|_| writes(&step) && nobody_chose_a_manager(&situation)) {
         let news = vec![LeftOut { field: Field::Manager, id: None, because }];
         context.store.note_left_out(card.finding.id, &left_out::with_news(&card.left_out, news)).await?;
@@ -87,13 +119,18 @@ async fn reconcile(
         Plan::Withhold => (WriteOutcome::Withheld, None),
         Plan::Settled => {
             see(context, card, remote.as_ref()).await?;
-            (remote.map_or_else(never_made, |item| in_procore(&item)), None)
+            (remote.map_or_else(never_made, |item| seen(&item)), None)
         }
         Plan::Yield(reason) => {
             see(context, card, remote.as_ref()).await?;
             (WriteOutcome::TakenOver { reason }, None)
         }
+        Plan::Conflict(reason) => (WriteOutcome::Refused { reason }, None),
         Plan::Create(draft) => {
+            turns::may_create(context, card.project).await?;
+            if older_life(context, card).await? {
+                return Box::pin(reconcile(context, hold, card, permitted)).await;
+            }
             let images = context.store.images_of(card.finding.id).await?;
             let made = create::run(context, hold, card, PunchItemDraft { images, ..*draft }).await?;
             if made.workflow_status != DRAFT && card.state != FindingState::Accepted {
@@ -111,7 +148,8 @@ async fn reconcile(
         }
         Plan::Delete(item) => {
             begin(context, hold.lease(), card, WriteKind::Delete, &item).await?;
-            hold.guard(context.procore.delete_punch_item(card.project, item)).await??;
+            let answer = hold.guard(context.procore.delete_punch_item(card.project, item)).await?;
+            sent(context, hold.lease(), answer).await?;
             (
                 WriteOutcome::Delivered { punch_item: Some(item), position: None, answer: json!("deleted") },
                 None,
@@ -143,8 +181,15 @@ async fn see(context: &Context, card: &Card, item: Option<&RemoteItem>) -> Resul
     Ok(())
 }
 
+/// Procore's answer to a write of ours.
 fn in_procore(item: &RemoteItem) -> WriteOutcome {
     WriteOutcome::Delivered { punch_item: Some(item.id), position: item.position, answer: json!(item) }
+}
+
+/// What Procore has, which nothing was written for just now.
+fn seen(item: &RemoteItem) -> WriteOutcome {
+    let answer = json!({ "seen": item });
+    WriteOutcome::Delivered { punch_item: Some(item.id), position: item.position, answer }
 }
 
 /// Rejected before anything was made: there is nothing to undo in Procore.
@@ -152,31 +197,57 @@ fn never_made() -> WriteOutcome {
     WriteOutcome::Delivered { punch_item: None, position: None, answer: json!("never made") }
 }
 
-/// The finding's item as Procore has it now; one that is not there any more counts as deleted. While a create
-/// is in doubt it is looked for, so that what was made without our hearing of it is not left behind.
-async fn existing(context: &Context, card: &Card) -> Result<Option<RemoteItem>, Failure> {
-    let Some(item) = card.punch_item else {
-        return match context.store.create_in_doubt(card.finding.id).await? {
-            Some(since) => adopt(context, card, since).await,
-            None => Ok(None),
-        };
-    };
-    match context.procore.punch_item(card.project, item).await {
-        Err(procore::Error::NotFound { .. }) => Ok(Some(RemoteItem::gone(item))),
-        other => Ok(Some(other?.to_remote())),
+/// Whether an earlier life of this box made the finding's item, which is now known as a stray.
+async fn older_life(context: &Context, card: &Card) -> Result<bool, Failure> {
+    if let Err(failure) = own_items::catch_up_once(context, card.project).await {
+        if let Failure::Step { disposition: Disposition::Park { reason }, .. } = &failure {
+            turns::stop(context, card, reason).await?;
+            turns::may_create(context, card.project).await?;
+        }
+        return Err(failure);
     }
+    Ok(!context.store.strays(card.project, &card.draft.reference).await?.is_empty())
 }
 
-/// Looks for an item that an earlier attempt may have made without our hearing of it.
-async fn adopt(context: &Context, card: &Card, since: Timestamp) -> Result<Option<RemoteItem>, Failure> {
-    let reference = &card.draft.reference;
-    let found = context.procore.find_punch_item(card.project, reference, since, context.now()).await?;
-    let found = found.map(|item| item.to_remote());
-    if let Some(item) = &found {
-        tracing::info!(finding.id = %card.finding.id, punch_item.id = %item.id, "adopted after a lost answer");
-        create::found(context, card, item).await?;
+/// Puts right, one at a time, what was found under the finding's reference besides `own`, its item; not while a write is
+/// in doubt.
+async fn settle_twins(
+    context: &Context,
+    hold: &Hold,
+    card: &Card,
+    situation: &Situation<'_>,
+    (own, in_doubt): (&RemoteItem, Option<Failure>),
+) -> Result<Option<Step>, Failure> {
+    let (lease, finding, store) = (hold.lease(), card.finding.id, &context.store);
+    for stray in store.strays(card.project, &card.draft.reference).await? {
+        if stray == own.id {
+            store.forget_stray(lease, stray).await?;
+            continue;
+        }
+        let other = shown(context, card, stray).await?;
+        match twins(situation, own, &other) {
+            Twins::Gone => store.forget_stray(lease, stray).await?,
+            Twins::Binned => {
+                store.twin_binned(lease, finding, (own.id, stray), context.now()).await?;
+                return Ok(Some((seen(&other), Some(Job::carrying(finding, card.state)))));
+            }
+            Twins::Bin { .. } if in_doubt.is_some() => return in_doubt.map_or(Ok(None), Err),
+            Twins::Leave(because) => {
+                tracing::warn!(finding.id = %finding, because, "two items of one finding");
+                store.leave_stray(lease, finding, stray, &because, context.now()).await?;
+            }
+            Twins::Bin { goes, stays } => {
+                begin(context, lease, card, WriteKind::Delete, &goes).await?;
+                let answer = hold.guard(context.procore.delete_punch_item(card.project, goes)).await?;
+                sent(context, lease, answer).await?;
+                store.twin_binned(lease, finding, (goes, stays), context.now()).await?;
+                tracing::warn!(finding.id = %finding, %goes, %stays, "of two items of one finding one was deleted");
+                let kept = shown(context, card, stays).await?;
+                return Ok(Some((seen(&kept), Some(Job::carrying(finding, card.state)))));
+            }
+        }
     }
-    Ok(found)
+    Ok(None)
 }
 
 async fn change_item(
@@ -187,7 +258,6 @@ async fn change_item(
     item: PunchItemId,
     change: &ItemChange,
 ) -> Result<RemoteItem, Failure> {
-    // Changing twice to the same is harmless, so doubt needs no look-up here.
     let title = remote.map_or(card.draft.title.as_str(), |remote| remote.title.as_str());
     let (mut change, mut known) = (change.clone(), card.left_out.clone());
     loop {
@@ -231,8 +301,9 @@ pub(super) async fn begin(
     request: &impl serde::Serialize,
 ) -> Result<WriteState, Failure> {
     let request = serde_json::to_value(request).map_err(|error| Failure::give_up(error.to_string()))?;
-    let intent =
-        WriteIntent { finding: card.finding.id, kind, reference: card.draft.reference.clone(), request };
+    let (finding, reference) = (card.finding.id, card.draft.reference.clone());
+    let at = clock::procores(context, card.project).await;
+    let intent = WriteIntent { finding, kind, reference, request, at };
     Ok(context.store.begin_write(lease, &intent, context.now()).await?)
 }
 

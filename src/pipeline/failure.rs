@@ -28,6 +28,14 @@ pub enum Failure {
         /// When to look again.
         after: Duration,
     },
+    /// A write may yet be carried out by Procore: look again after `wait`.
+    #[error("{reason}")]
+    InDoubt {
+        /// Until the next look.
+        wait: Duration,
+        /// What is not known, for the reviewer.
+        reason: String,
+    },
     /// The lease passed to somebody else meanwhile: whatever this attempt did is theirs to finish.
     #[error("the lease was lost to another worker")]
     LeaseLost,

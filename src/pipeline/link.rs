@@ -1,18 +1,20 @@
 //! Bring a further photo to the punch item that it belongs to.
 //!
-//! Every attempt looks at the item first, so that what an earlier one has done is not done again.
+//! Every attempt looks at the item first, so that what an earlier one has done is not done again; and while Procore may
+//! still carry an earlier one out, nothing is sent again.
 
 use serde_json::json;
 
 use super::hold::Hold;
-use super::{Context, Failure, OnKnown};
+use super::{Context, Failure, OnKnown, clock};
 use crate::domain::card::Card;
 use crate::domain::delivery::{DRAFT, ProjectMode};
 use crate::domain::ids::{FindingId, ImageId, PhotoId, PunchItemId};
 use crate::domain::review::{FindingState, Keeper};
 use crate::failpoint;
 use crate::procore;
-use crate::procore::punch_items::PunchItem;
+use crate::procore::punch_items::{COMMENT_START, PunchItem, comment_mark};
+use crate::store::{LinkHow, WriteKind};
 
 /// Links `image` to the item of `finding`: its own, or the open one that says the same. Without an item there is
 /// nothing to do: a draft that is made later has every photo.
@@ -26,18 +28,21 @@ pub async fn run(context: &Context, hold: &Hold, finding: FindingId, image: Imag
     let permitted = context.permitted(card.project)?;
     let outcome = match target(&card) {
         _ if permitted.mode == ProjectMode::Shadow => json!({ "left": "nothing is written in this project" }),
-        None => json!({ "left": "there is no punch item yet" }),
-        Some(item) => match hold.guard(link(context, &card, item, image)).await? {
+        None => {
+            until_known(context, &card).await?;
+            json!({ "left": "there is no punch item yet" })
+        }
+        Some(item) => match (Link { context, hold, card: &card, image }).bring_to(item).await {
             Ok(how) => json!({ "punch_item": item, "image": image, "how": how }),
-            Err(procore::Error::NotFound { .. } | procore::Error::Forbidden { .. }) => {
+            Err(Refusal::Left) => {
                 json!({ "punch_item": item, "image": image, "left": "Procore does not let this service change it" })
             }
-            Err(error) => return Err(error.into()),
+            Err(Refusal::Failed(failure)) => return Err(failure),
         },
     };
     failpoint::reached("link.answered");
     tracing::debug!(finding.id = %finding, photo.image = %image, %outcome, "photo brought to its punch item");
-    Ok(context.store.finish_link(hold.lease(), finding, outcome, context.now()).await?)
+    Ok(context.store.finish_link(hold.lease(), (finding, image), outcome, context.now()).await?)
 }
 
 /// The item that the photos of `card` belong to; `None` for what was thrown out.
@@ -49,62 +54,142 @@ fn target(card: &Card) -> Option<PunchItemId> {
     }
 }
 
-async fn link(
-    context: &Context,
-    card: &Card,
-    id: PunchItemId,
+/// Waits while the draft may have been made without this photo: once it is found, the photo is brought to it.
+async fn until_known(context: &Context, card: &Card) -> Result<(), Failure> {
+    let now = clock::procores(context, card.project).await;
+    let open = context.store.open_writes(card.finding.id).await?;
+    let create = open.iter().find(|write| write.kind == Some(WriteKind::Create));
+    let wanted = card.state != FindingState::Rejected;
+    match create.filter(|_| wanted).and_then(|write| write.doubt.next_look(now, context.horizon())) {
+        Some(wait) => {
+            let reason =
+                "whether the draft was made is not known yet; the photo is brought to it then".to_owned();
+            Err(Failure::InDoubt { wait, reason })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Why a photo was not brought to an item.
+enum Refusal {
+    /// Procore does not let this service do it.
+    Left,
+    /// It is to be tried again.
+    Failed(Failure),
+}
+
+impl<F: Into<Failure>> From<F> for Refusal {
+    fn from(failure: F) -> Self {
+        Self::Failed(failure.into())
+    }
+}
+
+/// One photo on its way to an item.
+struct Link<'a> {
+    context: &'a Context,
+    hold: &'a Hold,
+    card: &'a Card,
     image: ImageId,
-) -> Result<&'static str, procore::Error> {
-    let item = context.procore.punch_item(card.project, id).await?;
-    if item.deleted_at.is_some() {
-        return Ok("left, as it is in the recycle bin");
+}
+
+impl Link<'_> {
+    async fn bring_to(&self, id: PunchItemId) -> Result<&'static str, Refusal> {
+        let Self { context, card, image, .. } = *self;
+        // Before the look: what is not there then and cannot come any more was never done.
+        let now = clock::procores(context, card.project).await;
+        let item = match context.procore.punch_item(card.project, id).await {
+            Err(procore::Error::NotFound { .. } | procore::Error::Forbidden { .. }) => {
+                return Err(Refusal::Left);
+            }
+            other => other?,
+        };
+        if item.deleted_at.is_some() {
+            return Ok("left, as it is in the recycle bin");
+        }
+        if item.shows(image) {
+            return Ok("attached already");
+        }
+        if item.comment_tells_of(image) {
+            return Ok("told of in a comment already");
+        }
+        let open = context.store.open_links(card.finding.id, image, id).await?;
+        if let Some(wait) = open.iter().find_map(|doubt| doubt.next_look(now, context.horizon())) {
+            let reason =
+                "Procore did not answer a change of the item; whether it was carried out is not known yet"
+                    .to_owned();
+            return Err(Failure::InDoubt { wait, reason }.into());
+        }
+        let own_draft = card.punch_item == Some(id) && item.workflow_status == DRAFT;
+        if own_draft || context.config.on_known == OnKnown::Attachment {
+            let images = self.all_images(id, own_draft).await?;
+            // Pictures that a person added would be thrown off by a list without them.
+            if item.has_only(&images) && self.attach(&item, &images).await? {
+                return Ok("attached");
+            }
+        }
+        self.comment(&item).await
     }
-    if item.images().contains(&image) {
-        return Ok("attached already");
+
+    /// Everything that the item is to have: by this service's own books, as Procore does not show it for certain.
+    async fn all_images(&self, item: PunchItemId, own_draft: bool) -> Result<Vec<ImageId>, Failure> {
+        let Self { context, card, image, .. } = *self;
+        let mut images = if own_draft {
+            context.store.images_of(card.finding.id).await?
+        } else {
+            context.store.images_of_item(card.project, item).await?
+        };
+        if !images.contains(&image) {
+            images.push(image);
+        }
+        Ok(images)
     }
-    let own_draft = card.punch_item == Some(id) && item.workflow_status == DRAFT;
-    if own_draft || context.config.on_known == OnKnown::Attachment {
-        match attach(context, card, &item, image).await {
-            // Somebody else's item: with Standard permission only its creator may change it.
-            Err(procore::Error::Forbidden { .. }) => {}
-            other => return other,
+
+    /// Whether Procore took the list: with Standard permission only the creator of an item may change it.
+    async fn attach(&self, item: &PunchItem, images: &[ImageId]) -> Result<bool, Failure> {
+        self.begin(item.id, LinkHow::Attachment).await?;
+        let Self { context, hold, card, .. } = *self;
+        let answer =
+            hold.guard(context.procore.attach_images(card.project, item.id, &item.name, images)).await?;
+        match self.sent(answer).await? {
+            Ok(_) => Ok(true),
+            Err(procore::Error::Forbidden { .. } | procore::Error::Rejected { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
-    comment(context, card, &item, image).await
-}
 
-async fn attach(
-    context: &Context,
-    card: &Card,
-    item: &PunchItem,
-    image: ImageId,
-) -> Result<&'static str, procore::Error> {
-    let mut images = item.images();
-    images.push(image);
-    context.procore.attach_images(card.project, item.id, &item.name, &images).await?;
-    Ok("attached")
-}
-
-async fn comment(
-    context: &Context,
-    card: &Card,
-    item: &PunchItem,
-    image: ImageId,
-) -> Result<&'static str, procore::Error> {
-    // Also how the comment is found again after an answer was lost.
-    let mark = format!("photo {image}");
-    if item.has_comment_with(&mark) {
-        return Ok("told of in a comment already");
+    async fn comment(&self, item: &PunchItem) -> Result<&'static str, Refusal> {
+        let Self { context, hold, card, image, .. } = *self;
+        let photo = context.store.photo(PhotoId::of(card.project, image)).await.ok().flatten();
+        let name = photo.map_or_else(String::new, |photo| format!(" ({})", photo.filename));
+        let words = format!(
+            "{COMMENT_START}{}{name}: {}, {} (score {}). {}",
+            comment_mark(image),
+            card.draft.title,
+            card.finding.score.words(),
+            card.finding.score,
+            card.draft.reference,
+        );
+        self.begin(item.id, LinkHow::Comment).await?;
+        let answer = hold.guard(context.procore.comment_on_punch_item(card.project, item.id, &words)).await?;
+        match self.sent(answer).await? {
+            Ok(()) => Ok("told of in a comment"),
+            Err(procore::Error::NotFound { .. } | procore::Error::Forbidden { .. }) => Err(Refusal::Left),
+            Err(error) => Err(error.into()),
+        }
     }
-    let photo = context.store.photo(PhotoId::of(card.project, image)).await.ok().flatten();
-    let name = photo.map_or_else(String::new, |photo| format!(" ({})", photo.filename));
-    let words = format!(
-        "Seen again in {mark}{name}: {}, {} (score {}). {}",
-        card.draft.title,
-        card.finding.score.words(),
-        card.finding.score,
-        card.draft.reference,
-    );
-    context.procore.comment_on_punch_item(card.project, item.id, &words).await?;
-    Ok("told of in a comment")
+
+    async fn begin(&self, item: PunchItemId, how: LinkHow) -> Result<(), Failure> {
+        let Self { context, hold, card, image } = *self;
+        let at = clock::procores(context, card.project).await;
+        Ok(context.store.begin_link(hold.lease(), (card.finding.id, image), item, how, at).await?)
+    }
+
+    /// Takes the doubt off a write that certainly never reached Procore.
+    async fn sent<T>(&self, answer: Result<T, procore::Error>) -> Result<Result<T, procore::Error>, Failure> {
+        let Self { context, hold, card, image } = *self;
+        if answer.as_ref().is_err_and(|error| !error.outcome_in_doubt()) {
+            context.store.unsent_link(hold.lease(), card.finding.id, image).await?;
+        }
+        Ok(answer)
+    }
 }

@@ -22,6 +22,7 @@ pub mod link;
 pub mod look;
 mod managing;
 mod optional;
+pub mod own_items;
 mod placing;
 pub mod reference;
 pub mod route;
@@ -102,6 +103,8 @@ pub struct Config {
     pub describe_max_age_s: u64,
     /// How far a sweep looks back behind the last one, seconds.
     pub sweep_overlap_s: u64,
+    /// How long Procore may take to carry out a write that it did not answer, seconds.
+    pub doubt_s: u64,
     /// What an accepted draft becomes.
     pub on_accept: OnAccept,
     /// How a photo is brought to an open punch item that says the same.
@@ -140,6 +143,8 @@ pub struct Context {
     pub hook_namespace: Option<String>,
     /// Photos that Procore has described already.
     pub descriptions: describe::Descriptions,
+    /// Projects in which it is known what an earlier life of this box may have made.
+    pub caught_up: own_items::CaughtUp,
     /// Lists of Procore's that cannot be had for now.
     pub lacking: Lacking,
     /// The model behind its one seam.
@@ -167,6 +172,11 @@ impl Context {
     /// The day, where the projects are.
     pub fn today(&self) -> Date {
         self.now().to_zoned_datetime(self.zone.clone()).date()
+    }
+
+    /// How long Procore may take to carry out a write that it did not answer.
+    fn horizon(&self) -> Duration {
+        Duration::from_secs(self.config.doubt_s)
     }
 
     fn backoff(&self) -> Backoff {

@@ -8,19 +8,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Context, Failure, clock};
-use crate::domain::delivery::DRAFT;
+use super::{Context, Failure, clock, own_items};
 use crate::domain::ids::{PhotoId, ProjectKey};
 use crate::domain::job::Job;
-use crate::domain::review::FindingState;
-use crate::domain::standing::Standing;
 use crate::failpoint;
 use crate::procore::images::ImageFilter;
-use crate::procore::punch_items::PunchItem;
 use crate::store::{Lease, PhotoRow};
 
-/// Up to when changes of punch items were read.
-const ITEMS: &str = "punch_items";
 /// When discarded deliveries were last read.
 const HEALED: &str = "healed";
 /// When what is kept was last compared with what is there.
@@ -34,7 +28,7 @@ pub async fn run(context: &Context, lease: &Lease, project: ProjectKey) -> Resul
     context.permitted(project)?;
     let config = &context.config;
     let photos = photos(context, project).await;
-    let items = items(context, project).await;
+    let items = own_items::read(context, &context.procore.background(), project).await;
     let healed = if let Some(namespace) = &context.hook_namespace {
         now_and_then(context, project, HEALED, config.heal_every_s, heal::run(context, project, namespace))
             .await
@@ -102,27 +96,4 @@ async fn photos(context: &Context, project: ProjectKey) -> Result<(), Failure> {
     }
     // Only now: a crash before this line sweeps the same span again, which is harmless.
     Ok(context.store.set_watermark(project, listed_at).await?)
-}
-
-/// Notices what people did to our items in Procore without a webhook that told of it.
-async fn items(context: &Context, project: ProjectKey) -> Result<(), Failure> {
-    let now = context.now();
-    let listed_at = clock::procores(context, project).await;
-    let (from, to) = span(context, context.store.mark(project, ITEMS).await?, listed_at);
-    let changed = context.procore.background().punch_items_changed(project, from, to).await?;
-    let untouched = |item: &PunchItem| item.deleted_at.is_none() && item.workflow_status == DRAFT;
-    let mut jobs = Vec::new();
-    for item in changed.iter().filter(|item| !untouched(item)) {
-        let Some(finding) = context.store.finding_of_punch_item(project, item.id).await? else { continue };
-        match context.store.card(finding).await?.map(|card| card.state) {
-            Some(FindingState::Proposed) => jobs.push(Job::SyncPunchItem { finding }),
-            // What the list tells is all that its card shows.
-            Some(FindingState::Accepted | FindingState::TakenOver) => {
-                context.store.note_standing(finding, &Standing::of(&item.to_remote(), now)).await?;
-            }
-            Some(FindingState::Rejected) | None => {}
-        }
-    }
-    context.store.enqueue(&jobs, now, now).await?;
-    Ok(context.store.set_mark(project, ITEMS, listed_at).await?)
 }

@@ -146,6 +146,11 @@ async fn settle(
             context.metrics.job(kind, "postponed");
             return context.store.give_back(lease, now + after, now).await;
         }
+        Err(Failure::InDoubt { wait, reason }) => {
+            context.metrics.job(kind, "retry");
+            tracing::warn!(reason, wait_s = wait.as_secs(), "a write is in doubt; looking again later");
+            return context.store.retry_later(lease, now + wait, &reason, now).await;
+        }
         Err(Failure::Waits { reason }) => (Disposition::Park { reason: reason.clone() }, reason),
         Err(Failure::Step { disposition, message }) => (disposition, message),
     };

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::domain::delivery::{DRAFT, ItemChange, RemoteItem};
 use crate::domain::fields::FieldValues;
 use crate::domain::ids::{
-    ImageId, LocationId, ProjectId, ProjectKey, PunchItemId, PunchItemTypeId, TradeId, UserId,
+    ImageId, LocationId, ProjectId, ProjectKey, PunchItemId, PunchItemTypeId, REFERENCE_MARK, TradeId, UserId,
 };
 use crate::domain::punch_item::{Priority, PunchItemDraft};
 use crate::procore::call::Call;
@@ -22,6 +22,17 @@ use crate::procore::lenient;
 use crate::procore::paging::HEAVY_ROWS;
 
 pub(crate) const PATH: &str = "/rest/v1.1/punch_items";
+
+/// How comments of this service begin.
+pub const COMMENT_START: &str = "Seen again in ";
+
+/// What making an item takes at most: a change within that time is part of it.
+const AT_ONCE: SignedDuration = SignedDuration::from_secs(5);
+
+/// By what a comment about a photo is known.
+pub fn comment_mark(image: ImageId) -> String {
+    format!("photo {image}")
+}
 
 /// A punch item as Procore answers. Almost everything may be missing.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -71,9 +82,12 @@ pub struct PunchItem {
     /// Who has to act next.
     #[serde(default, deserialize_with = "lenient::side_list")]
     pub ball_in_court: Vec<Person>,
-    // Lists tell neither photos nor comments.
+    // Lists tell neither photos nor files nor comments. The photos are deprecated: they may be missing, or have the
+    // ids of files.
     #[serde(default, deserialize_with = "lenient::side_list")]
     images: Vec<Named<ImageId>>,
+    #[serde(default, deserialize_with = "lenient::side_list")]
+    attachments: Vec<Named<i64>>,
     #[serde(default, deserialize_with = "lenient::side_list")]
     comments: Vec<Comment>,
     #[serde(default, deserialize_with = "lenient::opt_object")]
@@ -98,14 +112,29 @@ struct Comment {
 }
 
 impl PunchItem {
-    /// Photos of the Photos tool that are attached.
-    pub fn images(&self) -> Vec<ImageId> {
-        self.images.iter().map(|image| image.id).collect()
+    /// Whether Procore shows the photo as attached. That it does not is no proof that it is not.
+    pub fn shows(&self, image: ImageId) -> bool {
+        self.images.iter().any(|shown| shown.id == image)
     }
 
-    /// Whether a comment holds `words`.
-    pub fn has_comment_with(&self, words: &str) -> bool {
-        self.comments.iter().any(|comment| comment.body.contains(words))
+    /// Whether the item has no other pictures and files than `known`, as far as Procore shows them.
+    pub fn has_only(&self, known: &[ImageId]) -> bool {
+        let ours = self.images.iter().all(|image| known.contains(&image.id));
+        (ours && self.attachments.is_empty()) || self.images.len().max(self.attachments.len()) < known.len()
+    }
+
+    /// Whether a comment tells of the photo.
+    pub fn comment_tells_of(&self, image: ImageId) -> bool {
+        let mark = comment_mark(image);
+        let ends = |rest: &str| !rest.starts_with(|letter: char| letter.is_ascii_digit());
+        let tells = |body: &str| body.match_indices(&mark).any(|(at, found)| ends(&body[at + found.len()..]));
+        self.comments.iter().any(|comment| tells(&comment.body))
+    }
+
+    /// Whether somebody else than this service commented on it.
+    fn is_commented(&self) -> bool {
+        let ours = |body: &str| body.contains(COMMENT_START) && body.contains(REFERENCE_MARK);
+        self.comments.iter().any(|comment| !ours(&comment.body))
     }
 
     /// Where it is.
@@ -133,6 +162,11 @@ impl PunchItem {
             manager: self.punch_item_manager.as_ref().map(|manager| manager.id),
             creator: self.created_by.as_ref().map(|creator| creator.id),
             ball_in_court: self.ball_in_court.iter().filter_map(|person| person.name.clone()).collect(),
+            revised: self
+                .created_at
+                .zip(self.updated_at)
+                .is_none_or(|(made, changed)| changed - made > AT_ONCE),
+            commented: self.is_commented(),
         }
     }
 }
@@ -268,29 +302,25 @@ impl Client {
         self.send(&call).await.map(drop)
     }
 
-    /// The punch item that carries `reference`, if one was changed since `since`. Procore cannot
-    /// search for references, so all items of that time are read and compared here. Of several,
-    /// the oldest.
+    /// The items that carry `reference` and changed between two instants by Procore's clock, the oldest first. Procore
+    /// cannot search for references, so all items of that time are read and compared here.
     ///
     /// # Errors
     /// When any page cannot be had: not having found it is then no proof that it is not there.
-    pub async fn find_punch_item(
+    pub async fn punch_items_with(
         &self,
         project: ProjectKey,
         reference: &str,
-        since: Timestamp,
-        now: Timestamp,
-    ) -> Result<Option<PunchItem>, Error> {
-        self.permit(project)?;
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<PunchItem>, Error> {
         let skew = Duration::from_secs(self.config().clock_skew_s.into());
-        let from = since.checked_sub(skew).unwrap_or(Timestamp::MIN);
-        let to = now.checked_add(skew).unwrap_or(Timestamp::MAX);
-        let call = Call::get(project.company, PATH)
-            .query("project_id", project.project)
-            .query("filters[updated_at]", time_range(from, to));
-        let items: Vec<PunchItem> = self.list("punch items", call, HEAVY_ROWS).await?;
-        let ours = items.into_iter().filter(|item| item.reference.as_deref() == Some(reference));
-        Ok(ours.min_by_key(|item| item.id))
+        let from = from.checked_sub(skew).unwrap_or(Timestamp::MIN);
+        let to = to.checked_add(skew).unwrap_or(Timestamp::MAX);
+        let mut items = self.punch_items_changed(project, from, to).await?;
+        items.retain(|item| item.reference.as_deref() == Some(reference));
+        items.sort_by_key(|item| item.id);
+        Ok(items)
     }
 
     /// The items that changed between two instants, drafts included; those in the recycle bin are not listed.
@@ -308,6 +338,41 @@ impl Client {
             .query("project_id", project.project)
             .query("filters[updated_at]", time_range(from, to));
         self.list("punch items", call, HEAVY_ROWS).await
+    }
+
+    /// Every item of the project, drafts included; those in the recycle bin are not listed.
+    ///
+    /// # Errors
+    /// When any page cannot be had.
+    pub async fn all_punch_items(&self, project: ProjectKey) -> Result<Vec<PunchItem>, Error> {
+        self.permit(project)?;
+        let call = Call::get(project.company, PATH).query("project_id", project.project);
+        self.list("punch items", call, HEAVY_ROWS).await
+    }
+
+    /// The items in the recycle bin.
+    ///
+    /// # Errors
+    /// When any page cannot be had.
+    pub async fn binned_punch_items(&self, project: ProjectKey) -> Result<Vec<PunchItem>, Error> {
+        self.permit(project)?;
+        let call =
+            Call::get(project.company, format!("{PATH}/recycle_bin")).query("project_id", project.project);
+        let (what, mut items) = ("the recycle bin", Vec::<PunchItem>::new());
+        // Of pages this operation says nothing; where there are some all the same, they are asked for.
+        for page in 1..=self.config().max_pages {
+            let asked = if page == 1 { call.clone() } else { call.clone().query("page", page) };
+            let answer = self.send(&asked).await?;
+            items.extend(answer.read::<Vec<PunchItem>>(what)?);
+            if answer.next.is_none() {
+                break;
+            }
+        }
+        // That it lies there says that it is deleted, whether or not its row does.
+        for item in &mut items {
+            item.deleted_at = item.deleted_at.or(Some(Timestamp::UNIX_EPOCH));
+        }
+        Ok(items)
     }
 
     /// Those of `ids` that are there; ids that are gone are left out by Procore.

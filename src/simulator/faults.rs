@@ -4,6 +4,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::echo::Echo;
+
 /// One thing that goes wrong with a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -42,8 +44,78 @@ pub enum FaultKind {
         /// Milliseconds of real time.
         pause_ms: u64,
     },
+    /// Everything is done, and nothing is ever answered: the connection stays open until the caller hangs up.
+    Silence,
+    /// Nothing is done at first. The request is carried out later, when the caller has long given up.
+    CommitLate {
+        /// Milliseconds of the simulator's time from the request until it is carried out.
+        after_ms: u64,
+        /// What the caller hears of it.
+        #[serde(default)]
+        heard: Heard,
+        /// Whether records carry the time at which the request came, and not the time at which it is carried out.
+        #[serde(default)]
+        backdated: bool,
+    },
     /// The access token is revoked just before the request is looked at.
     RevokeToken,
+}
+
+impl FaultKind {
+    /// Whether the connection is left open without an answer.
+    pub(super) fn is_silent(&self) -> bool {
+        matches!(self, Self::Silence | Self::CommitLate { heard: Heard::Silence, .. })
+    }
+
+    /// Whether the caller gets no answer.
+    pub(super) fn is_unanswered(&self) -> bool {
+        let reset = matches!(
+            self,
+            Self::ResetBefore | Self::ResetAfter | Self::CommitLate { heard: Heard::Reset, .. }
+        );
+        reset || self.is_silent()
+    }
+}
+
+/// What the caller hears of a request that is carried out late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Heard {
+    /// Nothing, until the caller hangs up.
+    #[default]
+    Silence,
+    /// The connection is reset.
+    Reset,
+    /// A 504 with a page, as from the gateway.
+    GatewayTimeout,
+}
+
+impl Heard {
+    const ALL: [Self; 3] = [Self::Silence, Self::Reset, Self::GatewayTimeout];
+}
+
+/// Writes to the Punch List that are carried out late, at random.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LateWrites {
+    /// The probability that a write is carried out late.
+    pub rate: f64,
+    /// The longest time until then, in milliseconds of the simulator's time.
+    pub up_to_ms: u64,
+}
+
+impl LateWrites {
+    fn draw(&self, method: &str, path: &str, rng: &mut ChaCha8Rng) -> Option<FaultKind> {
+        let write = method != "GET" && path.starts_with("/rest/") && path.contains("/punch_items");
+        if !write || self.rate <= 0.0 || !rng.random_bool(self.rate.min(1.0)) {
+            return None;
+        }
+        Some(FaultKind::CommitLate {
+            after_ms: rng.random_range(0..=self.up_to_ms),
+            heard: Heard::ALL[rng.random_range(0..Heard::ALL.len())],
+            backdated: rng.random_bool(0.5),
+        })
+    }
 }
 
 /// How an error answer looks.
@@ -138,15 +210,20 @@ pub struct Faults {
     pub kinds: Vec<FaultKind>,
     /// What happens to webhooks.
     pub webhooks: WebhookFaults,
+    /// Writes to the Punch List that are carried out late.
+    pub late: LateWrites,
     /// Whether a create answers with `initiated` though a draft was asked for.
     pub drafts_ignored: bool,
+    /// How texts and photos that were sent are shown afterwards.
+    pub echo: Echo,
 }
 
 impl Faults {
     /// Names for `preset`.
-    pub const PRESETS: [&str; 3] = ["none", "mild", "harsh"];
+    pub const PRESETS: [&str; 4] = ["none", "mild", "harsh", "late"];
 
-    /// A ready-made set by name: `none`, `mild` (a bad afternoon) or `harsh` (a bad month).
+    /// A ready-made set by name: `none`, `mild` (a bad afternoon), `harsh` (a bad month) or `late` (as `harsh`, and a
+    /// fifth of all writes to the Punch List is carried out up to 90 s late).
     pub fn preset(name: &str) -> Option<Self> {
         let status = |status, retry_after_s, body| FaultKind::Status { status, retry_after_s, body };
         let mild = vec![
@@ -186,6 +263,10 @@ impl Faults {
                 },
                 ..Self::default()
             }),
+            "late" => Some(Self {
+                late: LateWrites { rate: 0.2, up_to_ms: 90_000 },
+                ..Self::preset("harsh").unwrap_or_default()
+            }),
             _ => None,
         }
     }
@@ -201,6 +282,9 @@ impl Faults {
             }
             fault.times -= 1;
             return Some(fault.kind.clone());
+        }
+        if let Some(late) = self.late.draw(method, path, rng) {
+            return Some(late);
         }
         if self.kinds.is_empty() || !rng.random_bool(self.rate.clamp(0.0, 1.0)) {
             return None;

@@ -15,7 +15,8 @@ use futures_util::stream;
 use serde_json::{Map, Value, json};
 
 use super::call::{Call, File, Refusal};
-use super::faults::{ErrorBody, FaultKind};
+use super::faults::{ErrorBody, FaultKind, Heard};
+use super::late;
 use super::limits::Meter;
 use super::record::{Host, Recorded, redact, without_secret};
 use super::state::{Shared, Sim};
@@ -47,7 +48,16 @@ pub(super) async fn pass(
     let fault =
         gate.sim.change(|world| world.faults.draw(parts.method.as_str(), parts.uri.path(), &mut world.rng));
     let mut entry = gate.entry(&parts, &call);
-    let answer = gate.answer(&mut parts, &mut call, next, fault.as_ref()).await;
+    let answer = match &fault {
+        Some(FaultKind::CommitLate { after_ms, heard, backdated }) => {
+            late::carry_out(&gate, parts, call, next, Duration::from_millis(*after_ms), *backdated);
+            match heard {
+                Heard::GatewayTimeout => error(504, None, ErrorBody::Html),
+                Heard::Silence | Heard::Reset => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+            }
+        }
+        fault => gate.answer(&mut parts, &mut call, next, fault.as_ref()).await,
+    };
     let (answer, body) = whole(answer).await;
     entry.status = answer.status.as_u16();
     if body.len() <= gate.sim.options.keep_answer_bytes {
@@ -57,7 +67,7 @@ pub(super) async fn pass(
         });
     }
     entry.fault = fault.as_ref().map(|fault| format!("{fault:?}"));
-    if matches!(fault, Some(FaultKind::ResetBefore | FaultKind::ResetAfter)) {
+    if fault.as_ref().is_some_and(FaultKind::is_unanswered) {
         entry.status = 0;
     }
     let number = entry.number;
@@ -68,6 +78,9 @@ pub(super) async fn pass(
             world.requests.pop_front();
         }
     });
+    if fault.as_ref().is_some_and(FaultKind::is_silent) {
+        gate.sim.stopping.cancelled().await;
+    }
     spoil(answer, body, fault, &line, number).await
 }
 
@@ -98,7 +111,7 @@ impl Gate {
         }
     }
 
-    async fn answer(
+    pub(super) async fn answer(
         &self,
         parts: &mut Parts,
         call: &mut Call,
@@ -233,7 +246,7 @@ async fn spoil(
     }
     let length = HeaderValue::from(body.len());
     let body = match fault {
-        Some(FaultKind::ResetBefore | FaultKind::ResetAfter) => {
+        Some(fault) if fault.is_unanswered() => {
             line.cut();
             Body::empty()
         }

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::call::stamp;
-use super::punch_fields::{Attachment, PunchItem};
+use super::echo::{EchoedImages, file_id};
+use super::punch_fields::PunchItem;
 use super::state::{Shared, User, World};
 use crate::domain::ids::UserId;
 
@@ -36,7 +37,7 @@ impl Shared {
             "assignments": [],
             "distribution_members": [],
             "comments": comments(world, item),
-            "attachments": self.attachments(item),
+            "attachments": self.attachments(world, item),
             "images": self.images(world, item),
             "web_images": [],
             "drawing_ids": [],
@@ -47,28 +48,36 @@ impl Shared {
         body
     }
 
-    fn attachments(&self, item: &PunchItem) -> Vec<Value> {
-        let row = |file: &Attachment| {
+    fn attachments(&self, world: &World, item: &PunchItem) -> Vec<Value> {
+        let row = |id: Value, key: &str, filename: &str| {
             json!({
-                "id": file.id,
-                "url": self.file_url(item.project, &file.key),
-                "filename": file.filename,
+                "id": id,
+                "url": self.file_url(item.project, key),
+                "filename": filename,
                 "viewable_document_id": null,
                 "attached_to_item_id": item.id,
                 "attached_to_item_type": "PunchItem",
                 "viewer_url": null,
             })
         };
-        item.attachments.iter().map(row).collect()
+        let files = item.attachments.iter().map(|file| row(json!(file.id), &file.key, &file.filename));
+        let images = item.images.iter().filter(|_| world.faults.echo.images == EchoedImages::Empty);
+        let images = images.filter_map(|id| world.images.get(id));
+        files.chain(images.map(|image| row(file_id(image.id), &image.key, &image.filename))).collect()
     }
 
     fn images(&self, world: &World, item: &PunchItem) -> Vec<Value> {
+        let echo = world.faults.echo.images;
         let images = item.images.iter().filter_map(|id| world.images.get(id));
         let row = |image: &super::state::Image| {
             let url = self.file_url(image.project, &image.key);
-            json!({ "id": image.id, "url": url, "filename": image.filename })
+            let id = match echo {
+                EchoedImages::FileIds => file_id(image.id),
+                EchoedImages::AsSent | EchoedImages::Empty => json!(image.id),
+            };
+            json!({ "id": id, "url": url, "filename": image.filename })
         };
-        images.map(row).collect()
+        images.filter(|_| echo != EchoedImages::Empty).map(row).collect()
     }
 }
 
@@ -102,8 +111,8 @@ fn shared_fields(world: &World, item: &PunchItem) -> Value {
     json!({
         "id": item.id,
         "position": item.position,
-        "name": item.name,
-        "description": item.description,
+        "name": world.faults.echo.text(&item.name),
+        "description": item.description.as_deref().map(|text| world.faults.echo.text(text)),
         "status": item.coarse_status(),
         "workflow_status": item.workflow_status,
         "priority": item.priority,
@@ -139,7 +148,7 @@ fn comments(world: &World, item: &PunchItem) -> Vec<Value> {
     let row = |comment: &super::punch_fields::Comment| {
         json!({
             "id": comment.id,
-            "body": comment.body,
+            "body": world.faults.echo.text(&comment.body),
             "creator": world.people.find(comment.by).map(super::directory::person),
             "created_at": stamp(comment.at),
             "updated_at": stamp(comment.at),

@@ -19,6 +19,7 @@ use super::conditions::Conditions;
 use super::delivery::{Delivery, Queue};
 use super::faults::Faults;
 use super::hooks::Hook;
+use super::late;
 use super::limits::Meters;
 use super::oauth::Token;
 use super::people::{Code, Member};
@@ -64,8 +65,9 @@ impl Shared {
         done
     }
 
+    /// The simulator's time, or the time that a late request is stamped with.
     pub(super) fn now(&self) -> Timestamp {
-        self.clock.now()
+        late::stamp().unwrap_or_else(|| self.clock.now())
     }
 }
 

@@ -53,6 +53,7 @@ record! {
         problem: Option<String>,
         in_procore: Option<String>,
         left_out: Option<String>,
+        notice: Option<String>,
         held: Option<String>,
         held_by: Option<i64>,
         held_because: Option<String>,
@@ -79,6 +80,7 @@ impl Record {
             problem: self.problem,
             in_procore: from_json_option("findings.in_procore", self.in_procore.as_deref())?,
             left_out: from_json_option("findings.left_out", self.left_out.as_deref())?.unwrap_or_default(),
+            notice: self.notice,
             ..from_json("findings.card", &self.card)?
         })
     }

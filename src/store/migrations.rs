@@ -30,6 +30,7 @@ pub(crate) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "people", include_str!("migrations/0005_people.sql")),
     (6, "crops", include_str!("migrations/0006_crops.sql")),
     (7, "score_maps", include_str!("migrations/0007_score_maps.sql")),
+    (8, "doubt", include_str!("migrations/0008_doubt.sql")),
     (9, "photo_tries", include_str!("migrations/0009_photo_tries.sql")),
     (11, "policy", include_str!("migrations/0011_policy.sql")),
     (12, "proof", include_str!("migrations/0012_proof.sql")),

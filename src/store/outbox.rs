@@ -5,12 +5,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::domain::delivery::History;
 use crate::domain::ids::{FindingId, PunchItemId};
 use crate::domain::job::Job;
 use crate::store::audit::{self, Entry, Subject};
 use crate::store::record::record;
-use crate::store::rows::{from_json, from_json_option, instant, millis, to_json};
+use crate::store::rows::{from_json_option, instant, millis, to_json};
 use crate::store::{Connection, Error, Lease, Store, queue};
 
 /// What is to be done to the punch item.
@@ -47,6 +46,8 @@ pub struct WriteIntent {
     pub reference: String,
     /// What is to be sent.
     pub request: Value,
+    /// When, by Procore's clock where it is known.
+    pub at: Timestamp,
 }
 
 /// What is known of a write before it is attempted.
@@ -165,12 +166,14 @@ impl Store {
         let state = match last {
             Some(last) if last.state == "sending" => {
                 sqlx::query(
-                    "UPDATE outbox SET attempts = attempts + 1, request = $2, job = $3, job_kind = $4 WHERE id = $1",
+                    "UPDATE outbox SET attempts = attempts + 1, request = $2, job = $3, job_kind = $4, tried_at = $5
+                     WHERE id = $1",
                 )
                 .bind(last.id)
                 .bind(&request)
                 .bind(held.id)
                 .bind(&held.kind)
+                .bind(millis(intent.at))
                 .execute(&mut *transaction)
                 .await?;
                 WriteState::InDoubt { since: instant(last.begun_at)? }
@@ -182,7 +185,7 @@ impl Store {
                 return last.done();
             }
             _ => {
-                insert(&mut transaction, intent, &request, &held, now).await?;
+                insert(&mut transaction, intent, &request, &held).await?;
                 WriteState::Fresh
             }
         };
@@ -199,7 +202,7 @@ impl Store {
     }
 
     /// Notes that what was begun under `lease` certainly never reached Procore (no connection, rate
-    /// limited), so that the next attempt needs no look-up. An earlier doubt stays.
+    /// limited), so that the next attempt needs no look-up. An earlier doubt stays, and is as old as it was.
     pub async fn unsent_write(&self, lease: &Lease) -> Result<(), Error> {
         let mut transaction = self.begin().await?;
         let held = queue::held(&mut transaction, lease).await?;
@@ -209,36 +212,11 @@ impl Store {
         .bind(held.id)
         .execute(&mut *transaction)
         .await?;
+        sqlx::query("UPDATE outbox SET tried_at = begun_at WHERE job = $1 AND state = 'sending'")
+            .bind(held.id)
+            .execute(&mut *transaction)
+            .await?;
         self.commit(transaction).await
-    }
-
-    /// Since when a punch item for `finding` may exist in Procore without our knowing: a create was
-    /// begun and its answer never came. Look it up by its reference before deciding that there is
-    /// nothing to change or delete.
-    pub async fn create_in_doubt(&self, finding: FindingId) -> Result<Option<Timestamp>, Error> {
-        let begun_at: Option<i64> = sqlx::query_scalar(
-            "SELECT MIN(begun_at) FROM outbox WHERE finding = $1 AND kind = 'create' AND state = 'sending'",
-        )
-        .bind(finding.to_string())
-        .fetch_one(&self.0.readers)
-        .await?;
-        begun_at.map(instant).transpose()
-    }
-
-    /// What reached Procore about the finding's punch item, its creation aside.
-    pub async fn history(&self, finding: FindingId) -> Result<History, Error> {
-        let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT kind, request FROM outbox
-             WHERE finding = $1 AND kind IN ('update', 'delete') AND state = 'delivered' ORDER BY id DESC",
-        )
-        .bind(finding.to_string())
-        .fetch_all(&self.0.readers)
-        .await?;
-        let last = rows.iter().find(|(kind, _)| kind == WriteKind::Update.name());
-        Ok(History {
-            sent: last.map(|(_, request)| from_json("outbox.request", request)).transpose()?,
-            binned: rows.iter().any(|(kind, _)| kind == WriteKind::Delete.name()),
-        })
     }
 
     /// Records how the leased job on a finding's punch item ended, queues `jobs` and completes it,
@@ -262,7 +240,7 @@ impl Store {
             return Err(Error::Other(format!("a {} job writes no punch item", held.kind)));
         };
         let reason = outcome.reason().map(|reason| self.reason(reason));
-        settle(&mut transaction, held.id, outcome, reason, now).await?;
+        settle(&mut transaction, finding, outcome, reason, now).await?;
         let more = jobs.iter().any(|job| {
             matches!(job, Job::Publish { finding: next } | Job::ApplyDecision { finding: next } if *next == finding)
         });
@@ -292,11 +270,10 @@ async fn insert(
     intent: &WriteIntent,
     request: &str,
     held: &queue::Held,
-    now: Timestamp,
 ) -> Result<(), Error> {
     sqlx::query(
-        "INSERT INTO outbox (finding, kind, reference, request, state, job, job_kind, attempts, begun_at)
-         VALUES ($1, $2, $3, $4, 'sending', $5, $6, 1, $7)",
+        "INSERT INTO outbox (finding, kind, reference, request, state, job, job_kind, attempts, begun_at, tried_at)
+         VALUES ($1, $2, $3, $4, 'sending', $5, $6, 1, $7, $7)",
     )
     .bind(intent.finding.to_string())
     .bind(intent.kind.name())
@@ -304,17 +281,17 @@ async fn insert(
     .bind(request)
     .bind(held.id)
     .bind(&held.kind)
-    .bind(millis(now))
+    .bind(millis(intent.at))
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Writes the outcome on what the job had begun. An outcome that says nothing about a punch item takes
-/// no doubt off a create.
+/// Writes the outcome on what was begun for the finding. Only an outcome that names a punch item takes the doubt off a
+/// create.
 async fn settle(
     connection: &mut Connection,
-    job: i64,
+    finding: FindingId,
     outcome: &WriteOutcome,
     reason: Option<&str>,
     now: Timestamp,
@@ -328,10 +305,9 @@ async fn settle(
     };
     sqlx::query(
         "UPDATE outbox SET state = $2, finished_at = $3, punch_item = $4, position = $5, answer = $6, reason = $7
-         WHERE job = $1 AND state = 'sending'
-           AND NOT (kind = 'create' AND $2 IN ('delivered', 'unsent') AND $4 IS NULL)",
+         WHERE finding = $1 AND state = 'sending' AND NOT (kind = 'create' AND $4 IS NULL)",
     )
-    .bind(job)
+    .bind(finding.to_string())
     .bind(state)
     .bind(millis(now))
     .bind(punch_item)
@@ -370,6 +346,7 @@ async fn carry_over(
              prior_delivery = CASE WHEN overtaken AND ($4 <> 'delivered' OR COALESCE($2, punch_item) IS NOT NULL)
                                    THEN $4 ELSE prior_delivery END,
              problem = CASE WHEN overtaken OR (state = 'taken_over' AND $5 IS NULL) THEN problem ELSE $5 END,
+             notice = NULL,
              state = CASE WHEN $6 THEN 'taken_over' ELSE state END
          FROM (SELECT id AS same, NOT $6 AND delivery = 'waiting'
                       AND ($8 OR ($7 <> 'apply_decision' AND state IN ('accepted', 'rejected'))) AS overtaken

@@ -10,6 +10,8 @@ mod browser;
 mod disk;
 /// `doctor` with each thing broken in turn.
 mod doctor;
+/// Writes whose answer never came, and what Procore makes of what it was sent.
+mod doubt;
 /// A model held against labelled pictures.
 mod eval;
 /// Evidence packs that prove themselves.

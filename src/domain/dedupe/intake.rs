@@ -231,6 +231,7 @@ mod tests {
             problem: None,
             in_procore: None,
             left_out: vec![],
+            notice: None,
             found_at: Timestamp::UNIX_EPOCH,
         };
         let sighting = Sighting {

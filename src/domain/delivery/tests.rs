@@ -34,6 +34,8 @@ fn remote() -> RemoteItem {
         manager: None,
         creator: None,
         ball_in_court: vec![],
+        revised: true,
+        commented: false,
     }
 }
 
@@ -163,10 +165,23 @@ fn somebody_elses_change_wins() {
     );
     let retitled = RemoteItem { title: "Hairline crack".into(), ..remote() };
     let verdict = accept(Edits { title: Some("Crack by the door".into()), ..Edits::default() });
-    let Plan::Change(_, change) = planned(ProjectMode::Draft, Some(&verdict), Some(&retitled)) else {
-        panic!("a change")
+    for verdict in [&verdict, &accepted] {
+        let Plan::Conflict(reason) = planned(ProjectMode::Draft, Some(verdict), Some(&retitled)) else {
+            panic!("a title edited in Procore is kept, and not sent on as something else")
+        };
+        assert!(reason.contains("changed the title") && reason.contains("Hairline crack"), "{reason}");
+    }
+    let same = accept(Edits { title: Some("Hairline crack".into()), ..Edits::default() });
+    let Plan::Change(_, change) = planned(ProjectMode::Draft, Some(&same), Some(&retitled)) else {
+        panic!("what Procore has was accepted")
     };
-    assert!(change.edits.is_empty(), "a title edited in Procore is kept");
+    assert_eq!((change.edits, change.workflow_status.as_deref()), (Edits::NONE, Some(INITIATED)));
+    assert!(matches!(planned(ProjectMode::Draft, Some(&REJECT), Some(&retitled)), Plan::Yield(_)));
+    let reprioritised = RemoteItem { priority: Some(Priority::Low), ..remote() };
+    assert!(matches!(planned(ProjectMode::Draft, Some(&accepted), Some(&reprioritised)), Plan::Change(..)));
+    let urgent = accept(Edits { priority: Some(Priority::High), ..Edits::default() });
+    let planned = planned(ProjectMode::Draft, Some(&urgent), Some(&reprioritised));
+    assert!(matches!(planned, Plan::Conflict(_)), "the reviewer's own edit is not left out without a word");
 }
 
 /// As planned for `state` and `verdict` after `history`.
@@ -199,7 +214,7 @@ fn titled(title: &str) -> Edits {
 fn sent_on() -> (History, RemoteItem) {
     let change = ItemChange { edits: titled("By the door"), workflow_status: Some(INITIATED.into()) };
     let item = RemoteItem { workflow_status: INITIATED.into(), title: "By the door".into(), ..remote() };
-    (History { sent: Some(change), binned: false }, item)
+    (History { sent: Some(change), ..History::default() }, item)
 }
 
 #[test]
@@ -210,7 +225,7 @@ fn an_acceptance_taken_back_makes_the_item_a_draft_again() {
     };
     let expected = ItemChange { edits: titled(&draft().title), workflow_status: Some(DRAFT.into()) };
     assert_eq!(*back, expected);
-    let after = History { sent: Some(*back), binned: false };
+    let after = History { sent: Some(*back), ..History::default() };
     assert_eq!(planned_after(&after, FindingState::Proposed, None, &remote()), Plan::Settled, "once");
 
     let retitled = RemoteItem { title: "Hairline".into(), ..item.clone() };
@@ -236,7 +251,7 @@ fn accepted_anew_before_it_was_taken_back_it_gets_the_new_edits() {
 
 #[test]
 fn what_somebody_took_out_of_the_bin_stays_out() {
-    let history = History { sent: None, binned: true };
+    let history = History { binned: true, ..History::default() };
     let planned = planned_after(&history, FindingState::Rejected, Some(&REJECT), &remote());
     assert!(matches!(planned, Plan::Yield(_)), "{planned:?}");
 }
@@ -295,4 +310,91 @@ fn an_accepted_item_gets_a_manager_unless_somebody_chose_one() {
     assert_eq!(managed(robot, Edits::NONE), default, "the creator is nobody's choice");
     assert_eq!(managed(chosen, Edits::NONE), None, "chosen in Procore");
     assert_eq!(managed(robot, Edits { manager: chosen, ..Edits::NONE }), chosen, "chosen by the reviewer");
+}
+
+#[test]
+fn what_procore_makes_of_our_words_is_nobodys_edit() {
+    let draft = PunchItemDraft { description: "A crack & dust.\n\nUnit 204".into(), ..draft() };
+    let shown = RemoteItem { description: "A crack &amp; dust.\r\n\r\nUnit 204".into(), ..remote() };
+    let answer = RemoteItem { title: "CRACK".into(), ..remote() };
+    let echo = Echo::of_create(draft.clone(), answer.clone());
+    let accepted = accept(Edits { description: Some("A hairline.".into()), ..Edits::default() });
+    let accept_with = |history: &History, remote: &RemoteItem, verdict: &Verdict| {
+        plan(&Situation {
+            mode: ProjectMode::Draft,
+            state: FindingState::Accepted,
+            carried_over: false,
+            verdict: Some(verdict),
+            held: None,
+            suggested: &draft,
+            earlier: &[],
+            manager: None,
+            send_on_accept: true,
+            remote: Some(remote),
+            history,
+        })
+    };
+    let Plan::Change(_, change) = accept_with(&History::default(), &shown, &accepted) else {
+        panic!("a change")
+    };
+    assert_eq!(change.edits.description.as_deref(), Some("A hairline."));
+    let unedited = accept(Edits::default());
+    let Plan::Change(_, change) = accept_with(&History::default(), &shown, &unedited) else {
+        panic!("a change")
+    };
+    assert_eq!(change.edits, Edits::NONE, "the words are the same");
+    // Whatever Procore answered to our own write is ours, too.
+    let history = History { echoes: vec![echo], ..History::default() };
+    let answered = RemoteItem { description: draft.description.clone(), ..answer };
+    let Plan::Change(_, change) = accept_with(&history, &answered, &unedited) else { panic!("a change") };
+    assert_eq!(change.edits, Edits::NONE, "it is what was made of the title that we sent");
+}
+
+#[test]
+fn of_two_items_the_younger_that_nobody_touched_goes() {
+    let (history, draft) = (History::default(), draft());
+    let situation = Situation {
+        mode: ProjectMode::Draft,
+        state: FindingState::Proposed,
+        carried_over: false,
+        verdict: None,
+        held: None,
+        suggested: &draft,
+        earlier: &[],
+        manager: None,
+        send_on_accept: true,
+        remote: None,
+        history: &history,
+    };
+    let item = |id, change: fn(&mut RemoteItem)| {
+        let mut item = RemoteItem { id: PunchItemId::new(id), ..remote() };
+        change(&mut item);
+        item
+    };
+    let bin = |goes, stays| Twins::Bin { goes: PunchItemId::new(goes), stays: PunchItemId::new(stays) };
+    let check = |own: &RemoteItem, other: &RemoteItem, expected: Option<Twins>| {
+        let got = twins(&situation, own, other);
+        match expected {
+            Some(expected) => assert_eq!(got, expected),
+            None => assert!(matches!(got, Twins::Leave(_)), "{got:?}"),
+        }
+    };
+    let plain: fn(&mut RemoteItem) = |_| {};
+    let retitled: fn(&mut RemoteItem) = |item| item.title = "By the door".into();
+    let moved: fn(&mut RemoteItem) = |item| item.workflow_status = INITIATED.into();
+    let commented: fn(&mut RemoteItem) = |item| item.commented = true;
+    let binned: fn(&mut RemoteItem) = |item| item.deleted = true;
+    check(&item(7, plain), &item(8, plain), Some(bin(8, 7)));
+    check(&item(8, plain), &item(7, plain), Some(bin(8, 7)));
+    for theirs in [retitled, moved, commented] {
+        check(&item(7, plain), &item(8, theirs), Some(bin(7, 8)));
+        check(&item(7, theirs), &item(8, plain), Some(bin(8, 7)));
+        check(&item(8, theirs), &item(7, plain), Some(bin(7, 8)));
+        check(&item(7, theirs), &item(8, moved), None);
+    }
+    check(&item(7, plain), &item(8, binned), Some(Twins::Gone));
+    check(&item(7, binned), &item(8, plain), Some(bin(8, 7)));
+    let begun = History { binning: true, ..History::default() };
+    let situation = Situation { history: &begun, ..situation };
+    assert_eq!(twins(&situation, &item(8, binned), &item(7, plain)), Twins::Binned);
 }

@@ -17,7 +17,8 @@ use crate::store::MuteRow;
 pub(super) fn toast(done: &Done, filter: &Filter, viewer: &Viewer, here: &str) -> Markup {
     match done {
         Done::Undone { number, left, before } => {
-            let undone = format!("Undone: {}{}", words::count(*number, "finding", "findings"), unchanged(*left));
+            let undone =
+                format!("Undone: {}{}", words::count(*number, "finding", "findings"), unchanged(*left));
             match undoable(before, filter) {
                 Some(last) => last.render(viewer, Some(&format!("{undone}. Before that:"))),
                 None => html! { div.toast #toast { (icon(Icon::Undo)) p data-announce { (undone) } } },

@@ -71,6 +71,7 @@ pub(super) fn status(card: &Card) -> Status {
         (FindingState::Rejected, _) => (Tone::Out, "Rejected".to_owned()),
     };
     let more = if refused || card.state == FindingState::TakenOver { card.problem.clone() } else { None };
+    let more = more.or_else(|| card.notice.clone().filter(|_| card.delivery == Delivery::Waiting));
     let mut sentences: Vec<String> = more.or_else(|| explanation(card)).into_iter().collect();
     sentences.extend(standing(card));
     sentences.extend(card.left_out.iter().map(|left| left.because.clone()));

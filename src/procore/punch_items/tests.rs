@@ -57,9 +57,10 @@ async fn a_lost_answer_leaves_doubt_that_a_look_up_settles() {
     let error = client.create_punch_item(PROJECT, &draft()).await.expect_err("no answer");
     assert!(error.outcome_in_doubt(), "{error:?}");
     let (since, now) = (at("2026-09-14T08:14:00Z"), at("2026-09-14T08:20:00Z"));
-    let found = client.find_punch_item(PROJECT, REFERENCE, since, now).await.expect("listed");
-    assert_eq!(found.map(|item| item.id), Some(PunchItemId::new(70_110_042)), "the oldest twin");
-    assert_eq!(client.find_punch_item(PROJECT, "PL-OTHER", since, now).await.expect("listed"), None);
+    let found = client.punch_items_with(PROJECT, REFERENCE, since, now).await.expect("listed");
+    let first = found.first().map(|item| item.id);
+    assert_eq!(first, Some(PunchItemId::new(70_110_042)), "the oldest twin");
+    assert_eq!(client.punch_items_with(PROJECT, "PL-OTHER", since, now).await.expect("listed"), []);
     let range = stub.calls()[1].asked("filters[updated_at]").concat();
     assert_eq!(range, "2026-09-13T08:14:00Z...2026-09-15T08:20:00Z");
     assert_eq!(stub.calls().len(), 3, "one attempt a call");

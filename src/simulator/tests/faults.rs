@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::*;
-use crate::simulator::{ErrorBody, Fault, FaultKind, Faults};
+use crate::simulator::{ErrorBody, Fault, FaultKind, Faults, Heard};
 
 const ITEMS: &str = "/rest/v1.1/punch_items";
 
@@ -24,7 +26,7 @@ async fn limits_are_told_and_kept() {
         (429, Some("10"))
     );
     assert!(refused.text().await.expect("text").starts_with("You have surpassed"));
-    site.simulator.advance(std::time::Duration::from_secs(10));
+    site.simulator.advance(Duration::from_secs(10));
     assert_eq!(ask().await.expect("answers").status(), 200);
 }
 
@@ -103,4 +105,64 @@ async fn people_can_switch_faults_and_time() {
         .expect("JSON");
     assert_eq!(requests.as_array().map(Vec::len), Some(2));
     assert!(!requests.to_string().contains(&site.token));
+}
+
+#[tokio::test]
+async fn a_create_can_be_carried_out_when_its_caller_has_given_up() {
+    let site = Site::start(options()).await;
+    let body = |name: &str| json!({ "project_id": PROJECT, "punch_item": { "name": name, "workflow_status": "draft" } });
+    let create = async |name: &str| {
+        let request = site.request(Method::POST, &ITEMS[1..]).json(&body(name));
+        request.timeout(Duration::from_millis(200)).send().await
+    };
+    for (name, heard, backdated) in [
+        ("silence", Heard::Silence, false),
+        ("reset", Heard::Reset, true),
+        ("gateway", Heard::GatewayTimeout, false),
+    ] {
+        let made = || site.simulator.punch_items().into_iter().find(|item| item.name == name);
+        let late = FaultKind::CommitLate { after_ms: 24_000, heard, backdated };
+        site.simulator.script(Fault::once("POST", ITEMS, late));
+        let answer = create(name).await;
+        match heard {
+            Heard::GatewayTimeout => assert_eq!(answer.expect("answers").status(), 504),
+            Heard::Silence | Heard::Reset => assert!(answer.is_err(), "{heard:?}"),
+        }
+        let asked = site.simulator.now();
+        site.simulator.advance(Duration::from_secs(23));
+        assert!(made().is_none(), "{heard:?}");
+        site.simulator.advance(Duration::from_secs(1));
+        site.simulator.until(|_| made().is_some()).await;
+        let item = made().expect("carried out");
+        let stamp = if backdated { asked } else { site.simulator.now() };
+        assert_eq!((item.created_at, item.updated_at), (stamp, stamp), "{heard:?}");
+    }
+    site.simulator.script(Fault::once("POST", ITEMS, FaultKind::Silence));
+    assert!(create("at once").await.is_err());
+    assert_eq!(site.simulator.punch_items().len(), 4, "it was done before nothing was said");
+}
+
+#[tokio::test]
+async fn texts_and_photos_come_back_as_the_switches_say() {
+    let site = Site::start(options()).await;
+    let image = site.photo("1.jpg").await;
+    let sent = json!({ "description": "Door & frame\nchipped", "image_ids": [image] });
+    let (_, item) = site.draft(sent).await;
+    let show = async |echo: Value| {
+        let url = format!("{}simulator/faults", site.simulator.url());
+        let set = site.client.post(url).json(&json!({ "echo": echo })).send().await.expect("answers");
+        assert_eq!(set.status(), 204);
+        site.get(&format!("{}/{}?project_id=6778", &ITEMS[1..], item["id"])).await.1
+    };
+    let shown = show(json!({ "crlf": true, "entities": true, "images": "empty" })).await;
+    assert_eq!(shown["description"], json!("Door &amp; frame\r\nchipped"));
+    assert_eq!((&shown["images"], shown["attachments"].as_array().map(Vec::len)), (&json!([]), Some(1)));
+    let shown = show(json!({ "images": "file_ids" })).await;
+    assert_eq!(shown["description"], json!("Door & frame\nchipped"));
+    let id = shown["images"][0]["id"].as_i64().expect("an id");
+    assert_ne!(id, image.value());
+    let fields = json!({ "name": "Crack", "image_ids": [id] });
+    let body = json!({ "project_id": PROJECT, "punch_item": fields });
+    assert_eq!(site.patch(&format!("{}/{}", &ITEMS[1..], item["id"]), body).await.0, 422);
+    site.keeps_the_contract();
 }

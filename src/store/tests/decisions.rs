@@ -96,6 +96,7 @@ async fn too_late_is_told(fresh: Fresh) {
         kind: WriteKind::Update,
         reference: finding.reference(),
         request: json!({ "name": "Mend it" }),
+        at: at(12),
     };
     store.begin_write(&lease, &intent, at(12)).await.expect("begins");
     store.retry_later(&lease, at(100), "timeout", at(13)).await.expect("requeues");

@@ -238,6 +238,7 @@ fn card(record: &PhotoRecord, class: &str, score: f32, found_at: Timestamp) -> C
         problem: None,
         in_procore: None,
         left_out: vec![],
+        notice: None,
         found_at,
     }
 }

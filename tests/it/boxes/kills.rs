@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use punchlens::failpoint::POINTS;
-use punchlens::simulator::Faults;
+use punchlens::simulator::{Faults, LateWrites};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -111,8 +111,8 @@ async fn a_kill_at_any_step_boundary_again_and_again_on_postgres() {
 }
 
 /// Photos come in while the box is killed again and again, Procore has a bad month, and webhooks are lost.
-async fn at_random(database: Database, kills: usize, photos: usize) {
-    let faults = Faults::preset("harsh").expect("a preset");
+async fn at_random(database: Database, kills: usize, photos: usize, faults: Faults) {
+    let rejects = faults.late.rate > 0.0;
     let Some(mut site) = Site::new(database, 1, OFTEN_S, seed(), faults).await else { return };
     let mut random = ChaCha8Rng::seed_from_u64(seed());
     let started = Instant::now();
@@ -128,6 +128,9 @@ async fn at_random(database: Database, kills: usize, photos: usize) {
             site.asked(random.random_range(0..LIFE)).await;
         }
         site.machines[0].kill();
+        if rejects && kill % 5 == 4 {
+            site.reject(10).await;
+        }
     }
     let store = site.store().await;
     let settled = site.settled(&store).await;
@@ -136,19 +139,74 @@ async fn at_random(database: Database, kills: usize, photos: usize) {
     site.machines[0].start(None);
     let outcome = site.drained_after_all().await;
     assert!(outcome.items >= photos / 2, "the model finds something: {outcome:?}");
+    assert!(!rejects || outcome.rejected > 0, "some were rejected: {outcome:?}");
     println!("{database:?}: seed {}, {kills} kills in {:.0?}: {outcome}", seed(), started.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "it takes minutes; run it by name"]
 async fn sixty_kills_at_random_on_sqlite() {
-    at_random(Database::Sqlite, KILLS, PHOTOS).await;
+    at_random(Database::Sqlite, KILLS, PHOTOS, harsh()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "it takes minutes; run it by name"]
 async fn sixty_kills_at_random_on_postgres() {
-    at_random(Database::Postgres, KILLS, PHOTOS).await;
+    at_random(Database::Postgres, KILLS, PHOTOS, harsh()).await;
+}
+
+fn harsh() -> Faults {
+    Faults::preset("harsh").expect("a preset")
+}
+
+/// Besides, a fifth of all writes to the Punch List is carried out up to 90 s after the box gave up waiting, and a tenth
+/// of the findings is rejected.
+fn late() -> Faults {
+    Faults::preset("late").expect("a preset")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "it takes minutes; run it by name"]
+async fn sixty_kills_with_writes_that_come_late_on_sqlite() {
+    at_random(Database::Sqlite, KILLS, PHOTOS, late()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "it takes minutes; run it by name"]
+async fn sixty_kills_with_writes_that_come_late_on_postgres() {
+    at_random(Database::Postgres, KILLS, PHOTOS, late()).await;
+}
+
+/// Every second write comes up to 2 s late; boxes are killed, and some of what was found is rejected meanwhile.
+async fn late_for_a_moment(database: Database, boxes: usize) {
+    let late = LateWrites { rate: 0.5, up_to_ms: 2000 };
+    let faults = Faults { late, ..Faults::preset("mild").expect("a preset") };
+    let Some(mut site) = Site::new(database, boxes, OFTEN_S, seed(), faults).await else { return };
+    for machine in &mut site.machines {
+        machine.start(None);
+    }
+    for round in 0..4 {
+        for _ in 0..3 {
+            site.upload().await;
+        }
+        site.machines[round % boxes].ready().await;
+        site.asked(20).await;
+        site.machines[round % boxes].kill();
+        site.reject(4).await;
+        site.machines[round % boxes].start(None);
+    }
+    let outcome = site.drained_after_all().await;
+    println!("{boxes} boxes, {database:?}, writes that come late: {outcome}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_that_come_late_double_nothing_on_sqlite() {
+    late_for_a_moment(Database::Sqlite, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_that_come_late_double_nothing_for_two_boxes_on_postgres() {
+    late_for_a_moment(Database::Postgres, 2).await;
 }
 
 /// A box freezes at `point`, another does its work when its lease has run out, and then it wakes.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use punchlens::config::load_from;
 use punchlens::domain::delivery::ProjectMode;
 use punchlens::domain::ids::{ImageId, LocationId};
-use punchlens::domain::review::Delivery;
+use punchlens::domain::review::{Decision, Delivery, FindingState, RejectReason, Verdict};
 use punchlens::inference;
 use punchlens::simulator::{Faults, Limits, Options, PhotoUpload, Simulator};
 use punchlens::store::{CardQuery, PhotoState, Store};
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use super::machine::{Machine, PATIENCE};
 use super::photos::Photos;
 use crate::support::postgres::fresh_schema;
-use crate::support::{AUTHORIZATION, PROJECT, config_file};
+use crate::support::{AUTHORIZATION, PROJECT, config_file, muting};
 
 /// The length of a lease, seconds: short, so that tests need not wait for long, and long enough for a busy machine.
 pub(crate) const LEASE_S: u64 = 4;
@@ -37,8 +37,10 @@ pub(crate) struct Outcome {
     pub(crate) photos: usize,
     /// Cards of what was found in them.
     pub(crate) cards: usize,
-    /// Punch items in Procore.
+    /// Punch items in Procore that are not deleted.
     pub(crate) items: usize,
+    /// Findings that were rejected, of none of which a draft is left.
+    pub(crate) rejected: usize,
     /// Photos that were brought to an item after it was made.
     pub(crate) linked: usize,
     /// Rows of the audit chain, which holds.
@@ -47,11 +49,12 @@ pub(crate) struct Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { photos, cards, items, linked, audit } = self;
+        let Self { photos, cards, items, rejected, linked, audit } = self;
         write!(
             f,
-            "{photos} photos accounted for, {cards} cards, {items} punch items, each once, {linked} further photos \
-             brought to them, {audit} audit rows in one chain"
+            "{photos} photos accounted for, {cards} cards, {items} punch items, each once, no draft of {rejected} \
+             rejected findings, {linked} further photos brought \
+             to them, {audit} audit rows in one chain"
         )
     }
 }
@@ -83,6 +86,11 @@ impl Site {
             return None;
         }
         let mut settings = settings();
+        if faults.late.rate > 0.0 {
+            // Longer than anything comes late, by a margin for clocks that tell whole seconds.
+            settings.push(("PUNCHLENS_PIPELINE__DOUBT_S", (faults.late.up_to_ms / 1000 + 10).to_string()));
+            settings.push(("PUNCHLENS_PROCORE__FIRST_BYTE_MS", "2000".to_owned()));
+        }
         if database == Database::Postgres {
             settings.push(("PUNCHLENS_STORE__URL", fresh_schema().await?));
             settings.push(("PUNCHLENS_STORE__PATH", String::new()));
@@ -164,7 +172,34 @@ impl Site {
         self.simulator.advance(Duration::from_mins(2));
         let told = tokio::time::timeout(PATIENCE, self.simulator.quiet()).await;
         assert!(told.is_ok(), "deliveries wait: {:#?}", self.simulator.deliveries().last());
+        self.swept().await;
         self.drained().await
+    }
+
+    /// Returns once the boxes have looked for news of punch items that lie in the past now.
+    async fn swept(&self) {
+        let store = self.store().await;
+        for _ in 0..2 {
+            let (now, mut waited) = (self.simulator.now() + Duration::from_secs(1), Duration::ZERO);
+            while store.mark(PROJECT, "punch_items").await.expect("store").is_none_or(|mark| mark <= now) {
+                assert!(waited < PATIENCE, "{}", self.what_is_wrong(&store).await);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                waited += Duration::from_millis(100);
+            }
+        }
+        store.close().await;
+    }
+
+    /// A reviewer rejects every `nth` finding that waits for a decision.
+    pub(crate) async fn reject(&self, nth: usize) {
+        let store = self.store().await;
+        let open = CardQuery { states: vec![FindingState::Proposed], ..CardQuery::default() };
+        let verdict = Verdict::Reject { reason: RejectReason::NotADefect };
+        let decision = Decision { verdict, reviewer: "Sam Super".into(), person: None, at: Timestamp::now() };
+        for finding in store.ids(&open).await.expect("store").into_iter().step_by(nth) {
+            store.decide(finding, &decision, &muting).await.expect("decides");
+        }
+        store.close().await;
     }
 
     /// Returns once the woken box `number` has seen that another has its job.
@@ -226,19 +261,26 @@ impl Site {
             let state = &summary.photo.state;
             assert!(!matches!(state, PhotoState::Failed { .. }), "{state:?}");
         }
-        let items = self.simulator.punch_items();
+        let mut items = self.simulator.punch_items();
+        items.retain(|item| item.deleted_at.is_none());
         let by_reference: BTreeMap<&str, _> =
             items.iter().map(|item| (item.reference.as_deref().expect("always sent"), item)).collect();
         assert_eq!(by_reference.len(), items.len(), "a punch item was made twice: {items:#?}");
         let cards = store.cards(&CardQuery::default()).await.expect("store");
         for card in &cards {
             let item = by_reference.get(card.draft.reference.as_str());
+            if card.state == FindingState::Rejected {
+                assert_eq!((item, card.delivery), (None, Delivery::Delivered), "{card:#?}");
+                continue;
+            }
             assert_eq!(card.punch_item, item.map(|item| item.id), "{card:#?}");
             let delivered = card.delivery == Delivery::Delivered;
             assert_eq!(delivered, item.is_some(), "{card:#?}");
             assert!(delivered || card.held.is_some(), "{card:#?}");
         }
-        assert_eq!(cards.iter().filter(|card| card.punch_item.is_some()).count(), items.len());
+        let (rejected, kept): (Vec<_>, Vec<_>) =
+            cards.iter().partition(|card| card.state == FindingState::Rejected);
+        assert_eq!(kept.iter().filter(|card| card.punch_item.is_some()).count(), items.len());
         let mut linked = 0;
         for item in &items {
             let images: BTreeSet<_> = item.images.iter().collect();
@@ -257,6 +299,7 @@ impl Site {
             photos: self.uploaded.len(),
             cards: cards.len(),
             items: items.len(),
+            rejected: rejected.len(),
             linked,
             audit: audit.rows,
         }

@@ -375,6 +375,7 @@ pub(crate) fn config_file(
         [pipeline]
         backoff_base_s = 1
         photo_waits_s = [1]
+        doubt_s = 1
         sweep_every_s = {sweep_every_s}
         [procore.sign_in]
         redirect_url = "{back}/review/procore"

@@ -1,0 +1,126 @@
+//! The finding's item as Procore has it now, also where we never heard that it was made.
+
+use jiff::Timestamp;
+
+use super::super::hold::Hold;
+use super::super::{Context, Failure, create, own_items};
+use crate::domain::card::Card;
+use crate::domain::delivery::{Doubt, RemoteItem};
+use crate::domain::ids::PunchItemId;
+use crate::procore;
+use crate::procore::punch_items::PunchItem;
+use crate::store::{OpenWrite, WriteKind};
+
+/// The doubt about the finding's create, if its answer never came.
+fn create_in_doubt(open: &[OpenWrite]) -> Option<Doubt> {
+    open.iter().find(|write| write.kind == Some(WriteKind::Create)).map(|write| write.doubt)
+}
+
+/// The finding's item; one that is not there any more counts as deleted. An item that is found only now becomes the
+/// finding's.
+pub(super) async fn existing(
+    context: &Context,
+    hold: &Hold,
+    card: &Card,
+    open: &[OpenWrite],
+    now: Timestamp,
+) -> Result<Option<RemoteItem>, Failure> {
+    if let Some(item) = card.punch_item {
+        return shown(context, card, item).await.map(Some);
+    }
+    let found = match stray(context, hold, card).await? {
+        Some(item) => Some(item),
+        None => match create_in_doubt(open) {
+            Some(doubt) => look(context, card, doubt, now).await?,
+            None => None,
+        },
+    };
+    if let Some(item) = &found {
+        context.store.adopt(hold.lease(), card.finding.id, item, context.now()).await?;
+        tracing::info!(finding.id = %card.finding.id, punch_item.id = %item.id, "adopted what was found in Procore");
+        create::found(context, card, item).await?;
+    }
+    Ok(found)
+}
+
+/// An item as Procore has it now.
+pub(super) async fn shown(context: &Context, card: &Card, item: PunchItemId) -> Result<RemoteItem, Failure> {
+    match context.procore.punch_item(card.project, item).await {
+        Err(procore::Error::NotFound { .. }) => Ok(RemoteItem::gone(item)),
+        other => Ok(other?.to_remote()),
+    }
+}
+
+/// The oldest item that was found under the finding's reference and is there; else the oldest that was there.
+async fn stray(context: &Context, hold: &Hold, card: &Card) -> Result<Option<RemoteItem>, Failure> {
+    let mut gone: Option<RemoteItem> = None;
+    for item in context.store.strays(card.project, &card.draft.reference).await? {
+        let remote = shown(context, card, item).await?;
+        if !remote.deleted {
+            return Ok(Some(remote));
+        }
+        context.store.forget_stray(hold.lease(), item).await?;
+        gone.get_or_insert(remote);
+    }
+    Ok(gone)
+}
+
+/// Looks for what a create may have made. While Procore may still carry it out, what changed lately is enough to look at;
+/// after that the look is to be proof, so it also looks where no filter by time and no deletion hides it.
+async fn look(
+    context: &Context,
+    card: &Card,
+    doubt: Doubt,
+    now: Timestamp,
+) -> Result<Option<RemoteItem>, Failure> {
+    let (procore, project, reference) = (&context.procore, card.project, &card.draft.reference);
+    let mut found = procore.punch_items_with(project, reference, doubt.since.min(now), now).await?;
+    if found.is_empty() && doubt.left(now, context.horizon()).is_none() {
+        if let Some(location) = card.draft.location {
+            found = procore.open_punch_items(project, location).await?;
+        }
+        if !found.iter().any(|item| item.reference.as_ref() == Some(reference)) {
+            found = binned(context, card).await?;
+        }
+        found.retain(|item| item.reference.as_ref() == Some(reference));
+    }
+    own_items::note(context, project, found.get(1..).unwrap_or_default()).await?;
+    Ok(found.first().map(PunchItem::to_remote))
+}
+
+async fn binned(context: &Context, card: &Card) -> Result<Vec<PunchItem>, Failure> {
+    match context.procore.binned_punch_items(card.project).await {
+        // Who may not read it may still write; what lies there is no live twin.
+        Err(procore::Error::Forbidden { .. } | procore::Error::NotFound { .. }) => Ok(Vec::new()),
+        other => Ok(other?),
+    }
+}
+
+/// How long a write of the finding may still be carried out, seen now, with what a reviewer should know of it.
+pub(super) fn wait_for(
+    context: &Context,
+    write: &OpenWrite,
+    now: Timestamp,
+    rejected: bool,
+) -> Option<Failure> {
+    let wait = write.doubt.next_look(now, context.horizon())?;
+    let reason = match write.kind {
+        Some(WriteKind::Create) if rejected => {
+            "Procore did not answer when the draft was made, so it may still appear there. Punchlens keeps looking for it \
+             and deletes it when it appears."
+        }
+        Some(WriteKind::Create) => {
+            "Procore did not answer when the draft was made. Punchlens looks for it for some minutes before it makes it \
+             again, so that it is not there twice."
+        }
+        Some(WriteKind::Update) | None => {
+            "Procore did not answer when the item was changed. Punchlens looks for some minutes whether the change arrives \
+             before it sends it again."
+        }
+        Some(WriteKind::Delete) => {
+            "Procore did not answer when the draft was deleted. Punchlens looks for some minutes whether it is gone before \
+             it deletes it again."
+        }
+    };
+    Some(Failure::InDoubt { wait, reason: reason.to_owned() })
+}
