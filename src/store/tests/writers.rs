@@ -54,6 +54,7 @@ async fn photo(store: &Store, project: ProjectKey, image: i64) {
                     finding,
                     kind: WriteKind::Create,
                     reference: finding.reference(),
+                    at: now,
                     request: json!({ "name": "a crack" }),
                 };
                 store.begin_write(&claimed.lease, &intent, now).await.expect("begins");
