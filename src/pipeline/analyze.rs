@@ -41,7 +41,7 @@ pub async fn run(
 ) -> Result<(), Failure> {
     let permitted = context.permitted(project)?;
     let limit = Duration::from_secs(context.config.photo_timeout_s);
-    tokio::time::timeout(limit, analyze(context, claimed, permitted, image))
+    tokio::time::timeout(limit, Box::pin(analyze(context, claimed, permitted, image)))
         .await
         .unwrap_or_else(|_| Err(Failure::retry(format!("photo {image} was not through within {limit:?}"))))
 }
@@ -55,7 +55,7 @@ async fn analyze(
     let (project, lease) = (permitted.key(), &claimed.lease);
     let started = Instant::now();
     let mut record = blank(project, id);
-    let image = match tries::shown(context, claimed, project, id).await? {
+    let image = match Box::pin(tries::shown(context, claimed, project, id)).await? {
         Shown::Yes(image) => image,
         Shown::No { reason } => return hidden(context, lease, record, reason).await,
     };
@@ -128,7 +128,8 @@ async fn analyze(
     let capture = record.capture.clone().unwrap_or(looked.photo.capture);
     let (image, capture, picture) = (&image, &capture, &kept.picture);
     let intake =
-        cards::draft(context, &Subject { permitted, image, capture, picture, content }, found).await?;
+        Box::pin(cards::draft(context, &Subject { permitted, image, capture, picture, content }, found))
+            .await?;
     failpoint::reached("analyze.drafted");
     time(context, &mut record, "draft", drafting.elapsed());
     record.picture = Some(kept.review);

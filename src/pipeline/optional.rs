@@ -85,7 +85,7 @@ pub(super) async fn optional<T>(
     }
     let longest =
         if before.is_some() { LONGEST } else { Duration::from_secs(context.config.photo_timeout_s) };
-    let outcome = tokio::time::timeout(longest, read).await;
+    let outcome = tokio::time::timeout(longest, Box::pin(read)).await;
     let failure = match outcome {
         Ok(Ok(value)) => {
             lacking.had(of);

@@ -125,7 +125,7 @@ async fn at_hand<T: Default + Serialize + DeserializeOwned>(
     list: List,
     read: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    match optional(context, project, list.name(), cached(context, project, list, read)).await {
+    match optional(context, project, list.name(), Box::pin(cached(context, project, list, read))).await {
         Ok(Some(list)) => return Ok(list),
         Ok(None) => {}
         Err(Failure::LeaseLost) => return Err(Failure::LeaseLost),

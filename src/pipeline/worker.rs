@@ -114,14 +114,17 @@ async fn grace_over(context: &Context, stop: &CancellationToken) {
 
 async fn step(context: &Context, claimed: &Claimed, hold: &Hold) -> Result<(), Failure> {
     let lease = &claimed.lease;
+    // On the heap, as a worker's stack does not hold all that a step may come to.
     match &claimed.job {
-        Job::RouteEvent { inbox } => route::run(context, lease, *inbox).await,
-        Job::AnalyzePhoto { project, image } => analyze::run(context, claimed, *project, *image).await,
-        Job::Publish { finding } | Job::ApplyDecision { finding } | Job::SyncPunchItem { finding } => {
-            deliver::run(context, hold, *finding).await
+        Job::RouteEvent { inbox } => Box::pin(route::run(context, lease, *inbox)).await,
+        Job::AnalyzePhoto { project, image } => {
+            Box::pin(analyze::run(context, claimed, *project, *image)).await
         }
-        Job::LinkPhoto { finding, image } => link::run(context, hold, *finding, *image).await,
-        Job::Sweep { project } => sweep::run(context, lease, *project).await,
+        Job::Publish { finding } | Job::ApplyDecision { finding } | Job::SyncPunchItem { finding } => {
+            Box::pin(deliver::run(context, hold, *finding)).await
+        }
+        Job::LinkPhoto { finding, image } => Box::pin(link::run(context, hold, *finding, *image)).await,
+        Job::Sweep { project } => Box::pin(sweep::run(context, lease, *project)).await,
     }
 }
 

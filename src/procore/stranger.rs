@@ -27,6 +27,9 @@ fn is_json(body: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::{ImageId, PunchItemId};
+    use crate::procore::error::Error;
+    use crate::procore::stub::{PROJECT, Reply, Stub};
 
     #[test]
     fn pages_of_the_network_are_told_from_procores_refusals() {
@@ -47,5 +50,17 @@ mod tests {
         }
         assert!(!is_foreign(200, b"") && !is_foreign(204, b"") && !is_foreign(401, b""));
         assert!(is_foreign(302, b"{}") && is_foreign(511, b"{}"));
+    }
+
+    #[tokio::test]
+    async fn a_page_instead_of_a_token_or_a_deletion_is_no_answer() {
+        for status in [200, 302, 401, 403, 404] {
+            let stub = Stub::bare(move |_| Reply::json(status, "<html>Sign in</html>")).await;
+            let error = stub.client().image(PROJECT, ImageId::new(5)).await.expect_err("no token");
+            assert!(matches!(error, Error::Intercepted { .. }), "{status} {error:?}");
+        }
+        let stub = Stub::api(|_| Reply::ok("<html>Sign in</html>")).await;
+        let deleted = stub.client().delete_punch_item(PROJECT, PunchItemId::new(1)).await;
+        assert!(matches!(&deleted, Err(error) if error.outcome_in_doubt()), "{deleted:?}");
     }
 }
