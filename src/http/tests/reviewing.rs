@@ -1,8 +1,9 @@
 //! A reviewer's way through lists, cards and decisions, by plain forms.
 
 use super::*;
-use crate::domain::punch_item::Priority;
-use crate::domain::review::{FindingState, RejectReason, Verdict};
+use crate::domain::dedupe::Muting;
+use crate::domain::punch_item::{Edits, Priority};
+use crate::domain::review::{Decision, FindingState, RejectReason, Verdict};
 
 const UNTOUCHED: [(&str, &str); 4] = [
     ("title", "Crack in plaster – Unit 204"),
@@ -57,8 +58,65 @@ async fn accepting_untouched_leads_to_the_next_card_and_can_be_undone() {
     let next = site.get(answer.location()).with("cookie", &cookie).send().await;
     assert!(next.body.contains(&format!("/review/findings/{first}/undo")), "the way back is offered");
     let undone = post(&site, &cookie, first, "undo", &[]).await;
-    assert_eq!(undone.location(), format!("/review/findings/{first}"));
+    assert_eq!(undone.location(), format!("/review/findings/{first}?undone=1&done="));
     assert_eq!(site.card(first).await.state, FindingState::Proposed);
+}
+
+#[tokio::test]
+async fn decisions_that_are_held_are_undone_one_after_the_other_in_order() {
+    let site = Site::new().await;
+    let cookie = site.sign_in("Ana Ruiz").await;
+    let cards = [
+        site.found(1, |_| ()).await,
+        site.found(2, |_| ()).await,
+        site.found(3, |_| ()).await,
+        site.found(4, |_| ()).await,
+    ];
+    // What another person decided is not theirs to undo.
+    let other = site.found(5, |_| ()).await;
+    for (card, reviewer) in cards.into_iter().map(|card| (card, "Ana Ruiz")).chain([(other, "Ben")]) {
+        let verdict = Verdict::Accept { edits: Edits::default() };
+        let at = now() - jiff::SignedDuration::from_mins(1);
+        // One minute ago and before, the last one last.
+        let position = cards.iter().position(|other| *other == card).unwrap_or(cards.len());
+        let at = at + jiff::SignedDuration::from_secs(position as i64);
+        let decision = Decision { verdict, reviewer: reviewer.into(), person: None, at };
+        let muting = Muting {
+            rules: MuteRules { too_early_days: 14 },
+            today: at.to_zoned_datetime(TimeZone::UTC).date(),
+        };
+        site.store.decide(card, &decision, &|_| muting).await.expect("decides");
+    }
+    for (at, card) in cards.into_iter().enumerate().rev() {
+        let undone = post(&site, &cookie, card, "undo", &[]).await;
+        let before = at.checked_sub(1).map_or_else(String::new, |before| cards[before].to_string());
+        assert_eq!(undone.location(), format!("/review/findings/{card}?undone=1&done={before}"));
+        let page = site.get(undone.location()).with("cookie", &cookie).send().await;
+        assert_eq!(page.body.contains("id=\"undo\""), at > 0, "the next step back is offered");
+        assert_eq!(site.card(card).await.state, FindingState::Proposed);
+    }
+    assert_eq!(site.card(other).await.state, FindingState::Accepted);
+}
+
+#[tokio::test]
+async fn a_rejection_that_mutes_says_so_before_and_after_and_the_mute_alone_can_be_undone() {
+    let site = Site::new().await;
+    let cookie = site.sign_in("Ana Ruiz").await;
+    let (first, second) = (site.found(1, |_| ()).await, site.found(2, |_| ()).await);
+    let card = site.get(format!("/review/findings/{first}")).with("cookie", &cookie).send().await;
+    assert!(card.body.contains("in Unit 204 until unmuted"), "{}", card.body);
+    let rejected = post(&site, &cookie, first, "reject", &[("reason", "not_ours")]).await;
+    let next = site.get(rejected.location()).with("cookie", &cookie).send().await;
+    assert!(next.body.contains("Undo the mute") && next.body.contains("in Unit 204"), "{}", next.body);
+    let mute = site.store.mutes(None).await.expect("reads")[0].id.0;
+    let back = format!("/review/findings/{second}");
+    let form = [("csrf", token(&next.body)), ("next", back.clone())];
+    let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let lift = format!("/review/mutes/{mute}/lift");
+    let lifted = site.post(lift).with("cookie", &cookie).form(&form).send().await;
+    assert_eq!(lifted.location(), back);
+    assert!(site.store.mutes(None).await.expect("reads").is_empty());
+    assert_eq!(site.card(first).await.state, FindingState::Rejected, "the decision stands");
 }
 
 #[tokio::test]

@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::super::hold::Hold;
-use super::super::{Context, Failure, create, own_items};
 use crate::domain::card::Card;
 use crate::domain::delivery::{Doubt, RemoteItem};
 use crate::domain::ids::PunchItemId;
+use crate::pipeline::hold::Hold;
+use crate::pipeline::{Context, Failure, create, own_items};
 use crate::procore;
 use crate::procore::punch_items::PunchItem;
 use crate::store::{OpenWrite, WriteKind};

@@ -193,6 +193,7 @@ impl Model {
                 let row = self.requeue(row.id);
                 row.attempts -= 1;
                 row.crashes -= 1;
+                row.run_at = now;
             }
         }
         true
