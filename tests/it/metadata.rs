@@ -23,8 +23,9 @@ struct Right {
 }
 
 const PLACE: (f64, f64) = (47.000_075, -19.998_486);
-const FLAT: Right = Right {
-    size: (1024, 768),
+/// The painted photo of most cases, without metadata.
+const BARE: Right = Right {
+    size: (768, 1024),
     place: false,
     local: None,
     instant: None,
@@ -32,10 +33,10 @@ const FLAT: Right = Right {
     description: None,
     location: None,
 };
-const TURNED: Right = Right { size: (768, 1024), place: true, local: Some("2026-09-01T10:00:00"), ..FLAT };
+const TURNED: Right = Right { place: true, local: Some("2026-09-01T10:00:00"), ..BARE };
 const SMALL: Right = Right { size: (320, 240), ..TURNED };
-const COMMENTED: Right = Right { description: Some("Crack at unit 204, north stair"), ..FLAT };
-const LOCATED: Right = Right { location: Some("Building A, Floor 2, Unit 204"), ..FLAT };
+const COMMENTED: Right = Right { description: Some("Crack at unit 204, north stair"), ..BARE };
+const LOCATED: Right = Right { location: Some("Building A, Floor 2, Unit 204"), ..BARE };
 const TEN: Option<&str> = Some("2026-08-22T10:08:19");
 const EIGHT: Option<&str> = Some("2026-08-22T08:08:19Z");
 
@@ -44,15 +45,15 @@ const CASES: [(&str, Right); 30] = [
     ("exif-segments/exif-after-sof.jpg", TURNED),
     ("exif-segments/exif-pad-ff.jpg", TURNED),
     ("exif-segments/xmp-first.jpg", Right { location: Some("Building A, Floor 2, Unit 204"), ..TURNED }),
-    ("exif-times/gps-utc.jpg", Right { place: true, local: TEN, instant: EIGHT, likely: true, ..FLAT }),
-    ("exif-times/nosec.jpg", Right { local: Some("2026-08-22T10:08:00"), ..FLAT }),
-    ("exif-times/offset-nocolon.jpg", Right { local: TEN, instant: EIGHT, ..FLAT }),
-    ("exif-times/offsettime-only.jpg", Right { local: TEN, instant: EIGHT, likely: true, ..FLAT }),
-    ("exif-times/spaces.jpg", Right { local: Some("2026-08-02T09:08:09"), ..FLAT }),
-    ("exif-times/suffix-ms.jpg", Right { local: Some("2026-08-22T10:08:19.25"), ..FLAT }),
-    ("exif-times/suffix-z.jpg", Right { local: TEN, instant: Some("2026-08-22T10:08:19Z"), ..FLAT }),
-    ("exif-times/suffix.jpg", Right { local: TEN, instant: EIGHT, ..FLAT }),
-    ("exif-times/utc-offset.jpg", Right { local: TEN, instant: EIGHT, ..FLAT }),
+    ("exif-times/gps-utc.jpg", Right { place: true, local: TEN, instant: EIGHT, likely: true, ..BARE }),
+    ("exif-times/nosec.jpg", Right { local: Some("2026-08-22T10:08:00"), ..BARE }),
+    ("exif-times/offset-nocolon.jpg", Right { local: TEN, instant: EIGHT, ..BARE }),
+    ("exif-times/offsettime-only.jpg", Right { local: TEN, instant: EIGHT, likely: true, ..BARE }),
+    ("exif-times/spaces.jpg", Right { local: Some("2026-08-02T09:08:09"), ..BARE }),
+    ("exif-times/suffix-ms.jpg", Right { local: Some("2026-08-22T10:08:19.25"), ..BARE }),
+    ("exif-times/suffix-z.jpg", Right { local: TEN, instant: Some("2026-08-22T10:08:19Z"), ..BARE }),
+    ("exif-times/suffix.jpg", Right { local: TEN, instant: EIGHT, ..BARE }),
+    ("exif-times/utc-offset.jpg", Right { local: TEN, instant: EIGHT, ..BARE }),
     ("png-kinds/exif-after-idat.png", SMALL),
     ("png-kinds/exif-before.png", SMALL),
     ("png-kinds/exif-prefix.png", SMALL),
@@ -64,12 +65,12 @@ const CASES: [(&str, Right); 30] = [
     ("usercomment-order/ok-le.jpg", COMMENTED),
     ("webp-exif-prefix/plain.webp", TURNED),
     ("webp-exif-prefix/prefixed.webp", TURNED),
-    ("xmp-only/gps.jpg", Right { place: true, local: TEN, instant: EIGHT, ..FLAT }),
+    ("xmp-only/gps.jpg", Right { place: true, local: TEN, instant: EIGHT, ..BARE }),
     ("xmp-only/location-microsoft-wrapper.jpg", LOCATED),
     ("xmp-only/location-no-wrapper.jpg", LOCATED),
-    ("xmp-only/location-numeric-entity.jpg", Right { location: Some("Treppenhaus Süd"), ..FLAT }),
+    ("xmp-only/location-numeric-entity.jpg", Right { location: Some("Treppenhaus Süd"), ..BARE }),
     ("xmp-only/location-ok.jpg", LOCATED),
-    ("xmp-only/location-other-prefix.jpg", Right { location: Some("Unit 204"), ..FLAT }),
+    ("xmp-only/location-other-prefix.jpg", Right { location: Some("Unit 204"), ..BARE }),
 ];
 
 /// The kinds of cases that [`CASES`] lists completely.
