@@ -68,6 +68,9 @@
 //! | how a place is chosen | [`domain::place`], [`domain::site`] |
 //! | what counts as the same, as known, as muted | [`domain::dedupe`], `src/store/sightings.rs` |
 //! | what is written to Procore, and when | [`domain::delivery`], [`pipeline::deliver`] |
+//! | who manages an accepted item | [`domain::manager`], [`domain::tagging`] |
+//! | what a refusal means for the item and for the project | [`domain::refusal`], `src/pipeline/create.rs` |
+//! | values of required and custom fields | [`domain::fields`] |
 //! | a field of Procore's API | [`procore`], and [`simulator`] by its own reading of the contract |
 //! | a limit or a timeout | the module's `default.toml` |
 //! | how a model is measured | [`evaluation`], [`domain::measure`] |

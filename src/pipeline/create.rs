@@ -15,8 +15,10 @@ use crate::store::{WriteKind, WriteState};
 
 /// What an attempt ended in.
 enum Attempt {
-    /// The item is there.
+    /// Procore has made the item.
     Made(RemoteItem),
+    /// It was made before.
+    There(RemoteItem),
     /// Procore does not take these fields: it can be tried without them.
     Without(Vec<Field>, String),
 }
@@ -43,6 +45,8 @@ pub(super) async fn run(
                 judge(context, card, &item, &setup).await?;
                 return Ok(item);
             }
+            // What people made of it since says nothing of the next; its turn ends with the job.
+            Attempt::There(item) => return Ok(item),
             Attempt::Without(fields, said) => {
                 let refused: Vec<_> = fields.into_iter().map(|field| (field, field.of(&draft))).collect();
                 leaving_out::note(context, card, &mut known, &refused, &said).await?;
@@ -89,7 +93,7 @@ async fn attempt(
         // What is in doubt was looked for before the plan was made.
         WriteState::Fresh | WriteState::InDoubt { .. } | WriteState::Done { punch_item: None, .. } => {}
         WriteState::Done { punch_item: Some(item), .. } => {
-            return Ok(Attempt::Made(context.procore.punch_item(card.project, item).await?.to_remote()));
+            return Ok(Attempt::There(context.procore.punch_item(card.project, item).await?.to_remote()));
         }
     }
     failpoint::reached("deliver.begun");

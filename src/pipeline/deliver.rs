@@ -201,7 +201,11 @@ fn never_made() -> WriteOutcome {
 async fn older_life(context: &Context, card: &Card) -> Result<bool, Failure> {
     if let Err(failure) = own_items::catch_up_once(context, card.project).await {
         if let Failure::Step { disposition: Disposition::Park { reason }, .. } = &failure {
-            turns::stop(context, card, reason).await?;
+            let reason = format!(
+                "the Punch List cannot be read, and nothing is made unseen ({reason}). Switch the tool on in the project's \
+                 settings, and give the app Punch List Standard"
+            );
+            turns::stop(context, card, &reason).await?;
             turns::may_create(context, card.project).await?;
         }
         return Err(failure);
