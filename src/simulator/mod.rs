@@ -22,6 +22,7 @@ mod hooks_v2;
 mod images;
 mod late;
 mod limits;
+mod listing;
 mod locations;
 mod oauth;
 mod options;
@@ -34,6 +35,7 @@ mod punch_items;
 mod punch_views;
 mod record;
 pub mod seed;
+mod staging;
 mod state;
 mod switches;
 #[cfg(test)]
@@ -66,6 +68,7 @@ pub use self::events::{Change, Family};
 pub use self::faults::{ErrorBody, Fault, FaultKind, Faults, Heard, LateWrites, WebhookFaults};
 pub use self::hooks::{Hook, Trigger};
 pub use self::limits::Limits;
+pub use self::listing::{Links, Listing};
 pub use self::options::Options;
 pub use self::policies::{Policies, SetField};
 pub use self::punch_fields::{Attachment, Comment, PunchItem};
@@ -129,6 +132,7 @@ impl Simulator {
             api: own,
             storage: base(storage.local_addr()?)?,
             client: client(options.delivery_timeout)?,
+            listing: Mutex::new(options.listing),
             options,
             clock,
             stopping: CancellationToken::new(),
@@ -336,8 +340,15 @@ impl Simulator {
 }
 
 impl Drop for Simulator {
+    /// # Panics
+    /// Where the contract was broken, unless the options let it pass: so every test that talks to a simulator is a test
+    /// of the contract too.
     fn drop(&mut self) {
         self.sim.stopping.cancel();
+        let violations = self.violations();
+        if self.sim.options.strict && !std::thread::panicking() {
+            assert!(violations.is_empty(), "against Procore's contract: {violations:#?}");
+        }
     }
 }
 
