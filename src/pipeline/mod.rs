@@ -185,6 +185,11 @@ impl Context {
         Duration::from_secs(self.config.doubt_s)
     }
 
+    /// How long a photo's description that came with others is used.
+    fn describe_max_age(&self) -> Duration {
+        Duration::from_secs(self.config.describe_max_age_s)
+    }
+
     fn backoff(&self) -> Backoff {
         Backoff {
             base: Duration::from_secs(self.config.backoff_base_s),
