@@ -38,6 +38,9 @@ const OLD_AT_MOST: Duration = Duration::from_hours(24);
 /// How long after a failure an old list is used without another attempt, so that photos do not spend the calls.
 const PAUSE: Duration = Duration::from_secs(60);
 
+/// How far the clocks of two boxes may differ.
+const AHEAD_AT_MOST: Duration = Duration::from_mins(10);
+
 /// Changed entries up to which they are asked for one by one, and not with the whole list.
 const CHANGES_AT_MOST: usize = 200;
 
@@ -144,10 +147,11 @@ fn max_age(context: &Context) -> Duration {
     Duration::from_secs(context.config.reference_max_age_s)
 }
 
-/// What was read later than now was read by a clock that ran ahead, and its age is not known.
+/// The clocks of boxes differ a little. What was read much later than now was read by a clock that was wrong, and its
+/// age is not known.
 fn is_younger(context: &Context, read_at: Timestamp, age: Duration) -> bool {
     let now = context.now();
-    read_at <= now && read_at + age > now
+    read_at <= now + AHEAD_AT_MOST && read_at + age > now
 }
 
 fn passes(failure: &Failure) -> bool {
