@@ -38,6 +38,9 @@ const FEW: usize = 2;
 /// The wait after a failure that tells none.
 const PAUSE: Duration = Duration::from_secs(5);
 
+/// The shortest wait after a failure, whatever it tells.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// What is still to be asked about a person who is signed in already. Their tokens end with it.
 #[derive(Debug)]
 pub struct Later {
@@ -73,15 +76,17 @@ async fn patiently(
     until: Instant,
 ) -> Result<Option<Role>, Error> {
     loop {
-        match role(client, token, project).await {
-            Err(Error::RateLimited { retry_after, .. } | Error::Unavailable { retry_after, .. })
-                if Instant::now() + retry_after.unwrap_or(PAUSE) < until =>
-            {
-                sleep(retry_after.unwrap_or(PAUSE)).await;
+        let wait = match role(client, token, project).await {
+            Err(Error::RateLimited { retry_after, .. } | Error::Unavailable { retry_after, .. }) => {
+                retry_after.unwrap_or(PAUSE).max(SHORTEST_PAUSE)
             }
-            Err(Error::Transport { .. }) if Instant::now() + PAUSE < until => sleep(PAUSE).await,
+            Err(Error::Transport { .. }) => PAUSE,
             outcome => return outcome,
+        };
+        if Instant::now() + wait >= until {
+            return role(client, token, project).await;
         }
+        sleep(wait).await;
     }
 }
 
