@@ -339,19 +339,6 @@ impl Simulator {
     }
 }
 
-impl Drop for Simulator {
-    /// # Panics
-    /// Where the contract was broken, unless the options let it pass: so every test that talks to a simulator is a test
-    /// of the contract too.
-    fn drop(&mut self) {
-        self.sim.stopping.cancel();
-        let violations = self.violations();
-        if self.sim.options.strict && !std::thread::panicking() {
-            assert!(violations.is_empty(), "against Procore's contract: {violations:#?}");
-        }
-    }
-}
-
 fn base(address: SocketAddr) -> io::Result<Url> {
     Url::parse(&format!("http://{address}/")).map_err(io::Error::other)
 }

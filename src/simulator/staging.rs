@@ -1,4 +1,5 @@
-//! What tests set up: how lists are told, more companies, projects and people, trees that grow and change.
+//! What tests set up: how lists are told, more companies, projects and people, trees that grow and change. And what every
+//! test checks: whether the contract was kept.
 
 use std::sync::PoisonError;
 
@@ -99,5 +100,18 @@ impl Simulator {
             world.locations.retain(|place, _| !below.contains(place));
         });
         self.sim.emit("Locations", id.value(), Change::Delete, seed::PROJECT, &Cause::person(seed::MANAGER));
+    }
+}
+
+impl Drop for Simulator {
+    /// # Panics
+    /// Where the contract was broken, unless the options let it pass: so every test that talks to a simulator is a test
+    /// of the contract too.
+    fn drop(&mut self) {
+        self.sim.stopping.cancel();
+        let violations = self.violations();
+        if self.sim.options.strict && !std::thread::panicking() {
+            assert!(violations.is_empty(), "against Procore's contract: {violations:#?}");
+        }
     }
 }
