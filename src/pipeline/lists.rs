@@ -250,7 +250,12 @@ async fn with_changes<T>(
             trades.retain(|trade| !gone.contains(&trade.id));
             untyped(&trades).map(Some)
         }
-        List::ItemTypes | List::Managers | List::Approvers | List::OwnUser => Ok(None),
+        List::ItemTypes
+        | List::Managers
+        | List::Approvers
+        | List::Fields
+        | List::CostCodes
+        | List::OwnUser => Ok(None),
     }
 }
 
@@ -274,6 +279,14 @@ async fn whole(context: &Context, project: ProjectKey, key: &ListKey) -> Result<
         }
         List::Managers => people(context, key, procore.manager_pages(project)?).await?,
         List::Approvers => people(context, key, procore.final_approver_pages(project)?).await?,
+        List::Fields => {
+            let began = context.now();
+            (untyped(&procore.punch_item_fields(project).await?)?, began)
+        }
+        List::CostCodes => {
+            let began = context.now();
+            (untyped(&procore.cost_codes(project).await?)?, began)
+        }
         List::OwnUser => {
             let began = context.now();
             (json!(procore.me(key.company).await?.id), began)

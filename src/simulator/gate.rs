@@ -12,11 +12,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::call::{Call, File, Refusal};
 use super::contract;
 use super::faults::{ErrorBody, FaultKind, Heard};
+use super::form::nest;
 use super::late;
 use super::limits::Meter;
 use super::record::{Host, Recorded, redact, without_secret};
@@ -349,29 +350,6 @@ async fn multipart(parts: &Parts, raw: &Bytes) -> Option<(Value, Vec<File>)> {
     Some((body, files))
 }
 
-/// Puts a form field where its brackets say: `punch_item[image_ids][]` is a list in an object.
-fn nest(body: &mut Value, name: &str, value: String) {
-    let mut spot = body;
-    for key in name.split('[').map(|key| key.trim_end_matches(']')) {
-        spot = if key.is_empty() {
-            if !spot.is_array() {
-                *spot = json!([]);
-            }
-            let Value::Array(items) = spot else { return };
-            items.push(Value::Null);
-            let Some(last) = items.last_mut() else { return };
-            last
-        } else {
-            if !spot.is_object() {
-                *spot = Value::Object(Map::new());
-            }
-            let Value::Object(fields) = spot else { return };
-            fields.entry(key).or_insert(Value::Null)
-        };
-    }
-    *spot = Value::String(value);
-}
-
 impl Shared {
     /// Whether `project` may be worked in by whoever calls.
     pub(super) fn open(&self, project: crate::domain::ids::ProjectId) -> Result<(), Refusal> {
@@ -382,26 +360,5 @@ impl Shared {
             }
             Some(_) => Ok(()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn brackets_nest() {
-        let mut body = json!({});
-        for (name, value) in [
-            ("project_id", "6778"),
-            ("punch_item[name]", "Crack"),
-            ("punch_item[image_ids][]", "1"),
-            ("punch_item[image_ids][]", "2"),
-        ] {
-            nest(&mut body, name, value.to_owned());
-        }
-        let expected =
-            json!({ "project_id": "6778", "punch_item": { "name": "Crack", "image_ids": ["1", "2"] } });
-        assert_eq!(body, expected);
     }
 }

@@ -15,6 +15,7 @@ mod echo;
 mod events;
 mod faults;
 mod files;
+mod form;
 mod gate;
 mod hooks;
 mod hooks_v1;

@@ -182,6 +182,19 @@ impl Store {
         self.commit(transaction).await
     }
 
+    /// Drops the list, so that it is read again when next needed.
+    pub async fn forget_list(&self, key: &ListKey) -> Result<(), Error> {
+        let (company, project, kind) = named(key);
+        let mut transaction = self.begin().await?;
+        sqlx::query("DELETE FROM reference_data WHERE company = $1 AND project = $2 AND kind = $3")
+            .bind(company)
+            .bind(project)
+            .bind(kind)
+            .execute(&mut *transaction)
+            .await?;
+        self.commit(transaction).await
+    }
+
     /// Notes that an entry changed, or is gone.
     pub async fn note_list_change(&self, key: &ListKey, change: ListChange) -> Result<(), Error> {
         let (company, project, kind) = named(key);
