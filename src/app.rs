@@ -100,6 +100,8 @@ impl App {
             zone: config.review.zone()?,
             store,
             hook_namespace: (!config.webhook.public_url.is_empty()).then(|| config.webhook.namespace.clone()),
+            at_places: pipeline::at_places::AtPlaces::default(),
+            lists: pipeline::lists::Lists::new(format!("{:032x}", rand::random::<u128>())),
             descriptions: pipeline::describe::Descriptions::default(),
             lacking: pipeline::Lacking::default(),
             caught_up: pipeline::own_items::CaughtUp::default(),

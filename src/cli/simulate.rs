@@ -63,6 +63,7 @@ pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()>
         seed: args.seed,
         faults,
         limits: if args.no_limits { Limits::generous() } else { Limits::default() },
+        strict: false,
         ..Options::default()
     };
     let simulator = Simulator::start(options)

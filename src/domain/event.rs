@@ -1,5 +1,7 @@
 //! A webhook event after parsing, and what it calls for.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::ids::{CompanyId, ImageId, ProjectId, ProjectKey, PunchItemId, UserId};
@@ -85,6 +87,17 @@ impl List {
         }
     }
 
+    /// Whether all projects of a company have the list in common.
+    pub const fn is_of_company(self) -> bool {
+        matches!(self, Self::Trades | Self::OwnUser)
+    }
+
+    /// The one that `project` uses.
+    pub fn of_project(self, project: ProjectKey) -> ListKey {
+        let own = (!self.is_of_company()).then_some(project.project);
+        ListKey { list: self, company: project.company, project: own }
+    }
+
     /// The list whose rows Procore calls `resource`.
     fn of(resource: &str) -> Option<Self> {
         match resource {
@@ -93,6 +106,24 @@ impl List {
             "Punch Item Types" => Some(Self::ItemTypes),
             _ => None,
         }
+    }
+}
+
+/// One list of one project, or of one company.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ListKey {
+    /// Which.
+    pub list: List,
+    /// Whose.
+    pub company: CompanyId,
+    /// The project; none where the list is the company's.
+    pub project: Option<ProjectId>,
+}
+
+impl fmt::Display for ListKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.list.name(), self.company)?;
+        self.project.map_or(Ok(()), |project| write!(f, "/{project}"))
     }
 }
 
@@ -106,10 +137,15 @@ pub enum Route {
     ForgetPhoto(ProjectKey, ImageId),
     /// Somebody changed a punch item; it may be one of ours.
     PunchItemChanged(ProjectKey, PunchItemId),
-    /// A project's list changed: read it again.
-    RefreshList(ProjectKey, List),
-    /// A list that all projects of a company have in common changed.
-    RefreshCompanyList(CompanyId, List),
+    /// One entry of a list changed, or is gone.
+    ListChanged {
+        /// The list.
+        key: ListKey,
+        /// The entry's id.
+        entry: i64,
+        /// Whether it was deleted.
+        gone: bool,
+    },
     /// Nothing, and why.
     Ignore(String),
 }
@@ -118,8 +154,8 @@ pub enum Route {
 pub fn route(event: &Event, policy: &RoutingPolicy<'_>) -> Route {
     let Some(project) = event.project else {
         let ours = policy.permitted.iter().any(|project| project.company == event.company);
-        return match List::of(&event.resource).filter(|_| ours) {
-            Some(list) => Route::RefreshCompanyList(event.company, list),
+        return match List::of(&event.resource).filter(|list| ours && list.is_of_company()) {
+            Some(list) => list_changed(ListKey { list, company: event.company, project: None }, event),
             None => Route::Ignore("company-level event".into()),
         };
     };
@@ -139,10 +175,14 @@ pub fn route(event: &Event, policy: &RoutingPolicy<'_>) -> Route {
             Route::PunchItemChanged(project, PunchItemId::new(event.resource_id))
         }
         (resource, change) => match List::of(resource) {
-            Some(list) => Route::RefreshList(project, list),
+            Some(list) => list_changed(list.of_project(project), event),
             None => Route::Ignore(format!("{resource} {change:?} needs nothing")),
         },
     }
+}
+
+fn list_changed(key: ListKey, event: &Event) -> Route {
+    Route::ListChanged { key, entry: event.resource_id, gone: event.change == Change::Delete }
 }
 
 #[cfg(test)]
@@ -185,15 +225,21 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_read_again_when_they_change() {
+    fn a_change_of_a_list_is_one_of_its_entries() {
+        let changed =
+            |list: List, gone| Route::ListChanged { key: list.of_project(PROJECT), entry: 41, gone };
         let trades = event("Trades", Change::Create);
-        assert_eq!(routed(&trades), Route::RefreshList(PROJECT, List::Trades));
+        assert_eq!(routed(&trades), changed(List::Trades, false));
         let of_company = Event { project: None, ..trades };
-        assert_eq!(routed(&of_company), Route::RefreshCompanyList(PROJECT.company, List::Trades));
+        assert_eq!(routed(&of_company), changed(List::Trades, false), "trades are the company's");
         let of_strangers = Event { company: CompanyId::new(9), ..of_company };
         assert!(ignored(&of_strangers));
         let places = event("Locations", Change::Other("moved".into()));
-        assert_eq!(routed(&places), Route::RefreshList(PROJECT, List::Locations));
+        assert_eq!(routed(&places), changed(List::Locations, false));
+        assert_eq!(routed(&event("Locations", Change::Delete)), changed(List::Locations, true));
+        assert!(ignored(&Event { project: None, ..places }), "a company has no locations");
+        assert_eq!(List::Locations.of_project(PROJECT).to_string(), "locations of 8/6778");
+        assert_eq!(List::Trades.of_project(PROJECT).to_string(), "trades of 8");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::http::error::HttpError;
 use crate::http::guard::{self, Peer};
 use crate::http::review::{arrive, refuse_sign_in, welcome, with_header};
 use crate::http::session::{Secret, set_cookie, tidy_name};
-use crate::procore::sign_in::Member;
+use crate::procore::sign_in::{Later, Member};
 use crate::procore::{self, SignIn};
 
 /// The cookie that ties the way back to the browser that left. Not strict: Procore's redirect must carry it.
@@ -66,7 +66,13 @@ pub(super) async fn come_back(
         None => (Err(HttpError::Invalid(EXPIRED.into())), "/review".to_owned()),
     };
     let response = match outcome {
-        Ok(viewer) => welcome(&state, peer, &viewer, arrive(&headers, &next)).await,
+        Ok((viewer, later)) => {
+            let response = welcome(&state, peer, &viewer, arrive(&headers, &next)).await;
+            if let Some(later) = later {
+                tokio::spawn(add_rights(state.clone(), viewer.person.who, later));
+            }
+            response
+        }
         Err(error) => refuse_sign_in(&state, &error, &next),
     };
     // The state is spent, whatever came of it.
@@ -93,7 +99,7 @@ async fn check(
     peer: Peer,
     returning: &Returning,
     secret: &Secret,
-) -> Result<Viewer, HttpError> {
+) -> Result<(Viewer, Option<Later>), HttpError> {
     let expected = secret.derive("procore");
     if !bool::from(expected.as_bytes().ct_eq(returning.state.as_bytes())) {
         return Err(HttpError::Invalid(EXPIRED.into()));
@@ -103,13 +109,22 @@ async fn check(
     }
     // Made-up codes must not make this box knock at Procore's door without end.
     let attempt = state.throttle().admit_address(peer.address, state.now()).map_err(HttpError::TooMany)?;
-    let member = procore.who(&returning.code).await.map_err(|error| told(&error))?;
+    let mut member = procore.who(&returning.code).await.map_err(|error| told(&error))?;
     attempt.was_right();
-    viewer(member)
+    let later = member.later.take();
+    Ok((viewer(member, later.is_some())?, later))
 }
 
-fn viewer(member: Member) -> Result<Viewer, HttpError> {
-    if member.grants.is_empty() {
+/// Adds to a person's sessions what they may do in the projects about which was asked afterwards.
+async fn add_rights(state: State, who: Who, later: Later) {
+    let grants = later.grants().await;
+    if let Err(error) = state.store().add_grants(who, &grants).await {
+        tracing::warn!(%error, %who, "the rights that were asked afterwards could not be kept: sign in again for them");
+    }
+}
+
+fn viewer(member: Member, more: bool) -> Result<Viewer, HttpError> {
+    if member.grants.is_empty() && !more {
         tracing::warn!(user.id = %member.id, "somebody without a permitted project tried to sign in");
         let words = "In Procore you have no access to the Punch List of a project that this box looks at.";
         return Err(HttpError::Invalid(words.into()));

@@ -236,7 +236,7 @@ async fn reread(
             Field::Manager => List::Managers,
             Field::Approver => List::Approvers,
         };
-        context.store.forget_cached(card.project, list.name()).await?;
+        context.store.forget_list(&list.of_project(card.project)).await?;
     }
     match reference::load(context, card.project).await {
         Ok(reference) => Ok(Some(reference)),

@@ -31,7 +31,8 @@ impl Descriptions {
         (since..=now).contains(&at).then_some(image)
     }
 
-    fn keep(&self, project: ProjectKey, at: Timestamp, images: Vec<Image>, max_age: Duration) {
+    /// Keeps what Procore said of photos at `at`, until their turn comes.
+    pub(super) fn keep(&self, project: ProjectKey, at: Timestamp, images: Vec<Image>, max_age: Duration) {
         let mut kept = self.kept();
         kept.retain(|_, (kept_at, _)| *kept_at <= at && *kept_at + max_age > at);
         kept.extend(images.into_iter().map(|image| (PhotoId::of(project, image.id), (at, image))));
@@ -58,7 +59,7 @@ pub async fn image(
     asked_at: Timestamp,
 ) -> Result<Image, Error> {
     let descriptions = &context.descriptions;
-    let max_age = Duration::from_secs(context.config.describe_max_age_s);
+    let max_age = context.describe_max_age();
     let photo = PhotoId::of(project, id);
     // One asks, and the others find its answer.
     let turn = descriptions.turn(project);

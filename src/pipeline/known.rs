@@ -1,7 +1,7 @@
 //! What Procore's list has open where a photo was taken.
 
 use super::optional::optional;
-use super::{Context, Failure};
+use super::{Context, Failure, at_places};
 use crate::domain::dedupe::{ListedItem, OpenItem, OpenItems, listed_kind};
 use crate::domain::delivery::DRAFT;
 use crate::domain::finding::Finding;
@@ -28,7 +28,7 @@ pub(super) async fn open_items(
         let own = item.reference.as_deref().filter(|reference| reference.starts_with(REFERENCE_MARK));
         item.workflow_status == DRAFT && own.is_some_and(|own| !references.iter().any(|of| of == own))
     };
-    let listing = async { Ok(context.procore.open_punch_items(project, location).await?) };
+    let listing = async { Ok(at_places::open_items(context, project, location).await?) };
     let Some(items) = optional(context, project, "open punch items", listing).await? else {
         return Ok(OpenItems::default());
     };

@@ -6,6 +6,7 @@
 //! Every step is safe to run twice and settles its job in the same transaction as its result.
 
 pub mod analyze;
+pub mod at_places;
 mod cards;
 pub mod clock;
 mod create;
@@ -19,6 +20,7 @@ mod kept;
 mod known;
 mod leaving_out;
 pub mod link;
+pub mod lists;
 pub mod look;
 mod managing;
 mod optional;
@@ -141,6 +143,10 @@ pub struct Context {
     pub procore: Client,
     /// The namespace of our hooks; `None` where there are none.
     pub hook_namespace: Option<String>,
+    /// Who waits for the punch items at a place.
+    pub at_places: at_places::AtPlaces,
+    /// Who reads Procore's lists.
+    pub lists: lists::Lists,
     /// Photos that Procore has described already.
     pub descriptions: describe::Descriptions,
     /// Projects in which it is known what an earlier life of this box may have made.
@@ -177,6 +183,11 @@ impl Context {
     /// How long Procore may take to carry out a write that it did not answer.
     fn horizon(&self) -> Duration {
         Duration::from_secs(self.config.doubt_s)
+    }
+
+    /// How long a photo's description that came with others is used.
+    fn describe_max_age(&self) -> Duration {
+        Duration::from_secs(self.config.describe_max_age_s)
     }
 
     fn backoff(&self) -> Backoff {

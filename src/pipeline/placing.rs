@@ -3,7 +3,7 @@
 use super::cards::Subject;
 use super::optional::optional;
 use super::reference::{self, Reference};
-use super::{Context, Failure, ProjectRules};
+use super::{Context, Failure, ProjectRules, lists};
 use crate::domain::capture::GpsFix;
 use crate::domain::event::List;
 use crate::domain::place::{Neighbour, Place, PlaceQuery, resolve};
@@ -50,9 +50,9 @@ pub(super) async fn place(
     let project = subject.project();
     let making = async { Ok(context.procore.find_or_create_location(project, &location.path).await?) };
     match optional(context, project, "new locations", making).await? {
-        Some(_) => {
+        Some(made) => {
             tracing::info!(location = location.words(), "a location of the site file was made in Procore");
-            context.store.forget_cached(subject.project(), List::Locations.name()).await?;
+            lists::note(context, &List::Locations.of_project(subject.project()), made.value(), false).await?;
             *reference = reference::load(context, subject.project()).await?;
         }
         None => tracing::warn!(location = location.words(), "the location could not be made in Procore"),

@@ -1,12 +1,9 @@
 //! Procore's own lists (locations, trades, types, managers), kept in the store with an age.
 
-use std::time::Duration;
-
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::optional::optional;
-use super::{Context, Failure};
+use super::{Context, Failure, lists};
 use crate::domain::event::List;
 use crate::domain::ids::{ProjectKey, PunchItemTypeId, UserId};
 use crate::domain::place::{Location, LocationTree};
@@ -28,27 +25,18 @@ pub struct Reference {
 /// # Errors
 /// While an answer of Procore is worth waiting for.
 pub async fn load(context: &Context, project: ProjectKey) -> Result<Reference, Failure> {
-    let locations: Vec<Location> =
-        at_hand(context, project, List::Locations, async { Ok(context.procore.locations(project).await?) })
-            .await?;
+    let locations: Vec<Location> = at_hand(context, project, List::Locations).await?;
     Ok(Reference { locations: LocationTree::new(locations), catalogue: catalogue(context, project).await? })
 }
 
 async fn catalogue(context: &Context, project: ProjectKey) -> Result<Catalogue, Failure> {
-    let procore = &context.procore;
-    let trades = at_hand(context, project, List::Trades, async { Ok(trades(procore, project).await?) });
-    let item_types =
-        at_hand(context, project, List::ItemTypes, async { Ok(item_types(procore, project).await?) });
-    let managers = at_hand(context, project, List::Managers, async { Ok(managers(procore, project).await?) });
-    let approvers =
-        at_hand(context, project, List::Approvers, async { Ok(approvers(procore, project).await?) });
     // The one list that nobody needs unless the rules name somebody of it.
     let approving = !context.rules(project)?.tagging.rules().people.approver.is_empty();
     Ok(Catalogue {
-        trades: trades.await?,
-        item_types: item_types.await?,
-        managers: managers.await?,
-        approvers: if approving { approvers.await? } else { Vec::new() },
+        trades: at_hand(context, project, List::Trades).await?,
+        item_types: at_hand(context, project, List::ItemTypes).await?,
+        managers: at_hand(context, project, List::Managers).await?,
+        approvers: if approving { at_hand(context, project, List::Approvers).await? } else { Vec::new() },
     })
 }
 
@@ -81,10 +69,7 @@ pub async fn people(procore: &Client, project: ProjectKey) -> Result<Catalogue, 
 }
 
 async fn trades(procore: &Client, project: ProjectKey) -> Result<Vec<Trade>, procore::Error> {
-    let listed = procore.trades(project.company).await?;
-    let trade =
-        |trade: procore::project_data::Trade| Trade { id: trade.id, name: trade.name, active: trade.active };
-    Ok(listed.into_iter().map(trade).collect())
+    Ok(procore.trades(project.company).await?.into_iter().map(lists::trade).collect())
 }
 
 async fn item_types(
@@ -96,15 +81,11 @@ async fn item_types(
 }
 
 async fn managers(procore: &Client, project: ProjectKey) -> Result<Vec<Person>, procore::Error> {
-    Ok(procore.managers(project).await?.into_iter().map(person).collect())
+    Ok(procore.managers(project).await?.into_iter().map(lists::person).collect())
 }
 
 async fn approvers(procore: &Client, project: ProjectKey) -> Result<Vec<Person>, procore::Error> {
-    Ok(procore.final_approvers(project).await?.into_iter().map(person).collect())
-}
-
-fn person(person: procore::images::Person) -> Person {
-    Person { id: person.id, name: person.name.unwrap_or_default(), login: person.login }
+    Ok(procore.final_approvers(project).await?.into_iter().map(lists::person).collect())
 }
 
 /// The service account's own user, against feedback loops, if Procore tells.
@@ -112,20 +93,16 @@ fn person(person: procore::images::Person) -> Person {
 /// # Errors
 /// While an answer of Procore is worth waiting for.
 pub async fn own_user(context: &Context, project: ProjectKey) -> Result<Option<UserId>, Failure> {
-    at_hand(context, project, List::OwnUser, async {
-        Ok(Some(context.procore.me(project.company).await?.id))
-    })
-    .await
+    at_hand(context, project, List::OwnUser).await
 }
 
 /// A list, or what was last known of it where it cannot be had.
-async fn at_hand<T: Default + Serialize + DeserializeOwned>(
+async fn at_hand<T: Default + DeserializeOwned>(
     context: &Context,
     project: ProjectKey,
     list: List,
-    read: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    match optional(context, project, list.name(), Box::pin(cached(context, project, list, read))).await {
+    match optional(context, project, list.name(), Box::pin(lists::read(context, project, list))).await {
         Ok(Some(list)) => return Ok(list),
         Ok(None) => {}
         Err(Failure::LeaseLost) => return Err(Failure::LeaseLost),
@@ -143,28 +120,4 @@ async fn last_known<T: DeserializeOwned>(
 ) -> Result<Option<T>, Failure> {
     let kept = context.store.cached(project, list.name()).await?;
     Ok(kept.and_then(|(value, _)| serde_json::from_value(value).ok()))
-}
-
-/// `list` as it is kept, or by `read` where that is too old.
-///
-/// # Errors
-/// When it must be read and cannot be.
-pub(super) async fn cached<T: Serialize + DeserializeOwned>(
-    context: &Context,
-    project: ProjectKey,
-    list: List,
-    read: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let max_age = Duration::from_secs(context.config.reference_max_age_s);
-    if let Some((value, fetched_at)) = context.store.cached(project, list.name()).await?
-        && fetched_at + max_age > context.now()
-        // What an older version wrote in another form is simply read again.
-        && let Ok(list) = serde_json::from_value(value)
-    {
-        return Ok(list);
-    }
-    let fresh = read.await?;
-    let value = serde_json::to_value(&fresh).map_err(|error| Failure::give_up(error.to_string()))?;
-    context.store.cache(project, list.name(), &value, context.now()).await?;
-    Ok(fresh)
 }

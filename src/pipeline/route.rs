@@ -1,6 +1,6 @@
 //! A stored webhook delivery: what does it call for?
 
-use super::{Context, Failure, reference};
+use super::{Context, Failure, lists, reference};
 use crate::domain::event::{Route, RoutingPolicy, route};
 use crate::domain::ids::PhotoId;
 use crate::domain::job::{InboxId, Job};
@@ -53,17 +53,9 @@ async fn follow_ups(context: &Context, decided: &Route) -> Result<(String, Vec<J
             let jobs = finding.map(|finding| Job::SyncPunchItem { finding }).into_iter().collect();
             (format!("punch item {item} changed in Procore"), jobs)
         }
-        Route::RefreshList(project, list) => {
-            context.store.forget_cached(*project, list.name()).await?;
-            (format!("{} will be read again", list.name()), vec![])
-        }
-        Route::RefreshCompanyList(company, list) => {
-            for project in context.procore.config().permitted() {
-                if project.company == *company {
-                    context.store.forget_cached(project, list.name()).await?;
-                }
-            }
-            (format!("{} of the company will be read again", list.name()), vec![])
+        Route::ListChanged { key, entry, gone } => {
+            lists::note(context, key, *entry, *gone).await?;
+            (format!("{key}: {entry} {}", if *gone { "is gone" } else { "changed" }), vec![])
         }
         Route::Ignore(reason) => (format!("ignored: {reason}"), vec![]),
     })

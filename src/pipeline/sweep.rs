@@ -77,7 +77,7 @@ async fn photos(context: &Context, project: ProjectKey) -> Result<(), Failure> {
     let span = span(context, context.store.watermark(project).await?, listed_at);
     let filter = ImageFilter { ids: vec![], updated_between: Some(span) };
     let listed = context.procore.background().images(project, &filter).await?;
-    let mut jobs = Vec::new();
+    let (mut jobs, mut described) = (Vec::new(), Vec::new());
     for image in listed {
         let known = context.store.photo(PhotoId::of(project, image.id)).await?;
         // One that was not shown before was told of nothing; a location that came later is told now.
@@ -85,9 +85,14 @@ async fn photos(context: &Context, project: ProjectKey) -> Result<(), Failure> {
             |photo: &PhotoRow| photo.forgotten_at.is_none() && photo.told.as_ref() == Some(&image.told());
         if !known.as_ref().is_some_and(as_it_was) {
             jobs.push(Job::AnalyzePhoto { project, image: image.id });
+            if described.len() < context.procore.config().ids_per_call {
+                described.push(image);
+            }
         }
     }
     failpoint::reached("sweep.listed");
+    // What the list says of them need not be asked again.
+    context.descriptions.keep(project, now, described, context.describe_max_age());
     let added = context.store.enqueue(&jobs, now, now).await?;
     failpoint::reached("sweep.queued");
     if added > 0 {

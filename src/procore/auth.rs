@@ -75,7 +75,7 @@ struct Granted {
 }
 
 /// Text that goes from the wire straight into a secret.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct SecretText(pub(crate) SecretString);
 
 impl<'de> Deserialize<'de> for SecretText {

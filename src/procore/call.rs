@@ -18,12 +18,22 @@ pub(crate) struct Call {
     query: Vec<(&'static str, String)>,
     pub(crate) body: Option<Value>,
     pub(crate) company: CompanyId,
+    /// Whether the call names its company, as all do but those that ask who somebody is.
+    pub(crate) names_company: bool,
     pub(crate) idempotency: Option<String>,
 }
 
 impl Call {
     pub(crate) fn new(method: Method, company: CompanyId, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), query: Vec::new(), body: None, company, idempotency: None }
+        Self {
+            method,
+            path: path.into(),
+            query: Vec::new(),
+            body: None,
+            company,
+            names_company: true,
+            idempotency: None,
+        }
     }
 
     pub(crate) fn get(company: CompanyId, path: impl Into<String>) -> Self {
@@ -32,6 +42,12 @@ impl Call {
 
     pub(crate) fn query(mut self, name: &'static str, value: impl Display) -> Self {
         self.query.push((name, value.to_string()));
+        self
+    }
+
+    /// The same call without a company; it counts among that company's calls all the same.
+    pub(crate) fn without_company(mut self) -> Self {
+        self.names_company = false;
         self
     }
 

@@ -175,8 +175,10 @@ impl Client {
             .http
             .request(call.method.clone(), url)
             .bearer_auth(token.expose())
-            .header(COMPANY_HEADER, call.company.value())
             .header("Accept", "application/json");
+        if call.names_company {
+            request = request.header(COMPANY_HEADER, call.company.value());
+        }
         if let Some(key) = &call.idempotency {
             request = request.header(IDEMPOTENCY_HEADER, key);
         }

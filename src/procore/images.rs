@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::gate::PhotoFacts;
 use crate::domain::ids::{ImageId, LocationId, ProjectKey, TradeId, UserId};
@@ -114,7 +114,7 @@ pub struct ImageLocation {
 }
 
 /// Somebody in the Directory.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     /// Their id.
     #[serde(deserialize_with = "lenient::id")]

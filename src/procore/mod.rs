@@ -16,6 +16,7 @@ pub mod hooks;
 pub mod images;
 mod lenient;
 pub mod limiter;
+pub mod lists;
 mod paging;
 mod problem;
 pub mod project_data;

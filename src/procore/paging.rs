@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::procore::auth::Token;
 use crate::procore::call::Call;
 use crate::procore::client::Client;
 use crate::procore::error::Error;
@@ -23,6 +24,9 @@ pub(crate) const V1_ROWS: usize = 2000;
 
 /// The most rows of a page in REST v2, by the same guide.
 pub(crate) const V2_ROWS: usize = 100;
+
+/// The most rows of a page of projects, by Procore's reference.
+pub(crate) const PROJECT_ROWS: usize = 300;
 
 /// Rows of a page of photos or punch items, which have so many fields that Procore may find a longer page too heavy
 /// (408).
@@ -101,6 +105,8 @@ fn next(read: &Read) -> Next {
 #[derive(Debug, Clone)]
 pub struct Pages {
     client: Client,
+    /// For whom is asked, where that is not the service account.
+    token: Option<Token>,
     what: &'static str,
     call: Call,
     asked: usize,
@@ -117,7 +123,8 @@ impl Pages {
         let (pages, largest) = (0, 0);
         let next = Next::Page(1);
         let client = client.clone();
-        Self { client, what, call, asked, envelope, next, pages, largest, seen: HashSet::new() }
+        let token = None;
+        Self { client, token, what, call, asked, envelope, next, pages, largest, seen: HashSet::new() }
     }
 
     /// The page that is read next; nothing once all were read.
@@ -154,7 +161,11 @@ impl Pages {
         if page > 1 {
             call = call.query("page", page);
         }
-        let answer = match self.client.send(&call).await {
+        let answer = match &self.token {
+            Some(token) => self.client.attempt(&call, token).await,
+            None => self.client.send(&call).await,
+        };
+        let answer = match answer {
             // There was no such page, and nobody had said that there would be.
             Err(Error::NotFound { .. } | Error::Rejected { .. }) if self.next == Next::Perhaps(page) => {
                 self.next = Next::End;
@@ -226,6 +237,11 @@ impl Client {
     /// A REST v1 list, which is a bare array, of at most `most` rows a page.
     pub(crate) fn pages(&self, what: &'static str, call: Call, most: usize) -> Pages {
         Pages::new(self, what, call, most, false)
+    }
+
+    /// The same, as it is for whom `token` speaks.
+    pub(crate) fn pages_as(&self, token: &Token, what: &'static str, call: Call, most: usize) -> Pages {
+        Pages { token: Some(token.clone()), ..self.pages(what, call, most) }
     }
 
     /// Every row of a REST v1 list.

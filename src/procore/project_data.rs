@@ -1,26 +1,21 @@
 //! Reference data of companies and projects: places, trades, types, people, permissions.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 use reqwest::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::domain::ids::{CompanyId, LocationId, ProjectKey, PunchItemTypeId, TradeId};
-use crate::domain::place::Location;
 use crate::procore::call::Call;
 use crate::procore::client::Client;
 use crate::procore::error::Error;
 use crate::procore::images::Person;
 use crate::procore::lenient;
+use crate::procore::lists::LocationNode;
 use crate::procore::paging::V1_ROWS;
 
-/// Deepest location tree that is followed upwards; also the end of a circle.
-const DEEPEST: usize = 32;
-
 /// A trade of a company.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trade {
     /// Its id.
     #[serde(deserialize_with = "lenient::id")]
@@ -34,7 +29,7 @@ pub struct Trade {
 }
 
 /// A type of punch item.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PunchItemType {
     /// Its id.
     #[serde(deserialize_with = "lenient::id")]
@@ -91,56 +86,7 @@ pub(crate) struct Permissions {
     pub(crate) tools: Vec<ToolPermission>,
 }
 
-/// A location as Procore lists it.
-#[derive(Deserialize)]
-struct Node {
-    #[serde(deserialize_with = "lenient::id")]
-    id: LocationId,
-    #[serde(default, deserialize_with = "lenient::opt_id")]
-    parent_id: Option<LocationId>,
-    #[serde(default, deserialize_with = "lenient::text")]
-    name: String,
-    #[serde(default, rename = "node_name", deserialize_with = "lenient::opt_text")]
-    own_name: Option<String>,
-}
-
-/// Paths of location nodes: from the parents where all are there, else from the joined name. The
-/// parents go first because a node's own name may hold a `>`.
-fn with_paths(nodes: &[Node]) -> Vec<Location> {
-    let by_id: HashMap<LocationId, &Node> = nodes.iter().map(|node| (node.id, node)).collect();
-    let path = |node: &Node| by_parents(node, &by_id).unwrap_or_else(|| split_path(&node.name));
-    nodes.iter().map(|node| Location { id: node.id, path: path(node) }).collect()
-}
-
-fn by_parents(node: &Node, by_id: &HashMap<LocationId, &Node>) -> Option<Vec<String>> {
-    let mut names = vec![node.own_name.clone()?];
-    let mut above = node.parent_id;
-    while let Some(id) = above {
-        let parent = by_id.get(&id).filter(|_| names.len() < DEEPEST)?;
-        names.push(parent.own_name.clone()?);
-        above = parent.parent_id;
-    }
-    names.reverse();
-    Some(names)
-}
-
-/// The parts of Procore's joined name of a location, e.g. `Building A>Floor 2>Unit 204`.
-pub fn split_path(name: &str) -> Vec<String> {
-    name.split('>').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
-}
-
 impl Client {
-    /// The project's location tree.
-    ///
-    /// # Errors
-    /// When any page cannot be had.
-    pub async fn locations(&self, project: ProjectKey) -> Result<Vec<Location>, Error> {
-        self.permit(project)?;
-        let path = format!("/rest/v1.0/projects/{}/locations", project.project);
-        let nodes: Vec<Node> = self.list("locations", Call::get(project.company, path), V1_ROWS).await?;
-        Ok(with_paths(&nodes))
-    }
-
     /// The node at `path`, made with all above it where there is none.
     ///
     /// # Errors
@@ -154,48 +100,8 @@ impl Client {
         let address = format!("/rest/v1.0/projects/{}/locations/find_or_create_by_path", project.project);
         let call =
             Call::new(Method::POST, project.company, address).body(json!({ "location": { "path": path } }));
-        let node: Node = self.one("the location", &call).await?;
+        let node: LocationNode = self.one("the location", &call).await?;
         Ok(node.id)
-    }
-
-    /// The company's trades, inactive ones included.
-    ///
-    /// # Errors
-    /// When any page cannot be had.
-    pub async fn trades(&self, company: CompanyId) -> Result<Vec<Trade>, Error> {
-        self.permit_company(company)?;
-        let path = format!("/rest/v1.0/companies/{company}/trades");
-        self.list("trades", Call::get(company, path), V1_ROWS).await
-    }
-
-    /// The project's types of punch items.
-    ///
-    /// # Errors
-    /// When any page cannot be had.
-    pub async fn punch_item_types(&self, project: ProjectKey) -> Result<Vec<PunchItemType>, Error> {
-        self.permit(project)?;
-        let call = Call::get(project.company, "/rest/v1.0/punch_item_types");
-        self.list("punch item types", call.query("project_id", project.project), V1_ROWS).await
-    }
-
-    /// The people who may manage punch items of the project.
-    ///
-    /// # Errors
-    /// When any page cannot be had.
-    pub async fn managers(&self, project: ProjectKey) -> Result<Vec<Person>, Error> {
-        self.permit(project)?;
-        let path = format!("/rest/v1.0/projects/{}/available_punch_item_managers", project.project);
-        self.list("managers", Call::get(project.company, path), V1_ROWS).await
-    }
-
-    /// Who may have the last word on a punch item.
-    ///
-    /// # Errors
-    /// When any page cannot be had.
-    pub async fn final_approvers(&self, project: ProjectKey) -> Result<Vec<Person>, Error> {
-        self.permit(project)?;
-        let path = format!("/rest/v1.0/projects/{}/punch_list/available_final_approvers", project.project);
-        self.list("final approvers", Call::get(project.company, path), V1_ROWS).await
     }
 
     /// Who this service is in the company: what it did itself must not start new work.
@@ -244,25 +150,6 @@ impl Client {
 mod tests {
     use super::*;
     use crate::procore::stub::{PROJECT, Reply, Stub};
-
-    #[test]
-    fn paths_come_from_parents_or_the_joined_name() {
-        let check = |json: &str, expected: &[&[&str]]| {
-            let nodes: Vec<Node> = serde_json::from_str(json).expect("nodes");
-            let paths: Vec<_> = with_paths(&nodes).into_iter().map(|location| location.path).collect();
-            assert_eq!(paths, expected, "{json}");
-        };
-        let tree = include_str!("../../fixtures/procore/locations.json");
-        check(tree, &[&["Building A"], &["Building A", "Floor 2"], &["Building A", "Floor 2", "Unit > 204"]]);
-        check(
-            r#"[{"id": 3, "parent_id": 9, "name": "Building A>Floor 2", "node_name": "Floor 2"}]"#,
-            &[&["Building A", "Floor 2"]],
-        );
-        check(r#"[{"id": "3", "name": "1space>1 space"}]"#, &[&["1space", "1 space"]]);
-        let circle = r#"[{"id": 1, "parent_id": 2, "name": "B>A", "node_name": "A"},
-                         {"id": 2, "parent_id": 1, "name": "A>B", "node_name": "B"}]"#;
-        check(circle, &[&["B", "A"], &["A", "B"]]);
-    }
 
     #[tokio::test]
     async fn reference_data_is_read_from_where_it_is() {

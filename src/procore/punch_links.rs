@@ -11,19 +11,18 @@ use crate::procore::paging::HEAVY_ROWS;
 use crate::procore::punch_items::{PATH, PunchItem};
 
 impl Client {
-    /// The items at a location that are neither closed nor deleted, drafts included.
+    /// The items at any of `locations` that are neither closed nor deleted, drafts included.
     ///
     /// # Errors
     /// When any page cannot be had.
     pub async fn open_punch_items(
         &self,
         project: ProjectKey,
-        location: LocationId,
+        locations: &[LocationId],
     ) -> Result<Vec<PunchItem>, Error> {
         self.permit(project)?;
-        let call = Call::get(project.company, PATH)
-            .query("project_id", project.project)
-            .query("filters[location_id][]", location);
+        let call = Call::get(project.company, PATH).query("project_id", project.project);
+        let call = locations.iter().fold(call, |call, id| call.query("filters[location_id][]", id));
         let items: Vec<PunchItem> = self.list("punch items", call, HEAVY_ROWS).await?;
         let open = |item: &PunchItem| item.deleted_at.is_none() && item.workflow_status != "closed";
         Ok(items.into_iter().filter(open).collect())

@@ -2,6 +2,8 @@
 //!
 //! Their token is used for these few calls, then revoked and forgotten: nothing that could speak for a person is kept.
 
+mod asking;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,16 +12,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::domain::ids::{ProjectKey, UserId};
+use crate::domain::ids::UserId;
 use crate::domain::people::{Grant, Role};
-use crate::procore::auth::{SecretText, Token, address, granted, of_person, refused};
-use crate::procore::call::Call;
+use crate::procore::auth::{SecretText, address, granted, of_person, refused};
 use crate::procore::client::Client;
 use crate::procore::config::is_loopback;
 use crate::procore::error::Error;
 use crate::procore::lenient;
-use crate::procore::project_data::{Permissions, ToolPermission};
+use crate::procore::project_data::ToolPermission;
 use crate::secrets::{self, Homes};
+
+pub use asking::Later;
 
 /// The tool whose permission says who may decide.
 const PUNCH_LIST: &str = "punch_list";
@@ -71,7 +74,7 @@ impl SignInConfig {
 }
 
 /// Somebody who has signed in at Procore.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Member {
     /// Their id in the Directory.
     pub id: UserId,
@@ -79,8 +82,10 @@ pub struct Member {
     pub login: String,
     /// Their name.
     pub name: String,
-    /// The permitted projects that they are in, with what they may do there.
+    /// The permitted projects that they are in, with what they may do there; as far as it is known.
     pub grants: Vec<Grant>,
+    /// The rest, where that takes longer than a person waits.
+    pub later: Option<Later>,
 }
 
 /// Signs people in with Procore.
@@ -93,14 +98,14 @@ pub struct SignIn {
     redirect: Url,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Granted {
     access_token: SecretText,
     #[serde(default)]
     refresh_token: Option<SecretText>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Me {
     #[serde(deserialize_with = "lenient::id")]
     id: UserId,
@@ -156,14 +161,17 @@ impl SignIn {
     pub async fn who(&self, code: &str) -> Result<Member, Error> {
         let granted = self.exchange(code).await?;
         let token = of_person(granted.access_token.0.clone(), TOKEN_LIFE);
-        let member = self.member(&token).await;
-        // What follows is no concern of the person who waits; a token that could not be revoked ends by itself.
+        asking::member(self, granted, token).await
+    }
+
+    /// Takes a person's tokens back. That is no concern of the person who waits: one that could not be revoked ends by
+    /// itself.
+    async fn end(&self, granted: &Granted) {
         for secret in [Some(&granted.access_token), granted.refresh_token.as_ref()].into_iter().flatten() {
             if let Err(error) = self.revoke(&secret.0).await {
                 tracing::warn!(%error, "a person's token could not be revoked");
             }
         }
-        member
     }
 
     async fn exchange(&self, code: &str) -> Result<Granted, Error> {
@@ -197,34 +205,6 @@ impl SignIn {
         let reply = http.send(request, &[self.client_secret.expose_secret(), secret]).await?;
         reply.success().map_err(refused)
     }
-
-    async fn member(&self, token: &Token) -> Result<Member, Error> {
-        let projects = self.client.config().permitted();
-        let Some(first) = projects.first() else {
-            return Err(Error::Config {
-                reason: "procore.projects is empty: there is nothing to sign in to".into(),
-            });
-        };
-        let call = Call::get(first.company, "/rest/v1.0/me");
-        let me: Me = self.client.attempt(&call, token).await?.read("the person who signs in")?;
-        let mut grants = Vec::new();
-        for project in projects {
-            let role = self.role(token, project).await?;
-            grants.extend(role.map(|role| Grant { project, role }));
-        }
-        Ok(Member { id: me.id, login: me.login, name: me.name, grants })
-    }
-
-    /// What the person may do in `project`; nothing where they are not in it.
-    async fn role(&self, token: &Token, project: ProjectKey) -> Result<Option<Role>, Error> {
-        let call = Call::get(project.company, "/rest/v1.0/settings/permissions");
-        let call = call.query("project_id", project.project);
-        match self.client.attempt(&call, token).await {
-            Ok(answer) => Ok(role_of(&answer.read::<Permissions>("permissions")?.tools)),
-            Err(Error::Forbidden { .. } | Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
 }
 
 /// Who reads the punch list looks, who may edit its items decides, who administers it does so here too.
@@ -240,109 +220,4 @@ fn role_of(tools: &[ToolPermission]) -> Option<Role> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::procore::stub::{PROJECT, Reply, SECRET, Seen, Stub};
-
-    const BACK: &str = "https://box.example.com/review/procore";
-
-    fn sign_in(stub: &Stub) -> SignIn {
-        let mut config = stub.config();
-        config.sign_in.redirect_url = BACK.into();
-        let client = Client::new(&config, None).expect("complete");
-        SignIn::new(&client, None).expect("complete").expect("wanted")
-    }
-
-    fn procore(seen: &Seen, level: &str) -> Reply {
-        match seen.path.as_str() {
-            "/oauth/token" => {
-                Reply::ok(r#"{"access_token": "hers", "refresh_token": "again", "expires_in": 5400}"#)
-            }
-            "/oauth/revoke" => Reply::ok("{}"),
-            "/rest/v1.0/me" => Reply::ok(r#"{"id": "160586", "login": "sam@example.com", "name": "Sam"}"#),
-            _ => Reply::ok(&format!(
-                r#"{{"tools": [{{"name": "punch_list", "available_for_user": true, "user_access_level": {{"id": 3, "name": "{level}"}}}}]}}"#
-            )),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_code_becomes_a_person_with_rights_and_no_token_is_left() {
-        let stub = Stub::bare(|seen| procore(seen, "Standard")).await;
-        let member = sign_in(&stub).who("the-code").await.expect("signs in");
-        assert_eq!((member.id, member.name.as_str()), (UserId::new(160_586), "Sam"));
-        assert_eq!(member.grants, [Grant { project: PROJECT, role: Role::Reviewer }]);
-        let asked: Vec<_> =
-            stub.calls().iter().filter_map(|call| call.header("authorization").map(str::to_owned)).collect();
-        assert_eq!(asked, ["Bearer hers", "Bearer hers"]);
-    }
-
-    #[tokio::test]
-    async fn levels_become_roles() {
-        for (level, role) in [
-            ("none", None),
-            ("read_only", Some(Role::Viewer)),
-            ("Read Only", Some(Role::Viewer)),
-            ("standard", Some(Role::Reviewer)),
-            ("admin", Some(Role::Admin)),
-            ("something new", None),
-        ] {
-            let stub = Stub::bare(move |seen| procore(seen, level)).await;
-            let grants = sign_in(&stub).who("code").await.expect("signs in").grants;
-            assert_eq!(grants.first().map(|grant| grant.role), role, "{level}");
-        }
-    }
-
-    #[tokio::test]
-    async fn who_is_not_in_a_project_gets_none() {
-        let stub = Stub::bare(|seen| match seen.path.as_str() {
-            "/rest/v1.0/settings/permissions" => Reply::json(403, "{}"),
-            _ => procore(seen, "admin"),
-        })
-        .await;
-        assert_eq!(sign_in(&stub).who("code").await.expect("is known").grants, []);
-    }
-
-    #[tokio::test]
-    async fn a_refused_code_shows_nothing_secret() {
-        let stub =
-            Stub::bare(|_| Reply::json(400, &format!(r#"{{"error": "invalid_grant {SECRET} my-code"}}"#)))
-                .await;
-        let error = sign_in(&stub).who("my-code").await.expect_err("refused");
-        let shown = format!("{error} {error:?}");
-        assert!(!shown.contains(SECRET) && !shown.contains("my-code"), "{shown}");
-    }
-
-    #[tokio::test]
-    async fn the_way_there_names_app_state_and_way_back() {
-        let stub = Stub::bare(|_| Reply::ok("{}")).await;
-        let url = sign_in(&stub).authorize_url("st/ate");
-        assert_eq!(url.path(), "/oauth/authorize");
-        let pairs: Vec<_> = url.query_pairs().into_owned().collect();
-        assert!(
-            pairs.contains(&("redirect_uri".into(), BACK.into()))
-                && pairs.contains(&("state".into(), "st/ate".into()))
-        );
-        assert!(!url.as_str().contains(SECRET));
-    }
-
-    #[test]
-    fn the_way_back_is_ours_and_safe() {
-        let check = |url: &str| {
-            let secret = SecretString::default();
-            let config = SignInConfig {
-                redirect_url: url.into(),
-                client_id: String::new(),
-                client_secret: secret,
-                client_secret_file: String::new(),
-            };
-            config.redirect().map(|url| url.is_some()).ok()
-        };
-        assert_eq!(check(""), Some(false));
-        assert_eq!(check(BACK), Some(true));
-        assert_eq!(check("http://localhost:8787/review/procore"), Some(true));
-        for bad in ["box", "http://box.example.com/review/procore", "https://box.example.com/elsewhere"] {
-            assert_eq!(check(bad), None, "{bad}");
-        }
-    }
-}
+mod tests;

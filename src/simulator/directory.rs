@@ -42,22 +42,44 @@ pub(super) fn person(user: &User) -> Value {
     json!({ "id": user.id, "login": user.login, "name": user.name })
 }
 
-fn me(_: &Sim, call: &Call) -> Result<Reply, Refusal> {
-    Ok(Reply::ok(person(call.user()?)))
+impl Call {
+    /// Whether a person asks who they are, or in which companies: the two calls that need no company's header, unless
+    /// they are about one. A service account must name it there too.
+    pub(super) fn asks_who_a_person_is(&self) -> bool {
+        let person = self.user.as_ref().is_some_and(|user| user.application.is_none());
+        let free = matches!(self.path.as_str(), "/rest/v1.0/me" | "/rest/v1.0/companies");
+        person && free && self.query("company_id").or(self.query("project_id")).is_none()
+    }
+}
+
+/// Names belong to a company's directory: without one, the login is all that is known.
+fn me(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
+    let user = call.user()?;
+    let company = call.query("company_id").and_then(|text| text.parse().ok()).map(CompanyId::new);
+    if company.is_some_and(|company| !sim.world().companies_of(user).contains(&company)) {
+        return Err(Refusal::forbidden("You do not have access to this company"));
+    }
+    let mut row = person(user);
+    if company.is_none() && call.query("project_id").is_none() {
+        row["name"] = Value::Null;
+    }
+    Ok(Reply::ok(row))
 }
 
 fn companies(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
-    call.user()?;
     let world = sim.world();
-    let row = json!({
-        "id": world.company.id,
-        "name": world.company.name,
-        "is_active": true,
-        "logo_url": null,
-        "pcn_business_experience": false,
-        "my_company": true,
-    });
-    Ok(Reply::page(sim, call, &[row], 2000))
+    let row = |id: CompanyId| {
+        json!({
+            "id": id,
+            "name": world.company_name(id),
+            "is_active": true,
+            "logo_url": null,
+            "pcn_business_experience": false,
+            "my_company": true,
+        })
+    };
+    let rows: Vec<Value> = world.companies_of(call.user()?).into_iter().map(row).collect();
+    Ok(Reply::page(sim, call, &rows, 2000))
 }
 
 fn projects(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
@@ -65,11 +87,12 @@ fn projects(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
     let company = company.ok_or_else(|| Refusal::bad_request("company_id is missing"))?;
     let ids = call.ids("filters[id]")?;
     let world = sim.world();
-    if company != world.company.id {
+    let user = call.user()?;
+    if !world.companies_of(user).contains(&company) {
         return Err(Refusal::forbidden("App is not connected to this company"));
     }
-    let user = call.user()?;
-    let permitted = world.projects.iter().filter(|project| match user.application {
+    let permitted = world.projects.iter().filter(|project| project.company == company);
+    let permitted = permitted.filter(|project| match user.application {
         Some(_) => project.permitted,
         None => world.membership(user.id, project.id).is_some(),
     });
@@ -82,7 +105,7 @@ fn projects(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
             "display_name": format!("{} - {}", project.number, project.name),
             "project_number": project.number,
             "active": true,
-            "company": { "id": world.company.id, "name": world.company.name },
+            "company": { "id": company, "name": world.company_name(company) },
         }),
     };
     let rows: Vec<Value> = wanted.map(row).collect();

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::access::photos_of;
-use super::call::{Call, Page, Refusal, Reply, boolean, integer, integers, on, stamp};
+use super::call::{Call, Refusal, Reply, boolean, integer, integers, on, stamp};
 use super::events::{Cause, Change};
+use super::listing::Page;
 use super::pixels::pixels;
 use super::state::{Album, Image, PUNCH_ALBUM, Shared, Sim, World, take};
 use crate::domain::ids::{ImageId, LocationId, ProjectId, TradeId};
@@ -250,7 +251,7 @@ fn list(sim: &Sim, call: &Call) -> Result<Reply, Refusal> {
             .filter(|image| within(created, image.created_at) && within(updated, image.updated_at))
             .collect();
         sort(&mut images, call.query("sort"))?;
-        let page = Page::of(call, images.len(), 100, 2000);
+        let page = Page::of(sim, call, images.len(), 100, 2000);
         let shown = page.cut(&images);
         let rows = shown.iter().map(|image| sim.image_json(&world, image)).collect();
         let read: Vec<ImageId> = shown.iter().map(|image| image.id).collect();

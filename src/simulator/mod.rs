@@ -15,6 +15,7 @@ mod echo;
 mod events;
 mod faults;
 mod files;
+mod form;
 mod gate;
 mod hooks;
 mod hooks_v1;
@@ -22,6 +23,7 @@ mod hooks_v2;
 mod images;
 mod late;
 mod limits;
+mod listing;
 mod locations;
 mod oauth;
 mod options;
@@ -34,6 +36,7 @@ mod punch_items;
 mod punch_views;
 mod record;
 pub mod seed;
+mod staging;
 mod state;
 mod switches;
 #[cfg(test)]
@@ -66,6 +69,7 @@ pub use self::events::{Change, Family};
 pub use self::faults::{ErrorBody, Fault, FaultKind, Faults, Heard, LateWrites, WebhookFaults};
 pub use self::hooks::{Hook, Trigger};
 pub use self::limits::Limits;
+pub use self::listing::{Links, Listing};
 pub use self::options::Options;
 pub use self::policies::{Policies, SetField};
 pub use self::punch_fields::{Attachment, Comment, PunchItem};
@@ -129,6 +133,7 @@ impl Simulator {
             api: own,
             storage: base(storage.local_addr()?)?,
             client: client(options.delivery_timeout)?,
+            listing: Mutex::new(options.listing),
             options,
             clock,
             stopping: CancellationToken::new(),
@@ -332,12 +337,6 @@ impl Simulator {
     pub async fn quiet(&self) {
         self.sim.release();
         self.until(|simulator| simulator.sim.quiet()).await;
-    }
-}
-
-impl Drop for Simulator {
-    fn drop(&mut self) {
-        self.sim.stopping.cancel();
     }
 }
 

@@ -9,6 +9,7 @@ use super::access::Access;
 use super::clock::Time;
 use super::faults::Faults;
 use super::limits::Limits;
+use super::listing::Listing;
 
 /// How a simulator is to behave; the default is Procore on a good day, on a free port of this machine.
 #[derive(Debug, Clone)]
@@ -27,6 +28,10 @@ pub struct Options {
     pub faults: Faults,
     /// How many requests a company may make.
     pub limits: Limits,
+    /// How lists are told in pages.
+    pub listing: Listing,
+    /// Whether the simulator panics at its end when a request or an answer was against the contract.
+    pub strict: bool,
     /// What the service account may do.
     pub access: Access,
     /// The OAuth client id of the one app.
@@ -60,6 +65,8 @@ impl Default for Options {
             time: Time::Real,
             faults: Faults::default(),
             limits: Limits::default(),
+            listing: Listing::default(),
+            strict: true,
             access: Access::default(),
             client_id: "punchlens-simulated-app".into(),
             client_secret: "simulated-secret-not-for-procore".into(),

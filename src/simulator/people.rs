@@ -17,7 +17,7 @@ use super::access::Access;
 use super::call::{Call, Refusal};
 use super::clock::later;
 use super::state::{Shared, Sim, User, World};
-use crate::domain::ids::{ProjectId, UserId};
+use crate::domain::ids::{CompanyId, ProjectId, UserId};
 
 /// Life of an authorization code; Procore's is 10 minutes.
 const CODE_LIFE: Duration = Duration::from_mins(10);
@@ -81,6 +81,27 @@ impl World {
     fn persons(&self) -> impl Iterator<Item = &User> {
         let people = &self.people;
         std::iter::once(&people.superintendent).chain(&people.managers).chain(&people.others)
+    }
+
+    /// The companies that somebody is in: those of their projects; who is in no project is in the first company. The
+    /// app is in all of them.
+    pub(super) fn companies_of(&self, user: &User) -> Vec<CompanyId> {
+        let theirs = self
+            .projects
+            .iter()
+            .filter(|project| user.application.is_some() || self.membership(user.id, project.id).is_some());
+        let mut companies: Vec<CompanyId> = theirs.map(|project| project.company).collect();
+        if companies.is_empty() {
+            companies.push(self.company.id);
+        }
+        companies.sort_unstable();
+        companies.dedup();
+        companies
+    }
+
+    /// What people call a company.
+    pub(super) fn company_name(&self, id: CompanyId) -> String {
+        if id == self.company.id { self.company.name.clone() } else { format!("Company {id}") }
     }
 
     /// What a person may do in `project`, if they are in it.

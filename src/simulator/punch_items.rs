@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::access::Level;
-use super::call::{Call, Page, Refusal, Reply, on, stamp};
+use super::call::{Call, Refusal, Reply, on, stamp};
 use super::events::{Cause, Change};
+use super::listing::Page;
 use super::punch_fields::{Attachment, Comment, Fields, PunchItem, may_become};
 use super::punch_views::punch_item_row;
 use super::state::{Shared, Sim, World, take};
@@ -295,7 +296,7 @@ fn rows(sim: &Sim, call: &Call, kept: fn(&PunchItem) -> bool) -> Result<Reply, R
         .filter(|item| words.as_ref().is_none_or(|words| item.name.to_lowercase().contains(words)))
         .filter(|item| updated.is_none_or(|(from, to)| from <= item.updated_at && item.updated_at <= to))
         .collect();
-    let page = Page::of(call, items.len(), 100, 2000);
+    let page = Page::of(sim, call, items.len(), 100, 2000);
     let rows = page.cut(&items).iter().map(|item| punch_item_row(&world, item)).collect();
     Ok(Reply::listed(sim, call, &page, rows))
 }

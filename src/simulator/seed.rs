@@ -94,6 +94,7 @@ pub(super) fn world(options: &Options, now: Timestamp) -> World {
         faults: options.faults.clone(),
         policies: Policies::default(),
         requests: VecDeque::new(),
+        violations: Vec::new(),
         mailings: Vec::new(),
         rng: ChaCha8Rng::seed_from_u64(options.seed),
         next,
@@ -103,6 +104,7 @@ pub(super) fn world(options: &Options, now: Timestamp) -> World {
 fn projects() -> Vec<Project> {
     let project = |id, name: &str, number: &str, permitted| Project {
         id,
+        company: COMPANY,
         name: name.into(),
         number: number.into(),
         permitted,

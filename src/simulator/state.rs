@@ -21,6 +21,7 @@ use super::faults::Faults;
 use super::hooks::Hook;
 use super::late;
 use super::limits::Meters;
+use super::listing::Listing;
 use super::oauth::Token;
 use super::people::{Code, Member};
 use super::policies::Policies;
@@ -50,6 +51,8 @@ pub(super) struct Shared {
     pub(super) tasks: TaskTracker,
     pub(super) changed: watch::Sender<u64>,
     pub(super) world: Mutex<World>,
+    /// How lists are told; apart from the world, which is locked while lists are made.
+    pub(super) listing: Mutex<Listing>,
 }
 
 impl Shared {
@@ -101,6 +104,8 @@ pub(super) struct World {
     pub(super) conditions: Conditions,
     pub(super) policies: Policies,
     pub(super) requests: VecDeque<Recorded>,
+    /// What was not as the contract has it, in words.
+    pub(super) violations: Vec<String>,
     /// Calls that would have e-mailed people.
     pub(super) mailings: Vec<String>,
     pub(super) rng: ChaCha8Rng,
@@ -139,6 +144,7 @@ pub(super) struct Company {
 #[derive(Debug, Clone)]
 pub(super) struct Project {
     pub(super) id: ProjectId,
+    pub(super) company: CompanyId,
     pub(super) name: String,
     pub(super) number: String,
     pub(super) permitted: bool,

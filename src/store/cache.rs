@@ -11,10 +11,11 @@ use crate::store::sql::QueryBuilder;
 use crate::store::{Error, Store};
 
 impl Store {
-    /// The project's reference data of `kind` and when it was read.
+    /// The project's reference data of `kind`, or its company's (with project 0), and when it was read.
     pub async fn cached(&self, project: ProjectKey, kind: &str) -> Result<Option<(Value, Timestamp)>, Error> {
         let row: Option<(String, i64)> = sqlx::query_as(
-            "SELECT value, read_at FROM reference_data WHERE company = $1 AND project = $2 AND kind = $3",
+            "SELECT value, read_at FROM reference_data
+             WHERE company = $1 AND project IN ($2, 0) AND kind = $3 ORDER BY project DESC LIMIT 1",
         )
         .bind(project.company.value())
         .bind(project.project.value())
@@ -32,12 +33,13 @@ impl Store {
     ) -> Result<HashMap<String, Value>, Error> {
         let mut sql = QueryBuilder::new("SELECT kind, value FROM reference_data WHERE company = ");
         sql.push_bind(project.company.value());
-        sql.push(" AND project = ").push_bind(project.project.value()).push(" AND kind IN (");
+        sql.push(" AND project IN (0, ").push_bind(project.project.value()).push(") AND kind IN (");
         let mut list = sql.separated(", ");
         for kind in kinds {
             list.push_bind((*kind).to_owned());
         }
-        sql.push(")");
+        // What is the project's own comes last, and stands.
+        sql.push(") ORDER BY project");
         let rows: Vec<(String, String)> = sql.build_query_as().fetch_all(&self.0.readers).await?;
         let read = |(kind, value): (String, String)| Ok((kind, from_json("reference_data.value", &value)?));
         rows.into_iter().map(read).collect()
@@ -64,18 +66,6 @@ impl Store {
         .bind(millis(now))
         .execute(&mut *transaction)
         .await?;
-        self.commit(transaction).await
-    }
-
-    /// Drops a project's reference data of `kind`, so that it is read again when next needed.
-    pub async fn forget_cached(&self, project: ProjectKey, kind: &str) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
-        sqlx::query("DELETE FROM reference_data WHERE company = $1 AND project = $2 AND kind = $3")
-            .bind(project.company.value())
-            .bind(project.project.value())
-            .bind(kind)
-            .execute(&mut *transaction)
-            .await?;
         self.commit(transaction).await
     }
 

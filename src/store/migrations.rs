@@ -32,6 +32,7 @@ pub(crate) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "score_maps", include_str!("migrations/0007_score_maps.sql")),
     (8, "doubt", include_str!("migrations/0008_doubt.sql")),
     (9, "photo_tries", include_str!("migrations/0009_photo_tries.sql")),
+    (10, "lists", include_str!("migrations/0010_lists.sql")),
     (11, "policy", include_str!("migrations/0011_policy.sql")),
     (12, "proof", include_str!("migrations/0012_proof.sql")),
 ];

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::domain::ids::Sha256Digest;
-use crate::domain::people::{AccountId, Login, Person, SignedInBy, TokenId, Viewer, Who};
+use crate::domain::people::{AccountId, Grant, Login, Person, Rights, SignedInBy, TokenId, Viewer, Who};
 use crate::store::accounts::{self, Account};
 use crate::store::audit::{self, Entry, Subject};
 use crate::store::record::record;
@@ -166,6 +166,29 @@ impl Store {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Adds `grants` to the rights of everybody who is signed in as `who` by a Procore account.
+    pub async fn add_grants(&self, who: Who, grants: &[Grant]) -> Result<(), Error> {
+        let mut transaction = self.begin().await?;
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT digest, viewer FROM sessions WHERE who = $1 AND viewer IS NOT NULL")
+                .bind(who.to_string())
+                .fetch_all(&mut *transaction)
+                .await?;
+        for (digest, viewer) in rows {
+            let mut viewer: Viewer = from_json("sessions.viewer", &viewer)?;
+            if let Rights::In(own) = &mut viewer.rights {
+                own.retain(|grant| grants.iter().all(|new| new.project != grant.project));
+                own.extend_from_slice(grants);
+            }
+            sqlx::query("UPDATE sessions SET viewer = $1 WHERE digest = $2")
+                .bind(to_json(&viewer)?)
+                .bind(digest)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        Ok(transaction.commit().await?)
     }
 
     /// Signs a browser out.

@@ -92,18 +92,21 @@ async fn the_companys_hook_tells_of_new_trades() {
     assert_eq!(scopes, [HookScope::Project(PROJECT), HookScope::Company(PROJECT.company)]);
     app.upload("IMG_1.jpg", photo(true, 1), &UNIT).await;
     app.until_settled(1).await;
-    let kept = async |list: List| app.store.cached(PROJECT, list.name()).await.expect("store").is_some();
-    assert!(kept(List::Trades).await && kept(List::Locations).await);
+    let lists =
+        |path: &str| app.simulator.requests().iter().filter(|request| request.is("GET", path)).count();
+    let of_company = format!("/rest/v1.0/companies/{}/trades", PROJECT.company);
+    let of_project = format!("/rest/v1.0/projects/{}/locations", PROJECT.project);
+    assert_eq!((lists(&of_company), lists(&of_project)), (1, 1));
     app.simulator.add_trade("07 - Waterproofing");
-    app.until("the trades to be forgotten", async |app: &TestApp| {
-        app.store.cached(PROJECT, List::Trades.name()).await.expect("store").is_none()
+    app.until("the event to be noted", async |app: &TestApp| {
+        !app.store.list_changes(&List::Trades.of_project(PROJECT)).await.expect("store").is_empty()
     })
     .await;
-    assert!(kept(List::Locations).await, "what has not changed is not read again");
     app.upload("IMG_2.jpg", photo(true, 2), &UNIT).await;
     app.until_settled(2).await;
+    assert_eq!((lists(&of_company), lists(&of_project)), (2, 1), "what has not changed is not read again");
     let (trades, _) =
-        app.store.cached(PROJECT, List::Trades.name()).await.expect("store").expect("read again");
+        app.store.cached(PROJECT, List::Trades.name()).await.expect("store").expect("brought up to date");
     assert!(trades.to_string().contains("07 - Waterproofing"));
     let removed = hooks::remove(&client, &app.config.webhook.namespace).await.expect("removed");
     assert_eq!((removed.len(), app.simulator.hooks().len()), (2, 0));

@@ -30,6 +30,8 @@ mod hooks;
 mod hostile;
 /// The product, told as journeys.
 mod journeys;
+/// Procore's lists: few calls, every way of paging, one reader.
+mod lists;
 /// Review with 10,000 findings while photos are looked at.
 mod load;
 /// Time, position, turn and texts of files as phones and programs write them.

@@ -1,13 +1,13 @@
 //! Signing in with Procore, over real HTTP: to the simulator's login and back.
 
-use punchlens::domain::ids::UserId;
+use punchlens::domain::ids::{CompanyId, ProjectId, ProjectKey, UserId};
 use punchlens::domain::people::Who;
-use punchlens::simulator::{Fault, FaultKind, seed};
+use punchlens::simulator::{Fault, FaultKind, Level, seed};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Client, Response, StatusCode, Url};
 
 use crate::support::detector::{photo, sees};
-use crate::support::{Setup, TestApp};
+use crate::support::{PROJECT, Setup, TestApp};
 
 const UNIT: [&str; 3] = ["Building A", "Floor 2", "Unit 204"];
 
@@ -172,5 +172,40 @@ async fn without_procore_nobody_is_signed_in_and_everybody_is_told() {
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(cookies(&response).is_empty());
     assert!(response.text().await.expect("text").contains("reached now"));
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_of_the_second_company_gets_in_by_name() {
+    let second = ProjectKey { company: CompanyId::new(9), project: ProjectId::new(7001) };
+    let setup = Setup { hooked: false, projects: vec![second], ..Setup::default() };
+    let app = TestApp::start(sees(&["crack"]), setup).await;
+    app.simulator.add_project(second.company, second.project, "Second company's project");
+    app.simulator.add_member(seed::STRANGER, second.project, Level::Standard);
+    let session = signed_in(&app, &client(), seed::STRANGER).await;
+    assert!(session.starts_with("punchlens_session="));
+    let sessions = app.store.sessions(jiff::Timestamp::now()).await.expect("sessions");
+    assert_eq!(sessions[0].name, "Lee Marsh", "a name, and no e-mail address");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_projects_are_asked_about_after_the_sign_in() {
+    let projects: Vec<ProjectKey> =
+        (7101..7161).map(|id| ProjectKey { project: ProjectId::new(id), ..PROJECT }).collect();
+    let setup = Setup { hooked: false, projects: projects.clone(), ..Setup::default() };
+    let app = TestApp::start(sees(&["crack"]), setup).await;
+    for project in &projects {
+        app.simulator.add_project(project.company, project.project, "One of sixty");
+        app.simulator.add_member(seed::OBSERVER, project.project, Level::Standard);
+    }
+    let client = client();
+    signed_in(&app, &client, seed::OBSERVER).await;
+    let asked = |path: &str| app.simulator.requests().iter().filter(|call| call.is("GET", path)).count();
+    assert_eq!((asked("/rest/v1.0/me"), asked("/rest/v1.1/projects")), (1, 1));
+    // The rest is asked by itself; then the person's tokens are taken back.
+    let revoked = || app.simulator.requests().iter().filter(|call| call.is("POST", "/oauth/revoke")).count();
+    app.patiently("all to be asked", async || revoked() == 2).await;
+    assert_eq!(asked("/rest/v1.0/settings/permissions"), 61);
     app.finish().await;
 }

@@ -39,7 +39,7 @@ pub(super) async fn run(args: Args, mut settings: Settings) -> anyhow::Result<Ex
     let runtime = settings.config.inference.clone();
     tokio::task::spawn_blocking(move || inference::ensure_runtime(&runtime, &|line| eprintln!("{line}")))
         .await??;
-    let options = Options { limits: Limits::generous(), ..Options::default() };
+    let options = Options { limits: Limits::generous(), strict: false, ..Options::default() };
     let simulator = Simulator::start(options).await.context("the simulator cannot start")?;
     let folder = scratch::Folder::new()?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;

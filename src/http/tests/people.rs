@@ -1,8 +1,8 @@
 //! Signing in and out, and who may see and do what.
 
 use super::*;
-use crate::domain::ids::{CompanyId, ProjectId};
-use crate::domain::people::{Person, SignedInBy, TokenId, Who};
+use crate::domain::ids::{CompanyId, ProjectId, UserId};
+use crate::domain::people::{Grant, Person, SignedInBy, TokenId, Who};
 use crate::domain::review::FindingState;
 use crate::http::TOKEN_PREFIX;
 use crate::store::{AccountChange, NewToken, Subject};
@@ -334,4 +334,22 @@ async fn the_audit_names_who_decided_and_how_they_signed_in() {
     assert_eq!(kinds, ["account.added", "person.signed_in"]);
     let text = serde_json::to_string(&rows).expect("JSON");
     assert!(!text.contains("argon2") && !text.contains(PASSWORD), "{text}");
+}
+
+#[tokio::test]
+async fn rights_that_are_known_later_are_added_to_the_session() {
+    let site = Site::new().await;
+    let mut viewer = crate::http::sample::viewer("Ana");
+    viewer.person.who = Who::Procore(UserId::new(5));
+    viewer.rights = Rights::In(Vec::new());
+    let secret = Secret::generate();
+    let ends = now() + jiff::SignedDuration::from_hours(1);
+    site.store.open_session(&secret.digest(), &viewer, ends, now()).await.expect("opens");
+    let held = async || site.store.session(&secret.digest(), now()).await.expect("store").expect("signed in");
+    assert!(!held().await.may_see(PROJECT));
+    let grant = Grant { project: PROJECT, role: Role::Reviewer };
+    site.store.add_grants(Who::Procore(UserId::new(6)), &[grant]).await.expect("adds");
+    assert!(!held().await.may_see(PROJECT), "another person");
+    site.store.add_grants(viewer.person.who, &[grant]).await.expect("adds");
+    assert!(held().await.may_decide(PROJECT) && !held().await.has(Role::Admin, PROJECT));
 }

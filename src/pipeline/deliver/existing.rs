@@ -77,7 +77,7 @@ async fn look(
     let mut found = procore.punch_items_with(project, reference, doubt.since.min(now), now).await?;
     if found.is_empty() && doubt.left(now, context.horizon()).is_none() {
         if let Some(location) = card.draft.location {
-            found = procore.open_punch_items(project, location).await?;
+            found = procore.open_punch_items(project, &[location]).await?;
         }
         if !found.iter().any(|item| item.reference.as_ref() == Some(reference)) {
             found = binned(context, card).await?;

@@ -100,7 +100,7 @@ async fn items_are_shown_listed_and_deleted() {
     assert_eq!((remote.id, remote.deleted, remote.priority), (id, false, Some(Priority::Medium)));
     assert_eq!((remote.location, remote.trade), (Some(LocationId::new(503)), Some(TradeId::new(5401))));
     assert_eq!(remote.manager, Some(UserId::new(88_120)));
-    let open = client.open_punch_items(PROJECT, LocationId::new(503)).await.expect("listed");
+    let open = client.open_punch_items(PROJECT, &[LocationId::new(503)]).await.expect("listed");
     assert_eq!(open.len(), 2);
     client.delete_punch_item(PROJECT, id).await.expect("deleted");
     let calls = stub.calls();

@@ -8,6 +8,7 @@ mod damage;
 mod decisions;
 mod evidence;
 mod inbox;
+mod lists;
 mod migrations;
 mod model;
 mod mutes;

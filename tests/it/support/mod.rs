@@ -21,7 +21,8 @@ use punchlens::domain::ids::{FindingId, ImageId, ProjectKey};
 use punchlens::domain::review::{Decision, Delivery, Verdict};
 use punchlens::domain::tagging::MuteRules;
 use punchlens::inference::Detector;
-use punchlens::simulator::{Limits, Options, PhotoUpload, PunchItem, Simulator, contract, seed};
+use punchlens::procore::config::PermittedProject;
+use punchlens::simulator::{Limits, Options, PhotoUpload, PunchItem, Simulator, seed};
 use punchlens::store::{CardQuery, PhotoSummary, QueueStats, Store};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -75,6 +76,8 @@ pub(crate) struct Setup {
     pub lines: bool,
     /// By what the service lives.
     pub clock: fn() -> Timestamp,
+    /// Further projects that the box looks at.
+    pub projects: Vec<ProjectKey>,
     /// Further settings as environment variables, e.g. `PUNCHLENS_PIPELINE__WORKERS`.
     pub settings: Vec<(&'static str, String)>,
 }
@@ -88,6 +91,7 @@ impl Default for Setup {
             sweep_every_s: 0,
             lines: false,
             clock: Timestamp::now,
+            projects: Vec::new(),
             settings: Vec::new(),
         }
     }
@@ -117,7 +121,12 @@ impl TestApp {
             settings.push(("PUNCHLENS_WEBHOOK__PUBLIC_URL", format!("{}procore/events", url_of(down))));
         }
         let settings = settings.into_iter().map(|(name, value)| (name.to_owned(), value));
-        let config = load_from(Some(&file), settings).expect("a good config").config;
+        let mut config = load_from(Some(&file), settings).expect("a good config").config;
+        config.procore.projects.extend(setup.projects.into_iter().map(|key| PermittedProject {
+            company: key.company,
+            project: key.project,
+            mode: setup.mode,
+        }));
         let app = App::assemble_at(&config, detector, setup.clock).await.expect("assembles");
         if setup.hooked {
             app.sync_hooks().await.expect("hooks");
@@ -301,7 +310,7 @@ impl TestApp {
         self.simulator.punch_items().into_iter().filter(|item| item.deleted_at.is_none()).collect()
     }
 
-    /// Stops everything where refusals were the matter, which the contract knows nothing of.
+    /// Stops everything, where something was left behind on purpose.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         for service in [self.service].into_iter().chain(self.others) {
@@ -321,19 +330,7 @@ impl TestApp {
         for service in [self.service].into_iter().chain(self.others) {
             service.await.expect("no panic").expect("a clean end");
         }
-        let violations: Vec<_> = self
-            .simulator
-            .requests()
-            .iter()
-            .filter(|request| (1..400).contains(&request.status))
-            .flat_map(|request| {
-                let found =
-                    contract::check_request(request).into_iter().chain(contract::check_answer(request));
-                found
-                    .map(|violation| format!("{} {}: {violation:?}", request.method, request.path))
-                    .collect::<Vec<_>>()
-            })
-            .collect();
+        let violations = self.simulator.violations();
         assert!(violations.is_empty(), "{violations:#?}");
         assert!(self.simulator.mailings().is_empty());
         self.simulator.stop().await;
