@@ -51,8 +51,8 @@ pub enum Reading {
 /// What is wrong with `got` bytes of a photo of which Procore tells the length `told`; nothing where the photo can be
 /// looked at.
 pub fn judge(told: Option<u64>, got: u64, reading: Reading) -> Option<Trouble> {
-    // Procore's size is a field of its database; 0 there means that nobody filled it in.
-    let whole = told.filter(|told| *told > 0).map(|told| told == got);
+    // Procore's size is a field of its database; 0 there means that nobody filled it in, or an empty file.
+    let whole = told.filter(|told| *told > 0 || got == 0).map(|told| told == got);
     match (whole, reading) {
         // Of the right length, what is missing of it is missing in Procore too.
         (Some(true) | None, Reading::Picture) | (Some(true), Reading::Part) => None,
@@ -152,6 +152,12 @@ mod tests {
         check(None, Reading::Unreadable, Some(Trouble::PerhapsCut));
         check(None, Reading::Part, Some(Trouble::PerhapsCut));
         check(Some(100), Reading::Part, None);
+        assert_eq!(
+            judge(Some(0), 0, Reading::Text),
+            Some(Trouble::Unreadable),
+            "an empty file is what Procore has"
+        );
+        assert_eq!(judge(Some(100), 0, Reading::Text), Some(Trouble::NotThePhoto));
         check(Some(200), Reading::Part, Some(Trouble::NotThePhoto));
     }
 

@@ -82,7 +82,7 @@ impl Simulator {
     }
 
     /// Somebody deletes a location; no event tells of it.
-    pub fn delete_location(&self, id: LocationId) {
+    pub fn delete_location_silently(&self, id: LocationId) {
         self.sim.change(|world| world.locations.remove(&id));
     }
 }

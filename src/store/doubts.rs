@@ -86,7 +86,7 @@ impl Store {
         item: &RemoteItem,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_for(finding).await?;
         queue::held(&mut transaction, lease).await?;
         sqlx::query("UPDATE findings SET punch_item = $2, position = COALESCE($3, position) WHERE id = $1")
             .bind(finding.to_string())
@@ -122,7 +122,7 @@ impl Store {
         (goes, stays): (PunchItemId, PunchItemId),
         now: Timestamp,
     ) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_for(finding).await?;
         queue::held(&mut transaction, lease).await?;
         sqlx::query(
             "UPDATE findings SET punch_item = $2, position = CASE WHEN punch_item = $2 THEN position END WHERE id = $1",
@@ -157,7 +157,7 @@ impl Store {
 
     /// Notes on the card why its delivery waits.
     pub async fn note(&self, lease: &Lease, finding: FindingId, notice: &str) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_for(finding).await?;
         queue::held(&mut transaction, lease).await?;
         sqlx::query("UPDATE findings SET notice = $2 WHERE id = $1")
             .bind(finding.to_string())

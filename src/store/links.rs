@@ -62,7 +62,7 @@ impl Store {
         how: LinkHow,
         at: Timestamp,
     ) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_for(finding).await?;
         queue::held(&mut transaction, lease).await?;
         sqlx::query(
             "INSERT INTO links_sending (finding, image, punch_item, how, attempts, begun_at, tried_at)
@@ -82,7 +82,7 @@ impl Store {
 
     /// Notes that what was begun certainly never reached Procore. An earlier doubt stays, and is as old as it was.
     pub async fn unsent_link(&self, lease: &Lease, finding: FindingId, image: ImageId) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_for(finding).await?;
         queue::held(&mut transaction, lease).await?;
         for sql in [
             "DELETE FROM links_sending WHERE finding = $1 AND image = $2 AND attempts = 1",

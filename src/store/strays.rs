@@ -86,7 +86,7 @@ impl Store {
         because: &str,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_for(finding).await?;
         queue::held(&mut transaction, lease).await?;
         sqlx::query("UPDATE stray_items SET left_because = $2 WHERE punch_item = $1")
             .bind(item.value())

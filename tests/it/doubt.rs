@@ -140,7 +140,9 @@ async fn what_comes_when_nobody_waits_for_it_any_more_is_put_right() {
     let item = app.item();
     let twins: Vec<PunchItem> =
         app.simulator.punch_items().into_iter().filter(|twin| twin.reference == item.reference).collect();
-    assert_eq!((twins.len(), item.id), (2, twins[0].id), "the younger went: {twins:#?}");
+    // On a slow machine the short horizon of this test is over more than once.
+    assert!(twins.len() >= 2 && item.id == twins[0].id, "the younger went: {twins:#?}");
+    assert!(twins[1..].iter().all(|twin| twin.deleted_at.is_some()), "{twins:#?}");
     let trail = app.audited(card.finding.id).await;
     assert!(trail.iter().any(|kind| kind == "item.twin_binned"), "{trail:?}");
     app.finish().await;

@@ -183,7 +183,7 @@ async fn a_location_that_is_gone_is_left_out_and_told() {
         app.upload("IMG_1.jpg", wall(1, 90), &UNIT).await;
         app.until_settled(1).await;
         app.simulator.set_policies(Policies { lost_location_is_not_found, ..Policies::default() });
-        app.simulator.delete_location(unit);
+        app.simulator.delete_location_silently(unit);
         let card = app.decide(app.card().await.finding.id, Verdict::Accept { edits: Edits::NONE }).await;
         let item = app.item();
         assert_eq!((item.location, item.workflow_status.as_str()), (None, "initiated"));
@@ -206,7 +206,7 @@ async fn a_location_that_a_reviewer_chose_and_is_gone_is_left_out_and_told() {
     let other = app.simulator.location(&["Building A", "Floor 1", "Unit 101"]).expect("seeded");
     app.upload("IMG_1.jpg", wall(1, 90), &UNIT).await;
     app.until_settled(1).await;
-    app.simulator.delete_location(other);
+    app.simulator.delete_location_silently(other);
     let edits = Edits { location: Some(other), ..Edits::NONE };
     app.decide(app.card().await.finding.id, Verdict::Accept { edits }).await;
     let item = app.item();

@@ -88,10 +88,7 @@ async fn free_port() -> (TcpListener, String) {
 async fn hooks_are_made_while_it_serves_and_one_project_does_not_stop_the_other() {
     let (simulator, folder) = (simulator().await, tempfile::tempdir().expect("a folder"));
     let (listener, url) = free_port().await;
-    let projects = format!(
-        "[{{ company = {}, project = {} }}, {{ company = {}, project = {} }}]",
-        FORBIDDEN.company, FORBIDDEN.project, PROJECT.company, PROJECT.project
-    );
+    let projects = format!("[{}, {}]", permitted(FORBIDDEN), permitted(PROJECT));
     let config = configured(&simulator, &folder, &url, &[("PUNCHLENS_PROCORE__PROJECTS", projects)]);
     // The uplink comes up after the box.
     let down = Fault { method: None, path: String::new(), after: 0, times: 6, kind: FaultKind::ResetBefore };
@@ -130,9 +127,14 @@ async fn hooks_are_made_while_it_serves_and_one_project_does_not_stop_the_other(
 }
 
 fn projects_of(config: &Config) -> String {
-    let one = |key: ProjectKey| format!("{{ company = {}, project = {} }}", key.company, key.project);
-    let all: Vec<String> = config.procore.permitted().into_iter().map(one).collect();
+    let all: Vec<String> = config.procore.permitted().into_iter().map(permitted).collect();
     format!("[{}]", all.join(", "))
+}
+
+/// One of `procore.projects`.
+fn permitted(project: ProjectKey) -> String {
+    let ProjectKey { company, project } = project;
+    format!("{{ company = {company}, project = {project}, mode = \"review-first\" }}")
 }
 
 fn punchlens(folder: &TempDir, arguments: &[&str], settings: &[(&str, String)]) -> Output {

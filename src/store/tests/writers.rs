@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{Fresh, at, card, drafts, record};
-use crate::domain::ids::{ImageId, ProjectId, ProjectKey, PunchItemId};
+use crate::domain::ids::{FindingId, ImageId, PhotoId, ProjectId, ProjectKey, PunchItemId};
 use crate::domain::job::Job;
 use crate::store::queue::KINDS;
 use crate::store::{NewDelivery, Store, WriteIntent, WriteKind, WriteOutcome};
@@ -40,11 +40,9 @@ async fn photo(store: &Store, project: ProjectKey, image: i64) {
                 record.project = project;
                 let mut card = card(&record, "crack", 0.9, now);
                 card.project = project;
-                card.finding.id = crate::domain::ids::FindingId::of(
-                    project,
-                    &record.content.expect("has content"),
-                    "crack",
-                );
+                card.photo.id = PhotoId::of(project, image);
+                let content = record.content.expect("has content");
+                card.finding.id = FindingId::of(project, &content, "crack");
                 card.draft.reference = card.finding.id.reference();
                 let intake = drafts(&[card]);
                 store.record_photo(&claimed.lease, &record, Some(&intake), now).await.expect("records");
