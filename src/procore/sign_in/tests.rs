@@ -78,6 +78,8 @@ async fn limited(projects: &[ProjectKey], allowed: usize, listed: bool) -> (Stub
     .await;
     let mut config = stub.config();
     config.sign_in.redirect_url = BACK.into();
+    // It is about what is refused, and not about what is slow.
+    (config.first_byte_ms, config.total_ms) = (20_000, 20_000);
     let mode = config.projects[0].mode;
     let permitted = |key: &ProjectKey| PermittedProject { company: key.company, project: key.project, mode };
     config.projects = projects.iter().map(permitted).collect();
