@@ -78,7 +78,10 @@ async fn wait_for_database(config: &store::Config) -> anyhow::Result<()> {
     let mut attempt = 0_u32;
     loop {
         match Store::open(config, Timestamp::now()).await {
-            Ok(store) => return Ok(store.close().await),
+            Ok(store) => {
+                store.close().await;
+                return Ok(());
+            }
             Err(error @ (Error::Unreachable(_) | Error::Busy)) => {
                 attempt = attempt.saturating_add(1);
                 let wait = DATABASE_WAIT.wait(attempt, None, rand::random());

@@ -12,6 +12,18 @@ use crate::simulator::{Faults, Limits, Options, PhotoUpload, Simulator, seed};
 /// File names with these endings are photos.
 const PHOTO_ENDINGS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "heic", "heif"];
 
+/// The presets, and what can be set while it runs.
+const FAULTS_HELP: &str = "What goes wrong: none, mild, harsh or late.\n\n\
+    late is harsh, and a fifth of all writes to the Punch List is carried out up to 90 s after the caller \
+    was cut off or answered with an error. Anything else is set while it runs, as JSON: POST \
+    /simulator/faults takes \"script\" (a list of {\"method\", \"path\", \"after\", \"times\", \"kind\", …}; \
+    kinds: status, reset_before, reset_after, status_after, truncated_body, slow_drip, stall, silence, \
+    commit_late, revoke_token), \"rate\" with \"kinds\", \"late\" {\"rate\", \"up_to_ms\"}, \"webhooks\", \
+    \"drafts_ignored\", and \"echo\" {\"crlf\", \"entities\", \"trimmed\", \"decomposed\", \"images\": \
+    \"as_sent\", \"empty\" or \"file_ids\"}. commit_late takes \"after_ms\", \"heard\" (\"silence\", \
+    \"reset\" or \"gateway_timeout\") and \"backdated\". POST /simulator/advance {\"seconds\"} moves its \
+    clock on.";
+
 /// Run a simulated Procore that this machine can talk to.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -34,15 +46,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// What goes wrong: none, mild, harsh or late.
-    ///
-    /// late is harsh, and a fifth of all writes to the Punch List is carried out up to 90 s after the caller was cut off
-    /// or answered with an error. Anything else is set while it runs, as JSON: POST /simulator/faults takes "script" (a list of
-    /// {"method", "path", "after", "times", "kind", …}; kinds: status, reset_before, reset_after, status_after, truncated_body,
-    /// slow_drip, stall, silence, commit_late, revoke_token), "rate" with "kinds", "late" {"rate", "up_to_ms"},
-    /// "webhooks", "drafts_ignored", and "echo" {"crlf", "entities", "trimmed", "decomposed", "images": "as_sent",
-    /// "empty" or "file_ids"}. commit_late takes "after_ms", "heard" ("silence", "reset" or "gateway_timeout") and
-    /// "backdated". POST /simulator/advance {"seconds"} moves its clock on.
-    #[arg(long, default_value = "none", value_name = "PRESET")]
+    #[arg(long, default_value = "none", value_name = "PRESET", long_help = FAULTS_HELP)]
     faults: String,
     /// Do not enforce the request limits (600 an hour, 25 in 10 seconds).
     #[arg(long)]

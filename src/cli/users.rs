@@ -137,13 +137,11 @@ async fn act(action: Action, config: &Config, store: &Store) -> anyhow::Result<(
             let projects = some_of(config, projects);
             let new = NewAccount { login, name, role, projects, password };
             let account = store.add_account(&new, OPERATOR, Timestamp::now()).await?;
-            match procore_user {
-                Some(user) => change(&account.login, AccountChange::ProcoreUser(Some(user))).await,
-                None => {
-                    println!("{}", line(&account));
-                    Ok(())
-                }
+            if procore_user.is_some() {
+                return change(&account.login, AccountChange::ProcoreUser(procore_user)).await;
             }
+            println!("{}", line(&account));
+            Ok(())
         }
         Action::ProcoreUser { login, user } => change(&login, AccountChange::ProcoreUser(user)).await,
         Action::Password { login } => {

@@ -56,7 +56,7 @@ async fn analyze(
     let started = Instant::now();
     let mut record = blank(project, id);
     let image = match Box::pin(tries::shown(context, claimed, project, id)).await? {
-        Shown::Yes(image) => image,
+        Shown::Yes(image) => *image,
         Shown::No { reason } => return hidden(context, lease, record, reason).await,
     };
     record.shown_at = Some(context.now());

@@ -36,7 +36,7 @@ const WAIT_AT_MOST: Duration = Duration::from_secs(30);
 const OLD_AT_MOST: Duration = Duration::from_hours(24);
 
 /// How long after a failure an old list is used without another attempt, so that photos do not spend the calls.
-const PAUSE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_mins(1);
 
 /// How far the clocks of two boxes may differ.
 const AHEAD_AT_MOST: Duration = Duration::from_mins(10);

@@ -4,7 +4,7 @@
 //! that a restored or new database knows nothing of. What is found goes to the store as a stray; [`super::deliver`] adopts it or
 //! puts it right.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,11 +24,23 @@ const ITEMS: &str = "punch_items";
 
 /// Projects whose items were read in this life of the process.
 #[derive(Debug, Default)]
-pub struct CaughtUp(Mutex<HashMap<ProjectKey, Arc<OnceCell<()>>>>);
+pub struct CaughtUp {
+    whole: Mutex<HashMap<ProjectKey, Arc<OnceCell<()>>>>,
+    /// Those whose list was read; the recycle bin may not have been.
+    listed: Mutex<HashSet<ProjectKey>>,
+}
 
 impl CaughtUp {
     fn of(&self, project: ProjectKey) -> Arc<OnceCell<()>> {
-        Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(project).or_default())
+        Arc::clone(self.whole.lock().unwrap_or_else(PoisonError::into_inner).entry(project).or_default())
+    }
+
+    fn note_listed(&self, project: ProjectKey) {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner).insert(project);
+    }
+
+    fn is_listed(&self, project: ProjectKey) -> bool {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner).contains(&project)
     }
 }
 
@@ -41,7 +53,10 @@ impl CaughtUp {
 pub(super) async fn catch_up_once(context: &Context, project: ProjectKey) -> Result<(), Failure> {
     let once = context.caught_up.of(project);
     once.get_or_try_init(|| async {
-        read(context, &context.procore, project).await?;
+        // A sweep may have read it a moment ago.
+        if !context.caught_up.is_listed(project) {
+            read(context, &context.procore, project).await?;
+        }
         match context.procore.binned_punch_items(project).await {
             Ok(binned) => note(context, project, &binned).await,
             Err(error @ (Error::Forbidden { .. } | Error::NotFound { .. })) => {
@@ -82,7 +97,9 @@ pub(super) async fn read(context: &Context, procore: &Client, project: ProjectKe
         }
     }
     context.store.enqueue(&jobs, context.now(), context.now()).await?;
-    Ok(context.store.set_mark(project, ITEMS, now).await?)
+    context.store.set_mark(project, ITEMS, now).await?;
+    context.caught_up.note_listed(project);
+    Ok(())
 }
 
 /// Remembers those of `items` that carry our reference and are no finding's, and has their findings looked at.

@@ -49,13 +49,12 @@ pub(super) async fn place(
     };
     let project = subject.project();
     let making = async { Ok(context.procore.find_or_create_location(project, &location.path).await?) };
-    match optional(context, project, "new locations", making).await? {
-        Some(made) => {
-            tracing::info!(location = location.words(), "a location of the site file was made in Procore");
-            lists::note(context, &List::Locations.of_project(subject.project()), made.value(), false).await?;
-            *reference = reference::load(context, subject.project()).await?;
-        }
-        None => tracing::warn!(location = location.words(), "the location could not be made in Procore"),
+    if let Some(made) = optional(context, project, "new locations", making).await? {
+        tracing::info!(location = location.words(), "a location of the site file was made in Procore");
+        lists::note(context, &List::Locations.of_project(project), made.value(), false).await?;
+        *reference = reference::load(context, project).await?;
+    } else {
+        tracing::warn!(location = location.words(), "the location could not be made in Procore");
     }
     Ok(resolve(&query, &reference.locations, Some(site), tagging))
 }

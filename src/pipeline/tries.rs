@@ -19,7 +19,7 @@ const SNIFFED_BYTES: usize = 512;
 /// Whether Procore shows a photo.
 pub(super) enum Shown {
     /// It does.
-    Yes(Image),
+    Yes(Box<Image>),
     /// It has not for hours.
     No {
         /// Why, in words.
@@ -58,7 +58,7 @@ pub(super) async fn shown(
     id: ImageId,
 ) -> Result<Shown, Failure> {
     let reason = match describe::image(context, project, id, claimed.enqueued_at).await {
-        Ok(image) => return Ok(Shown::Yes(image)),
+        Ok(image) => return Ok(Shown::Yes(Box::new(image))),
         Err(procore::Error::NotFound { .. }) => {
             "Procore does not show it to this service: it is private or deleted".to_owned()
         }
@@ -67,7 +67,7 @@ pub(super) async fn shown(
             let filter = ImageFilter { ids: vec![id], updated_between: None };
             let listed = context.procore.images(project, &filter).await?;
             if let Some(image) = listed.into_iter().find(|image| image.id == id) {
-                return Ok(Shown::Yes(image));
+                return Ok(Shown::Yes(Box::new(image)));
             }
             format!("Procore forbids it to this service, perhaps because it is private: {message}")
         }

@@ -17,7 +17,7 @@ use crate::procore::call::Call;
 use crate::procore::client::Client;
 use crate::procore::error::Error;
 use crate::procore::lenient;
-use crate::procore::wire::Answer;
+use crate::procore::wire::{Answer, NextLink};
 
 /// The most rows of a page in REST v1, by Procore's guide to pagination.
 pub(crate) const V1_ROWS: usize = 2000;
@@ -57,8 +57,8 @@ struct Read {
     known: usize,
     /// Rows of the largest page so far.
     largest: usize,
-    /// `Link` with `rel="next"`, and the page that it names.
-    link: Option<Option<usize>>,
+    /// `Link` with `rel="next"`.
+    link: Option<NextLink>,
     /// Whether there was a `Link` header at all.
     has_links: bool,
     /// `Total`.
@@ -89,7 +89,9 @@ fn next(read: &Read) -> Next {
         return if whole { Next::End } else { Next::Repeats };
     }
     match read {
-        Read { link: Some(named), .. } => Next::Page(named.filter(|page| *page > read.page).unwrap_or(after)),
+        Read { link: Some(named), .. } => {
+            Next::Page(named.page.filter(|page| *page > read.page).unwrap_or(after))
+        }
         Read { rows: 0, .. } => Next::End,
         Read { total: Some(_), .. } if more_by_total => Next::Page(after),
         Read { total: Some(_), .. } | Read { has_links: true, .. } => Next::End,
@@ -112,7 +114,7 @@ pub struct Pages {
     asked: usize,
     envelope: bool,
     next: Next,
-    pages: usize,
+    read: usize,
     largest: usize,
     seen: HashSet<u64>,
 }
@@ -120,11 +122,11 @@ pub struct Pages {
 impl Pages {
     fn new(client: &Client, what: &'static str, call: Call, most: usize, envelope: bool) -> Self {
         let asked = client.config().per_page.min(most);
-        let (pages, largest) = (0, 0);
+        let (read, largest) = (0, 0);
         let next = Next::Page(1);
         let client = client.clone();
         let token = None;
-        Self { client, token, what, call, asked, envelope, next, pages, largest, seen: HashSet::new() }
+        Self { client, token, what, call, asked, envelope, next, read, largest, seen: HashSet::new() }
     }
 
     /// The page that is read next; nothing once all were read.
@@ -153,7 +155,7 @@ impl Pages {
     /// When the page cannot be had. It can be asked for again.
     pub async fn read<T: DeserializeOwned>(&mut self) -> Result<Option<Vec<T>>, Error> {
         let Some(page) = self.page() else { return Ok(None) };
-        if self.pages >= self.client.config().max_pages {
+        if self.read >= self.client.config().max_pages {
             let limit = format!("{} pages", self.client.config().max_pages);
             return Err(Error::TooLarge { what: self.what, limit, key: "procore.max_pages" });
         }
@@ -174,7 +176,7 @@ impl Pages {
             answer => answer?,
         };
         let rows = self.take(page, &answer)?;
-        self.pages += 1;
+        self.read += 1;
         Ok(Some(rows))
     }
 

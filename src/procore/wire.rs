@@ -204,11 +204,18 @@ impl Failure {
     }
 }
 
+/// A `Link` with `rel="next"`: there is more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NextLink {
+    /// The page that it names, if it names one.
+    pub(crate) page: Option<usize>,
+}
+
 /// The body of a success, and where the list goes on.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// Whether a `Link` has `rel="next"`, and the page that it names.
-    pub(crate) next: Option<Option<usize>>,
+    /// The `Link` with `rel="next"`, if there is one.
+    pub(crate) next: Option<NextLink>,
     /// Whether there was a `Link` header at all.
     pub(crate) has_links: bool,
     /// `Total`: rows of the whole list.
@@ -274,15 +281,15 @@ fn told(headers: &HeaderMap, now: Timestamp) -> Told {
 
 /// Whether a `Link` header (RFC 8288) has `rel="next"`, and the `page` that its target names, if it does. Nothing else
 /// of the target is used: it may lack parts of the query, or lead to another host.
-fn next_page(headers: &HeaderMap) -> Option<Option<usize>> {
+fn next_page(headers: &HeaderMap) -> Option<NextLink> {
     headers.get_all("link").iter().filter_map(|value| value.to_str().ok()).find_map(next_link)
 }
 
-fn next_link(header: &str) -> Option<Option<usize>> {
+fn next_link(header: &str) -> Option<NextLink> {
     // Targets may hold commas, so links are told apart by where the next one opens.
     header.split('<').skip(1).find_map(|link| {
         let (target, parameters) = link.split_once('>')?;
-        parameters.split([';', ',']).any(is_next).then(|| page_of(target))
+        parameters.split([';', ',']).any(is_next).then(|| NextLink { page: page_of(target) })
     })
 }
 
@@ -330,14 +337,15 @@ mod tests {
 
     #[test]
     fn the_next_page_is_found_in_links() {
-        let check = |header: &str, expected: Option<Option<usize>>| {
+        let to = |page| Some(NextLink { page });
+        let check = |header: &str, expected: Option<NextLink>| {
             assert_eq!(next_link(header), expected, "{header}");
         };
-        check(r#"<https://a/x?page=1>; rel="first", <https://a/x?page=3>; rel="next""#, Some(Some(3)));
-        check(r#"<https://a/x?ids=1,2&page=3>; title="n"; rel="last next""#, Some(Some(3)));
-        check(r#"<https://a/x?page=1>; rel="first",<?per_page=9&page=4#x>; Rel = "Next""#, Some(Some(4)));
-        check("<https://a/x>; rel=next", Some(None));
-        check("<https://a/x?page=soon>; rel=next", Some(None));
+        check(r#"<https://a/x?page=1>; rel="first", <https://a/x?page=3>; rel="next""#, to(Some(3)));
+        check(r#"<https://a/x?ids=1,2&page=3>; title="n"; rel="last next""#, to(Some(3)));
+        check(r#"<https://a/x?page=1>; rel="first",<?per_page=9&page=4#x>; Rel = "Next""#, to(Some(4)));
+        check("<https://a/x>; rel=next", to(None));
+        check("<https://a/x?page=soon>; rel=next", to(None));
         check(r#"<https://a/x?page=1>; rel="prev""#, None);
         check(r#"<https://a/x?page=1>; rev="next""#, None);
         check("nonsense", None);

@@ -8,6 +8,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use crate::domain::ids::ImageId;
 
 /// What differs from what was sent.
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, as JSON names them")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Echo {
@@ -42,7 +43,7 @@ impl Echo {
         let mut shown = text.to_owned();
         if self.trimmed {
             let lines: Vec<&str> = shown.lines().map(str::trim_end).collect();
-            shown = lines.join("\n").trim().to_owned();
+            lines.join("\n").trim().clone_into(&mut shown);
         }
         if self.decomposed {
             shown = shown.nfd().collect();

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::domain::event::ListKey;
+use crate::domain::ids::ProjectId;
 use crate::store::rows::{from_json, instant, millis, to_json};
 use crate::store::{Error, Store, Transaction};
 
@@ -36,7 +37,7 @@ pub struct ListChange {
 
 /// The columns that name a list.
 fn named(key: &ListKey) -> (i64, i64, &'static str) {
-    let project = key.project.map_or(NO_PROJECT, |project| project.value());
+    let project = key.project.map_or(NO_PROJECT, ProjectId::value);
     (key.company.value(), project, key.list.name())
 }
 

@@ -156,7 +156,7 @@ async fn a_twin_that_a_person_touched_stays() {
     app.until_settled(1).await;
     let first = app.item().id;
     app.until_made(2).await;
-    app.simulator.advance(Duration::from_secs(60));
+    app.simulator.advance(Duration::from_mins(1));
     assert!(app.simulator.edit_punch_item(first, &json!({ "name": "Crack by the door" })));
     let late = app.items().into_iter().find(|item| item.id != first).expect("two");
     assert!(app.simulator.edit_punch_item(late.id, &json!({ "workflow_status": "initiated" })));

@@ -1,5 +1,4 @@
 //! The start of the service: it serves first, and what fails is tried again while it serves.
-#![expect(clippy::print_stdout, reason = "a skipped check is named")]
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -54,7 +53,7 @@ async fn until(what: &str, holds: impl AsyncFn() -> bool) {
 struct Service {
     store: Store,
     stop: CancellationToken,
-    service: JoinHandle<anyhow::Result<()>>,
+    task: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Service {
@@ -62,19 +61,19 @@ impl Service {
         let app = App::assemble(config, sees(&["crack"])).await.expect("assembles");
         let app = if hooks { app.making_hooks() } else { app };
         let (store, stop) = (app.store().clone(), CancellationToken::new());
-        let service = tokio::spawn(app.serve(listener, stop.clone()));
-        Self { store, stop, service }
+        let task = tokio::spawn(app.serve(listener, stop.clone()));
+        Self { store, stop, task }
     }
 
     /// Ends without a word, as by a power cut.
     async fn kill(self) {
-        self.service.abort();
-        assert!(self.service.await.is_err_and(|error| error.is_cancelled()));
+        self.task.abort();
+        assert!(self.task.await.is_err_and(|error| error.is_cancelled()));
     }
 
     async fn stop(self) {
         self.stop.cancel();
-        self.service.await.expect("no panic").expect("a clean end");
+        self.task.await.expect("no panic").expect("a clean end");
     }
 }
 

@@ -8,6 +8,7 @@ use crate::domain::fields::{Known, lacking, resolve, takes_cost_codes, takes_fie
 use crate::domain::ids::ProjectKey;
 use crate::pipeline::ProjectRules;
 use crate::procore::Client;
+use crate::procore::config::PermittedProject;
 
 const NAME: &str = "fields";
 
@@ -15,7 +16,7 @@ const NAME: &str = "fields";
 pub(super) async fn examine(config: &Config, client: &Client) -> Vec<Line> {
     let projects = config.procore.projects.iter();
     let writing = projects.filter(|project| project.mode != ProjectMode::Shadow);
-    let writing: Vec<ProjectKey> = writing.map(|project| project.key()).collect();
+    let writing: Vec<ProjectKey> = writing.map(PermittedProject::key).collect();
     let Ok(rules) = rules::load(&config.tagging, &writing) else { return Vec::new() };
     let mut lines = Vec::new();
     for project in writing {

@@ -10,6 +10,7 @@ use crate::domain::people::{ProcoreUser, Role};
 use crate::domain::tagging::{Catalogue, Tagging};
 use crate::pipeline::reference;
 use crate::procore::Client;
+use crate::procore::config::PermittedProject;
 use crate::store::{Account, Store};
 
 const NAME: &str = "managers";
@@ -24,7 +25,7 @@ pub(super) async fn examine(config: &Config, client: &Client, store: Option<&Sto
         .projects
         .iter()
         .filter(|project| project.mode != ProjectMode::Shadow)
-        .map(|project| project.key())
+        .map(PermittedProject::key)
         .collect();
     let accounts = match store {
         Some(store) => store.accounts().await.unwrap_or_default(),
@@ -68,8 +69,9 @@ fn judge(
         );
     }
     let lacking = lacking(project, catalogue, accounts, key);
-    let wrong =
-        fired.into_iter().map(|rule| format!(" ({} {})", rule.rule, rule.because)).collect::<String>();
+    let wrong: Vec<String> =
+        fired.into_iter().map(|rule| format!(" ({} {})", rule.rule, rule.because)).collect();
+    let wrong = wrong.concat();
     if lacking.is_empty() {
         return Line::ok(NAME, format!("project {project}: whoever accepts an item manages it{wrong}"));
     }

@@ -232,6 +232,10 @@ fn photo_row_differences(facts: &[Fact], said: &Value, row: &PhotoRow) -> Vec<St
 struct Differences(Vec<String>);
 
 impl Differences {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "ids, names and references alike are compared with one call"
+    )]
     fn unless_same<T: PartialEq + Serialize>(&mut self, name: &str, row: T, said: T) {
         if row != said {
             self.0.push(format!("its {name} is {}, the chain says {}", shown(&row), shown(&said)));

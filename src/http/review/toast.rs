@@ -19,10 +19,10 @@ pub(super) fn toast(done: &Done, filter: &Filter, viewer: &Viewer, here: &str) -
         Done::Undone { number, left, before } => {
             let undone =
                 format!("Undone: {}{}", words::count(*number, "finding", "findings"), unchanged(*left));
-            match undoable(before, filter) {
-                Some(last) => last.render(viewer, Some(&format!("{undone}. Before that:"))),
-                None => html! { div.toast #toast { (icon(Icon::Undo)) p data-announce { (undone) } } },
+            if let Some(last) = undoable(before, filter) {
+                return last.render(viewer, Some(&format!("{undone}. Before that:")));
             }
+            html! { div.toast #toast { (icon(Icon::Undo)) p data-announce { (undone) } } }
         }
         done => html! {
             @if let Some(last) = undoable(done, filter) { (last.render(viewer, None)) }

@@ -138,13 +138,12 @@ async fn known(sign_in: &SignIn, token: &Token) -> Result<Known, Error> {
             permitted.iter().copied().filter(|project| project.company == company).collect();
         projects.extend(theirs(client, token, company, of_company).await?);
     }
-    let me = match person {
-        Some(me) => me,
+    let me = if let Some(me) = person {
+        me
+    } else {
         // In none of the companies: who they are is still known, for the log.
-        None => {
-            let call = Call::get(first.company, "/rest/v1.0/me").without_company();
-            client.attempt(&call, token).await?.read("the person who signs in")?
-        }
+        let call = Call::get(first.company, "/rest/v1.0/me").without_company();
+        client.attempt(&call, token).await?.read("the person who signs in")?
     };
     let (grants, projects) = first_grants(client, token, projects).await?;
     Ok((me, grants, projects))

@@ -246,3 +246,77 @@ async fn a_group_in_one_gesture_there_and_back() {
     assert_eq!(browser.eval(&format!("return {UNTICKED}")).await, 2, "nothing is ticked unseen");
     app.finish().await;
 }
+
+/// What is found in the open field of places, by a finger.
+const OPTION: &str = "document.querySelectorAll('.box [role=option]:not(.none)').length > 1";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fingers_choose_from_lists_and_bounces_and_slanted_drags_decide_nothing() {
+    let Some(browser) = Browser::open(Screen::Phone).await else { return };
+    let app = with_findings(4, 3600).await;
+    by_link(&browser, &app).await;
+    browser.tap("#start a").await;
+    browser.until("an open card", CARD).await;
+
+    for field in ["location", "trade"] {
+        browser.tap(&format!("#{field}")).await;
+        browser.until("a list to choose from", OPTION).await;
+        let wanted = browser.text(".box li:nth-child(2)").await;
+        browser.tap(".box li:nth-child(2)").await;
+        browser.until("the list to close", "!document.querySelector('.box')").await;
+        let chosen = browser.eval(&format!("return document.querySelector('#{field}').value")).await;
+        assert_eq!(chosen.as_str(), Some(wanted.trim()), "{field}");
+    }
+
+    browser.swipe(".photo", 170, 170).await;
+    browser.swipe(".photo", 120, -100).await;
+    assert_eq!(count(&app, FindingState::Proposed).await, 4, "a slanted drag decides nothing");
+
+    // A glove bounces: the second touch must not decide about a card that nobody has seen.
+    for (accepted, gap_ms) in [(1, 80), (2, 250), (3, 450)] {
+        browser.until("an open card", CARD).await;
+        browser.tap_twice("#accept", gap_ms).await;
+        until_count(&app, FindingState::Accepted, accepted).await;
+        browser.until("an open card", CARD).await;
+        assert_eq!(count(&app, FindingState::Accepted).await, accepted, "{gap_ms} ms");
+    }
+
+    // All of them are undone, the last one first.
+    for left in [2, 1, 0] {
+        browser.tap("#undo").await;
+        until_count(&app, FindingState::Accepted, left).await;
+        browser.until("an open card", CARD).await;
+    }
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_decides_lies_over_something_else_on_any_phone() {
+    let Some(browser) = Browser::open(Screen::Phone).await else { return };
+    let app = with_findings(3, 3600).await;
+    by_link(&browser, &app).await;
+    browser.tap("#start a").await;
+    browser.until("an open card", CARD).await;
+    browser.tap("#accept").await;
+    until_count(&app, FindingState::Accepted, 1).await;
+    browser.until("an open card", CARD).await;
+    for (width, height) in [(390, 844), (412, 915), (360, 640), (320, 568), (844, 390)] {
+        browser.resize(width, height).await;
+        let sideways = browser.eval("return document.documentElement.scrollWidth - innerWidth").await;
+        assert_eq!(sideways, 0, "{width} x {height} scrolls sideways");
+        browser.eval("document.querySelector('#reject').open = true").await;
+        let hidden = browser
+            .eval(
+                "return [...document.querySelectorAll('.reason, #accept, #skip')].filter((target) => {
+            target.scrollIntoView({ block: 'nearest' });
+            const box = target.getBoundingClientRect();
+            const top = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+            return top && !target.contains(top) || target.scrollWidth > target.clientWidth + 1;
+        }).map((target) => target.innerText)",
+            )
+            .await;
+        assert_eq!(hidden, serde_json::json!([]), "{width} x {height}");
+        browser.eval("document.querySelector('#reject').open = false").await;
+    }
+    app.finish().await;
+}

@@ -34,7 +34,10 @@ async fn of_two_reviewers_on_one_card_the_second_is_told() {
     app.decide_as(open.finding.id, "Ben", DUPLICATE).await;
     browser.press("a").await;
     browser
-        .until("the refusal", "document.querySelector('.notice.problem')?.textContent.includes('faster')")
+        .until(
+            "the refusal",
+            "document.querySelector('.notice.problem')?.textContent.includes('already decided')",
+        )
         .await;
     assert!(browser.text(".decided").await.contains("Ben"));
     assert_eq!(count(&app, FindingState::Rejected).await, 2);

@@ -76,8 +76,8 @@ async fn by_link(browser: &Browser, app: &TestApp) {
     browser.until("the list", "document.querySelector('#view')?.dataset.page === 'list'").await;
 }
 
-/// An open card that is done with loading.
-const CARD: &str = "document.querySelector('#accept') && !document.body.classList.contains('busy')";
+/// An open card that is done with loading and takes decisions.
+const CARD: &str = "document.querySelector('#accept') && !document.body.classList.contains('busy') && !document.body.classList.contains('fresh')";
 
 /// Returns once the address is another one than `before` and the page stands still.
 async fn moved_on(browser: &Browser, before: &str) {

@@ -169,7 +169,7 @@ fn what_is_no_hevc_picture_is_named_and_refused() {
         properties: vec![ispe(8, 8), boxed(b"free", &[])],
         references: Vec::new(),
     };
-    let error = super::decode(&file(&[jpeg.clone()], 1)).expect_err("refused");
+    let error = super::decode(&file(std::slice::from_ref(&jpeg), 1)).expect_err("refused");
     assert!(
         error.to_string().starts_with("a HEIF picture coded as \"jpeg\" cannot be read: save it"),
         "{error}"

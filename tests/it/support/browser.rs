@@ -191,6 +191,23 @@ impl Browser {
         self.touch(css, &[]).await;
     }
 
+    /// Two taps with a finger on one spot, `gap_ms` apart, as a glove bounces.
+    pub(crate) async fn tap_twice(&self, css: &str, gap_ms: u32) {
+        let bounce = [
+            json!({ "type": "pointerUp", "button": 0 }),
+            json!({ "type": "pause", "duration": gap_ms }),
+            json!({ "type": "pointerDown", "button": 0 }),
+        ];
+        self.touch(css, &bounce).await;
+    }
+
+    /// Gives the page another size, as another phone has or this one held sideways.
+    pub(crate) async fn resize(&self, width: u32, height: u32) {
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 2, "mobile": true });
+        self.cdp("Emulation.setDeviceMetricsOverride", metrics).await;
+        self.until("the new size", &format!("innerWidth === {width} && innerHeight === {height}")).await;
+    }
+
     /// Brings an element under a finger, puts it down, moves it and lifts it.
     async fn touch(&self, css: &str, moves: &[Value]) {
         for _ in 0..5 {

@@ -153,7 +153,9 @@ impl Writer {
     fn out_four(&mut self, four: u32) {
         let bytes = four.to_be_bytes();
         if bytes.contains(&0xFF) {
-            bytes.into_iter().for_each(|byte| self.out_one(byte));
+            for byte in bytes {
+                self.out_one(byte);
+            }
         } else {
             self.out.extend_from_slice(&bytes);
         }
