@@ -5,7 +5,7 @@
 Makes an environment of its own below target/peers (6 GB, since SAHI and Ultralytics ask for torch; --python NAME takes one
 that is there), paints ten 12 MP photos, eight of them without a defect, checks that both sides find the same, and measures
 in turns. Prints a Markdown table of every section's newest run, which target/peers/results.json keeps, and with --write
-puts it into README.md: a section can be run again by itself. Leave the machine alone meanwhile: ratios of CPU time hold
+puts it into benches/README.md: a section can be run again by itself. Leave the machine alone meanwhile: ratios of CPU time hold
 on a busy one, rates and latencies do not.
 """
 
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="of each run")
     parser.add_argument("--limit", type=float, default=900.0, help="seconds that a section may take; what it has by then is kept")
     parser.add_argument("--only", type=chosen, default=list(SECTIONS), help="sections, all of them without; '' only tells what is kept")
-    parser.add_argument("--write", action="store_true", help="put the table into README.md")
+    parser.add_argument("--write", action="store_true", help="put the table into benches/README.md")
     args = parser.parse_args()
     signal.signal(signal.SIGALRM, out_of_time)
     # As an exception, so that the services that run are stopped.
@@ -71,7 +71,7 @@ def main() -> None:
     text = results.markdown()
     print(text)
     if args.write:
-        write(ROOT / "README.md", text)
+        write(ROOT / "benches" / "README.md", text)
 
 
 if __name__ == "__main__":

@@ -124,6 +124,7 @@ mod tests {
 
     const WAITS: [Duration; 3] = [Duration::from_secs(15), Duration::from_mins(10), Duration::from_hours(3)];
 
+    #[expect(clippy::unnecessary_wraps, reason = "as attempts have it")]
     fn bytes(of: &[u8]) -> Option<Sha256Digest> {
         Some(Sha256Digest::of(of))
     }

@@ -43,7 +43,7 @@ mod tests {
         let horizon = Duration::from_mins(10);
         let mut looks = vec![2];
         while let Some(wait) = doubt.next_look(at(looks[looks.len() - 1]), horizon) {
-            looks.push(looks[looks.len() - 1] + wait.as_secs() as i64);
+            looks.push(looks[looks.len() - 1] + i64::try_from(wait.as_secs()).expect("short"));
         }
         assert_eq!(looks, [2, 22, 88, 352, 600]);
         assert_eq!(doubt.left(at(599), horizon), Some(Duration::from_secs(1)));

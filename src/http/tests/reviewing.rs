@@ -79,7 +79,7 @@ async fn decisions_that_are_held_are_undone_one_after_the_other_in_order() {
         let at = now() - jiff::SignedDuration::from_mins(1);
         // One minute ago and before, the last one last.
         let position = cards.iter().position(|other| *other == card).unwrap_or(cards.len());
-        let at = at + jiff::SignedDuration::from_secs(position as i64);
+        let at = at + jiff::SignedDuration::from_secs(i64::try_from(position).expect("few"));
         let decision = Decision { verdict, reviewer: reviewer.into(), person: None, at };
         let muting = Muting {
             rules: MuteRules { too_early_days: 14 },

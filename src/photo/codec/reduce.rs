@@ -135,7 +135,7 @@ mod tests {
                 .flat_map(|row| block(x).map(move |column| (row * width as usize + column) * 3))
                 .map(|at| rgb[at].into())
                 .collect();
-            let mean = values.iter().sum::<u32>() as f64 / values.len() as f64;
+            let mean = f64::from(values.iter().sum::<u32>()) / values.len() as f64;
             let last = small.rgb[small.rgb.len() - 3];
             assert!((f64::from(last) - mean).abs() <= 0.5, "{reduction}: {last} {mean}");
             for orientation in Orientation::ALL {

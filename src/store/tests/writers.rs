@@ -1,5 +1,4 @@
 //! How fast two boxes write to one PostgreSQL, each photo's way from delivery to punch item.
-#![expect(clippy::print_stdout, reason = "what was measured is told to whoever runs it")]
 
 use std::time::{Duration, Instant};
 

@@ -78,7 +78,8 @@ fn an_honest_pack_holds_also_after_a_round_through_json() {
 
 #[test]
 fn every_change_shows() {
-    let check = |change: &dyn Fn(&mut Pack, &mut BTreeMap<String, Vec<u8>>), expected: Fault| {
+    type Change<'a> = &'a dyn Fn(&mut Pack, &mut BTreeMap<String, Vec<u8>>);
+    let check = |change: Change<'_>, expected: Fault| {
         let (mut pack, mut pictures) = pack();
         change(&mut pack, &mut pictures);
         assert_eq!(pack.verify(&pictures), Err(expected));

@@ -81,6 +81,7 @@ pub(super) fn container(error: BoxError) -> Error {
 mod tests {
     use super::*;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "kinds of boxes are byte strings")]
     fn boxed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
         let size = u32::try_from(content.len() + 8).expect("small").to_be_bytes();
         [&size, kind.as_slice(), content].concat()

@@ -150,7 +150,7 @@ mod tests {
     fn a_cut_is_taken_where_it_stands_in_the_order() {
         let part = |left, top, width, height| Part { left, top, width, height };
         let upper_left = clap(4, 2, (-3, 1), (-2, 1));
-        assert_eq!(view((10, 6), &[upper_left.clone()]).part, part(0, 0, 4, 2));
+        assert_eq!(view((10, 6), std::slice::from_ref(&upper_left)).part, part(0, 0, 4, 2));
         // Turned left, the upper left corner was the upper right one; the picture is 6 by 10 then.
         let turned = view((10, 6), &[LEFT, clap(2, 4, (-2, 1), (-3, 1))]);
         assert_eq!((turned.part, turned.size()), (part(6, 0, 4, 2), Size::new(2, 4)));
