@@ -88,8 +88,8 @@ impl Site {
         let mut settings = settings();
         if faults.late.rate > 0.0 {
             // Longer than anything comes late, by a margin for clocks that tell whole seconds.
-            settings.push(("PUNCHLENS_PIPELINE__DOUBT_S", (faults.late.up_to_ms / 1000 + 10).to_string()));
-            settings.push(("PUNCHLENS_PROCORE__FIRST_BYTE_MS", "2000".to_owned()));
+            settings.push(("PUNCHLENS_PIPELINE__DOUBT_S", (faults.late.up_to_ms / 1000 + 3).to_string()));
+            settings.push(("PUNCHLENS_PROCORE__FIRST_BYTE_MS", "1000".to_owned()));
         }
         if database == Database::Postgres {
             settings.push(("PUNCHLENS_STORE__URL", fresh_schema().await?));
@@ -155,11 +155,14 @@ impl Site {
     /// Returns once every photo is settled and nothing is left to do, and tells what became of all.
     pub(crate) async fn drained(&self) -> Outcome {
         let store = self.store().await;
-        let mut waited = Duration::ZERO;
+        let (mut before, mut waited) = (None, Duration::ZERO);
         while !self.idle(&store).await {
+            let stats = store.queue_stats(Timestamp::now()).await.expect("store");
+            let now = Some((stats.ready, stats.delayed, self.settled(&store).await));
+            waited = if now == before { waited + Duration::from_millis(100) } else { Duration::ZERO };
+            before = now;
             assert!(waited < PATIENCE, "{}", self.what_is_wrong(&store).await);
             tokio::time::sleep(Duration::from_millis(100)).await;
-            waited += Duration::from_millis(100);
         }
         let outcome = self.check(&store).await;
         store.close().await;
