@@ -3,7 +3,7 @@
 /// Why there are no pixels.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It asks for more than [`Limits`] allow.
+    /// It asks for more than [`Limits`](super::Limits) allow.
     #[error(
         "the photo has {got} {unit}, more than the {limit} that photo.{key} allows: upload a smaller copy, or raise the limit"
     )]

@@ -18,7 +18,7 @@
 //!   `NULLS LAST`. Every column that is selected beside an aggregate must stand in `GROUP BY`.
 //! - **Writing**: `self.begin()` … `self.commit(transaction)`. What `begin` reads stays true until the commit on both
 //!   databases (SQLite's write lock; on PostgreSQL an advisory lock). Never read through `self.0.readers` within it.
-//!   What touches one project alone takes [`dialect::Turn::Project`], so that boxes of other projects need not wait.
+//!   What touches one project alone takes `dialect::Turn::Project`, so that boxes of other projects need not wait.
 //! - **Reading** more than one statement of the same moment: `self.snapshot()`.
 //! - **A table**: a new file `migrations/000N_subject.sql` in SQLite's words and a line in `migrations::MIGRATIONS`;
 //!   the head of `migrations` says what may be in it. PostgreSQL's text is made from it.

@@ -80,7 +80,7 @@ impl Store {
     }
 
     /// Proves that a transaction can be committed right now: a real write, fsync included. A disk with less than
-    /// [`DELIVERY_ROOM`] is full: one page may still fit into the log where a delivery does not.
+    /// one MiB free is full: one page may still fit into the log where a delivery does not.
     pub async fn ping(&self) -> Result<(), Error> {
         if self.free_bytes()?.is_some_and(|free| free < DELIVERY_ROOM) {
             return Err(Error::DiskFull);
