@@ -90,6 +90,9 @@ impl Site {
             // Longer than anything comes late, by a margin for clocks that tell whole seconds.
             settings.push(("PUNCHLENS_PIPELINE__DOUBT_S", (faults.late.up_to_ms / 1000 + 3).to_string()));
             settings.push(("PUNCHLENS_PROCORE__FIRST_BYTE_MS", "1000".to_owned()));
+        } else {
+            // Nothing comes late here: what is in doubt after a kill need not be waited for.
+            settings.push(("PUNCHLENS_PIPELINE__DOUBT_S", "2".to_owned()));
         }
         if database == Database::Postgres {
             settings.push(("PUNCHLENS_STORE__URL", fresh_schema().await?));
