@@ -176,13 +176,14 @@ impl Store {
         self.commit(transaction).await
     }
 
-    /// Returns a job that was not worked on, as if it had never been claimed, to be run at `run_at`.
+    /// Returns a job that was not worked on, to be run at `run_at`; the attempt is not counted. Something was heard of it, so
+    /// it is not what killed the service before.
     pub async fn give_back(&self, lease: &Lease, run_at: Timestamp, now: Timestamp) -> Result<(), Error> {
         let mut transaction = self.begin().await?;
         let held = held(&mut transaction, lease).await?;
         requeue(&mut transaction, &held).await?;
         sqlx::query(
-            "UPDATE jobs SET state = 'queued', attempts = attempts - 1, crashes = crashes - 1, run_at = $3,
+            "UPDATE jobs SET state = 'queued', attempts = attempts - 1, crashes = 0, run_at = $3,
              changed_at = $2, lease_owner = NULL, lease_token = NULL, lease_until = NULL WHERE id = $1",
         )
         .bind(held.id)

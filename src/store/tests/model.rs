@@ -192,7 +192,7 @@ impl Model {
             How::GiveBack => {
                 let row = self.requeue(row.id);
                 row.attempts -= 1;
-                row.crashes -= 1;
+                row.crashes = 0;
                 row.run_at = now;
             }
         }

@@ -16,6 +16,7 @@ on_both![
     a_job_that_kills_the_box_dies_after_three_crashes,
     failures_with_a_word_spend_attempts_not_crashes,
     a_job_given_back_was_never_claimed,
+    crashes_between_which_a_job_was_given_back_are_not_in_a_row,
     a_restart_frees_its_own_leases_and_no_others,
     payloads_of_another_version_are_parked_and_the_next_job_runs,
     people_retry_and_drop_what_was_set_aside,
@@ -150,6 +151,19 @@ async fn a_job_given_back_was_never_claimed(fresh: Fresh) {
         assert_eq!(claimed.attempt, 1);
         store.give_back(&claimed.lease, at(1), at(1)).await.expect("gives back");
     }
+}
+
+/// As it waits for its turn while the box is killed again and again for other reasons.
+async fn crashes_between_which_a_job_was_given_back_are_not_in_a_row(fresh: Fresh) {
+    let store = &fresh.store;
+    store.enqueue(&[analyse(1)], at(0), at(0)).await.expect("queues");
+    for round in 0..3 {
+        claim(store, "box", round * 1000).await.expect("the box dies with it");
+        let claimed = claim(store, "box", round * 1000 + 500).await.expect("abandoned");
+        let now = at(round * 1000 + 501);
+        store.give_back(&claimed.lease, now, now).await.expect("gives back");
+    }
+    assert!(claim(store, "box", 9000).await.is_some(), "it killed nothing");
 }
 
 async fn a_restart_frees_its_own_leases_and_no_others(fresh: Fresh) {
