@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::health::Watched;
+use crate::app::health::HealthSnapshot;
 use crate::app::identity::Identity;
 use crate::config::Config;
 use crate::domain::detection::DefectClass;
@@ -53,7 +53,7 @@ pub struct App {
     making_hooks: bool,
     sign_in: Option<procore::SignIn>,
     tls: Option<Tls>,
-    watched: Arc<RwLock<Option<Watched>>>,
+    watched: Arc<RwLock<Option<HealthSnapshot>>>,
 }
 
 impl App {
@@ -100,11 +100,11 @@ impl App {
             zone: config.review.zone()?,
             store,
             hook_namespace: (!config.webhook.public_url.is_empty()).then(|| config.webhook.namespace.clone()),
-            at_places: pipeline::at_places::AtPlaces::default(),
+            at_places: pipeline::item_lookups::ItemLookups::default(),
             lists: pipeline::lists::Lists::new(format!("{:032x}", rand::random::<u128>())),
             descriptions: pipeline::describe::Descriptions::default(),
-            lacking: pipeline::Lacking::default(),
-            caught_up: pipeline::own_items::CaughtUp::default(),
+            lacking: pipeline::MissingLists::default(),
+            caught_up: pipeline::item_history::ItemHistory::default(),
             detector,
             limits: config.photo.clone(),
             metrics,

@@ -52,21 +52,21 @@ mod armed {
 
     const STOPPED_WITHIN: Duration = Duration::from_millis(100);
 
-    pub(super) static WISH: LazyLock<Option<Wish>> = LazyLock::new(|| {
+    pub(super) static WISH: LazyLock<Option<ArmedPoint>> = LazyLock::new(|| {
         let text = std::env::var("PUNCHLENS_FAIL_POINT").ok()?;
         Some(
-            Wish::parse(&text)
+            ArmedPoint::parse(&text)
                 .unwrap_or_else(|| panic!("PUNCHLENS_FAIL_POINT={text} is no point:kill|stop:number")),
         )
     });
 
-    pub(super) struct Wish {
+    pub(super) struct ArmedPoint {
         point: String,
         signal: Signal,
         left: AtomicU32,
     }
 
-    impl Wish {
+    impl ArmedPoint {
         fn parse(text: &str) -> Option<Self> {
             let mut parts = text.split(':');
             let point = parts.next().filter(|point| super::POINTS.contains(point))?.to_owned();

@@ -5,14 +5,14 @@ use jiff::Timestamp;
 use jiff::civil::date;
 use punchlens::domain::capture::CaptureInfo;
 use punchlens::domain::dedupe::{Index, OpenItem, OpenItems, Sighting, match_open_item};
-use punchlens::domain::detection::{DefectClass, Detection, Seen};
+use punchlens::domain::detection::{DefectClass, Detection, Predictions};
 use punchlens::domain::finding::{Finding, findings};
 use punchlens::domain::geometry::{Size, Upright};
 use punchlens::domain::ids::{
     CompanyId, FindingId, ImageId, LocationId, PhotoId, ProjectId, ProjectKey, PunchItemId, Sha256Digest,
     TradeId,
 };
-use punchlens::domain::likeness::Print;
+use punchlens::domain::image_hash::ImageHash;
 use punchlens::domain::merge::merge;
 use punchlens::domain::place::{Location, LocationTree, PlaceQuery, resolve};
 use punchlens::domain::score::Score;
@@ -26,10 +26,10 @@ const LOCATIONS: i64 = 150;
 const OPEN_ITEMS: i64 = 5_000;
 const SIZE: Size<Upright> = Size::new(4032, 3024);
 
-fn print(rng: &mut ChaCha8Rng) -> Print {
+fn print(rng: &mut ChaCha8Rng) -> ImageHash {
     let mut colour = [0x88; 64];
     rng.fill_bytes(&mut colour[..8]);
-    Print::from_parts(rng.random(), rng.random::<u64>() | rng.random::<u64>(), colour)
+    ImageHash::from_parts(rng.random(), rng.random::<u64>() | rng.random::<u64>(), colour)
 }
 
 fn sighting(n: u64, rng: &mut ChaCha8Rng) -> Sighting {
@@ -81,7 +81,7 @@ fn tree() -> LocationTree {
     LocationTree::new((1..=LOCATIONS).map(location).collect())
 }
 
-fn seen() -> Seen {
+fn seen() -> Predictions {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let detections = (0..40).map(|n| {
         let (x, y) = (rng.random_range(0.0..3_800.0_f32), rng.random_range(0.0..2_800.0_f32));
@@ -92,7 +92,7 @@ fn seen() -> Seen {
             area_share: 0.002,
         }
     });
-    Seen { detections: detections.collect(), class_scores: vec![] }
+    Predictions { detections: detections.collect(), class_scores: vec![] }
 }
 
 /// Everything that one photo with forty regions of five classes goes through between the model and
@@ -102,7 +102,7 @@ struct Photo {
     tree: LocationTree,
     catalogue: Catalogue,
     open: OpenItems,
-    seen: Seen,
+    seen: Predictions,
     sighting: Sighting,
 }
 

@@ -7,7 +7,7 @@ use divan::Bencher;
 use punchlens::domain::geometry::Size;
 use punchlens::domain::picture::Picture;
 use punchlens::domain::thoroughness::Thoroughness;
-use punchlens::inference::{self, Bare, Config, Detector, Echo};
+use punchlens::inference::{self, Config, Detector, Echo, SingleSession};
 use punchlens::photo;
 
 use crate::{decode, preprocess};
@@ -37,7 +37,7 @@ fn detect_1024(bencher: Bencher<'_, '_>, coarse_to_fine: bool) {
 #[divan::bench]
 fn bare_1024(bencher: Bencher<'_, '_>) {
     inference::ensure_runtime(&config(), &|_| {}).expect("a runtime");
-    let mut bare = Bare::open(&config()).expect("opens");
+    let mut bare = SingleSession::open(&config()).expect("opens");
     let views = bare.views(&preprocess::picture(1024, 768));
     bencher.bench_local(|| views.iter().try_for_each(|view| bare.run(view)).expect("runs"));
 }

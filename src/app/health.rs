@@ -8,16 +8,16 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::http::{Check, CheckState, Health};
 use crate::inference::Detector;
-use crate::store::{Error, MissingHook, QueueStats, Stop, Unaccounted};
+use crate::store::{Error, MissingHook, PendingPhotos, QueueStats, Stop};
 
 /// How often all of it is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// What was seen last.
 #[derive(Debug, Clone)]
-pub(super) struct Watched {
+pub(super) struct HealthSnapshot {
     queue: QueueStats,
-    unaccounted: Unaccounted,
+    unaccounted: PendingPhotos,
     stops: Vec<Stop>,
     missing_hooks: Vec<MissingHook>,
     free_bytes: Option<u64>,
@@ -41,9 +41,9 @@ impl App {
         }
     }
 
-    async fn look(&self) -> Result<Watched, Error> {
+    async fn look(&self) -> Result<HealthSnapshot, Error> {
         let (store, now) = (&self.context.store, self.context.now());
-        Ok(Watched {
+        Ok(HealthSnapshot {
             queue: store.queue_stats(now).await?,
             unaccounted: store.unaccounted(now).await?,
             stops: store.stops().await?,
@@ -53,7 +53,7 @@ impl App {
         })
     }
 
-    fn tell(&self, seen: &Watched) {
+    fn tell(&self, seen: &HealthSnapshot) {
         let stats = &seen.queue;
         let states = [
             ("ready", stats.ready),
@@ -71,7 +71,7 @@ impl App {
 }
 
 /// The parts of the service, each with its state.
-pub(super) fn report(detector: &dyn Detector, seen: Option<&Watched>) -> Health {
+pub(super) fn report(detector: &dyn Detector, seen: Option<&HealthSnapshot>) -> Health {
     let mut checks = vec![model_check(detector)];
     if let Some(seen) = seen {
         checks.extend([queue_check(seen), projects_check(&seen.stops), disk_check(seen)]);
@@ -96,7 +96,7 @@ fn model_check(detector: &dyn Detector) -> Check {
     }))
 }
 
-fn queue_check(seen: &Watched) -> Check {
+fn queue_check(seen: &HealthSnapshot) -> Check {
     let queue = &seen.queue;
     let waiting = queue.parked + queue.dead;
     let check = if waiting == 0 {
@@ -127,7 +127,7 @@ fn hooks_check(missing: &[MissingHook]) -> Option<Check> {
     Some(check.with_facts(json!({ "missing": missing })))
 }
 
-fn disk_check(seen: &Watched) -> Check {
+fn disk_check(seen: &HealthSnapshot) -> Check {
     let Some(free) = seen.free_bytes else { return Check::ok("disk", "the database is not on this disk") };
     let facts = json!({ "free_bytes": free });
     let mebibytes = free >> 20;

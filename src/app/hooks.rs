@@ -10,7 +10,7 @@ use data_encoding::BASE64URL_NOPAD;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::domain::ids::{CompanyId, ProjectKey};
-use crate::procore::hooks::{Hook, HookScope, Synced, Wanted};
+use crate::procore::hooks::{Hook, HookScope, HookSpec, HookSync};
 use crate::procore::webhook::{WebhookSecrets, previous_file};
 use crate::procore::{Client, Error, WebhookConfig};
 
@@ -23,7 +23,7 @@ pub struct Outcome {
     /// Of what the hook tells.
     pub scope: HookScope,
     /// How it now is. A company's hook only saves asking for trades now and then.
-    pub synced: Result<Synced, Error>,
+    pub synced: Result<HookSync, Error>,
 }
 
 impl Outcome {
@@ -64,13 +64,13 @@ pub async fn sync(
 ) -> anyhow::Result<Vec<Outcome>> {
     let destination_url = &webhook.public_url;
     ensure!(!destination_url.is_empty(), "webhook.public_url is empty: Procore cannot reach this box");
-    let wanted = Wanted { namespace: &webhook.namespace, destination_url, authorization };
+    let wanted = HookSpec { namespace: &webhook.namespace, destination_url, authorization };
     let mut outcomes = Vec::new();
     let mut without_trades = BTreeSet::new();
     for project in projects {
         let scope = HookScope::Project(*project);
         let synced = client.sync_hook(scope, wanted).await;
-        if synced.as_ref().is_ok_and(Synced::lacks_trades) {
+        if synced.as_ref().is_ok_and(HookSync::lacks_trades) {
             without_trades.insert(project.company);
         }
         outcomes.push(Outcome { scope, synced });

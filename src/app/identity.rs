@@ -18,7 +18,7 @@ const CONTENT_MAX: u64 = 4096;
 
 /// What the file holds.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Kept {
+struct KeptId {
     id: String,
     /// A digest of the machine's id, which is nobody else's business.
     machine: String,
@@ -60,7 +60,7 @@ impl Identity {
         let (machine, inode) = (machine(), number_of(&file));
         let kept = read(&mut file);
         let place = format!("{machine} {} {inode} {}", start_of_machine(), device_of(&file));
-        let same = |kept: &Kept| kept.machine == machine && kept.inode == inode;
+        let same = |kept: &KeptId| kept.machine == machine && kept.inode == inode;
         let (id, fresh) = match kept {
             Some(kept) if same(&kept) => (kept.id, false),
             Some(_) => {
@@ -85,7 +85,7 @@ impl Identity {
     fn keep(&mut self) {
         let id = self.life.id.clone();
         let Some(file) = &mut self.file else { return };
-        let kept = Kept { id, machine: machine(), inode: number_of(file) };
+        let kept = KeptId { id, machine: machine(), inode: number_of(file) };
         if let Err(error) = write(file, &kept) {
             tracing::warn!(%error, path = %self.path.display(), "this box's id cannot be kept");
         }
@@ -128,13 +128,13 @@ fn locked(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-fn read(file: &mut File) -> Option<Kept> {
+fn read(file: &mut File) -> Option<KeptId> {
     let mut text = String::new();
     file.take(CONTENT_MAX).read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()
 }
 
-fn write(file: &mut File, kept: &Kept) -> io::Result<()> {
+fn write(file: &mut File, kept: &KeptId) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
     file.write_all(serde_json::to_string(kept)?.as_bytes())?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use super::Settings;
-use crate::app::doctor::{self, Line, Opened, Verdict};
+use crate::app::doctor::{self, CheckLine, CheckStatus, DoctorContext};
 use crate::app::rules;
 use crate::config::Config;
 use crate::domain::picture::Picture;
@@ -20,7 +20,7 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let credentials = crate::secrets::credentials();
     let inference = config.inference.clone();
     let mut lines = tokio::task::spawn_blocking(move || self_test(&inference)).await?;
-    let opened = Opened::open(&config, credentials.as_deref()).await;
+    let opened = DoctorContext::open(&config, credentials.as_deref()).await;
     lines.extend(doctor::examine(&config, credentials.as_deref(), &opened).await);
     lines.push(told("sign-in", people::sign_in(&config, opened.store.as_ref()).await));
     lines.push(told("privacy", people::privacy(&config)));
@@ -28,32 +28,36 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         lines.extend(tagging(&config, client).await);
     }
     opened.close().await;
-    for Line { name, verdict, detail, mend } in &lines {
+    for CheckLine { name, verdict, detail, mend } in &lines {
         let word = match verdict {
-            Verdict::Ok => "ok   ",
-            Verdict::Note => "note ",
-            Verdict::Wrong => "WRONG",
+            CheckStatus::Ok => "ok   ",
+            CheckStatus::Note => "note ",
+            CheckStatus::Wrong => "WRONG",
         };
         println!("{word}  {name}: {detail}");
         if !mend.is_empty() {
             println!("       → {mend}");
         }
     }
-    let wrong = lines.iter().any(|line| line.verdict == Verdict::Wrong);
+    let wrong = lines.iter().any(|line| line.verdict == CheckStatus::Wrong);
     Ok(if wrong { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-fn told(name: &'static str, told: people::Told) -> Line {
-    told.map_or_else(|wrong| Line::wrong(name, wrong, ""), |detail| Line::ok(name, detail))
+fn told(name: &'static str, told: people::CheckResult) -> CheckLine {
+    told.map_or_else(|wrong| CheckLine::wrong(name, wrong, ""), |detail| CheckLine::ok(name, detail))
 }
 
 /// Loads the model and times one look: what is asked for is worth nothing until it has worked.
-fn self_test(config: &inference::Config) -> Vec<Line> {
+fn self_test(config: &inference::Config) -> Vec<CheckLine> {
     let wrong = |error: inference::Error| {
         let provider = format!("asked for {}; not tried, as the model comes first", config.provider.name());
         vec![
-            Line::wrong("model", error.to_string(), "punchlens models and punchlens runtime show tell more"),
-            Line::note("provider", provider, ""),
+            CheckLine::wrong(
+                "model",
+                error.to_string(),
+                "punchlens models and punchlens runtime show tell more",
+            ),
+            CheckLine::note("provider", provider, ""),
         ]
     };
     let detector = match inference::load(config) {
@@ -77,27 +81,29 @@ fn self_test(config: &inference::Config) -> Vec<Line> {
         model.licence.statement,
     );
     let provider_line = if asked == got {
-        Line::ok("provider", format!("{got}, as asked for"))
+        CheckLine::ok("provider", format!("{got}, as asked for"))
     } else {
-        Line::wrong(
+        CheckLine::wrong(
             "provider",
             format!("{asked} was asked for, {got} is used: {}", provider.why),
             "punchlens runtime show tells which one is there; set inference.provider to what the box has",
         )
     };
-    vec![Line::ok("model", model_line), provider_line]
+    vec![CheckLine::ok("model", model_line), provider_line]
 }
 
 /// What of each project's rules and site file finds no counterpart in Procore. Drafts are made all the same, without
 /// what is missing.
-async fn tagging(config: &Config, client: &Client) -> Vec<Line> {
+async fn tagging(config: &Config, client: &Client) -> Vec<CheckLine> {
     const NAME: &str = "tagging";
     match gaps(config, client).await {
-        Ok(gaps) if gaps.is_empty() => vec![Line::ok(NAME, "every rule finds its counterpart in Procore")],
-        Ok(gaps) => gaps.into_iter().map(|gap| Line::note(NAME, gap, "")).collect(),
+        Ok(gaps) if gaps.is_empty() => {
+            vec![CheckLine::ok(NAME, "every rule finds its counterpart in Procore")]
+        }
+        Ok(gaps) => gaps.into_iter().map(|gap| CheckLine::note(NAME, gap, "")).collect(),
         Err(error) => {
             let mend = "check [tagging] and the files that it names; what stands above may come first";
-            vec![Line::wrong(NAME, format!("{error:#}"), mend)]
+            vec![CheckLine::wrong(NAME, format!("{error:#}"), mend)]
         }
     }
 }

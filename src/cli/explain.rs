@@ -10,7 +10,7 @@ use super::Settings;
 use crate::domain::card::Card;
 use crate::domain::ids::FindingId;
 use crate::domain::review::{FindingState, Verdict};
-use crate::store::{AuditRow, CardQuery, Store, Subject};
+use crate::store::{AuditRow, AuditSubject, CardQuery, Store};
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,7 @@ pub(super) async fn run(args: Args, settings: Settings) -> anyhow::Result<ExitCo
     let told = match find(&store, args.finding.trim()).await? {
         Some(card) => {
             let photos = store.images_of(card.finding.id).await?.len();
-            let history = store.audit_of(Subject::Finding(card.finding.id)).await?;
+            let history = store.audit_of(AuditSubject::Finding(card.finding.id)).await?;
             Some(words(&card, photos, &history, &zone))
         }
         None => None,

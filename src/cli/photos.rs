@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{OPERATOR, Settings};
 use crate::domain::ids::{PhotoId, ProjectKey};
-use crate::store::{LeftOut, LeftOutState, Store};
+use crate::store::{LeftOutState, SkippedPhoto, Store};
 
 /// Arguments of `photos`.
 #[derive(Debug, clap::Args)]
@@ -67,7 +67,7 @@ async fn list(store: &Store, project: Option<ProjectKey>) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn state(row: &LeftOut) -> String {
+fn state(row: &SkippedPhoto) -> String {
     match row.state {
         LeftOutState::Trying => format!("tried {} times, goes on", row.tries),
         LeftOutState::Failed => "failed".to_owned(),
@@ -77,7 +77,7 @@ fn state(row: &LeftOut) -> String {
 
 async fn retry(store: &Store, wanted: Option<&str>) -> anyhow::Result<()> {
     let rows = store.photos_left_out(None).await?;
-    let is_wanted = |row: &&LeftOut| match wanted {
+    let is_wanted = |row: &&SkippedPhoto| match wanted {
         Some(name) => row.id.to_string() == name || row.image.to_string() == name,
         None => true,
     };

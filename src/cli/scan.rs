@@ -175,7 +175,7 @@ impl Sink<'_> {
 /// order of the files. Gives `false` when whoever reads the output has gone.
 fn scan_all(
     scanner: &Scanner<'_>,
-    files: &[files::Found],
+    files: &[files::FoundFiles],
     in_flight: usize,
     take: impl FnMut(Record) -> io::Result<()>,
 ) -> anyhow::Result<bool> {
@@ -199,7 +199,7 @@ fn told(outcome: io::Result<()>) -> anyhow::Result<bool> {
     }
 }
 
-fn look_at_all(scanner: &Scanner<'_>, files: &[files::Found], sender: SyncSender<(usize, Record)>) {
+fn look_at_all(scanner: &Scanner<'_>, files: &[files::FoundFiles], sender: SyncSender<(usize, Record)>) {
     let numbered = files.iter().enumerate().par_bridge();
     // A receiver that has gone ends the work early; it has told its own reason.
     let _ = numbered
@@ -228,13 +228,13 @@ mod tests {
 
     use super::record::{Outcome, SCHEMA};
     use super::*;
-    use crate::domain::detection::{ClassScore, DefectClass, Detection, Seen};
+    use crate::domain::detection::{ClassScore, DefectClass, Detection, Predictions};
     use crate::domain::geometry::Size;
     use crate::domain::ids::Sha256Digest;
     use crate::domain::picture::Picture;
     use crate::domain::score::Score;
     use crate::inference::manifest::{DataStatus, Licence, Precision};
-    use crate::inference::{Detector, Error, Look, Provider, ProviderReport, Timings};
+    use crate::inference::{Detector, Error, ModelOutput, Provider, ProviderReport, Timings};
     use crate::photo::encode::review_jpeg;
 
     /// Finds one crack in the upper half of dark pictures, and fails on black ones.
@@ -270,7 +270,7 @@ mod tests {
             64
         }
 
-        fn detect(&self, picture: &Picture, _: Thoroughness) -> Result<Look, Error> {
+        fn detect(&self, picture: &Picture, _: Thoroughness) -> Result<ModelOutput, Error> {
             let (class, score) = (DefectClass::new("crack"), Score::new(0.75).expect("in range"));
             let area = [0.0, 0.0, picture.photo().width as f32, picture.photo().height as f32 / 2.0];
             let found = Detection {
@@ -284,8 +284,8 @@ mod tests {
                 10..128 => vec![found],
                 _ => vec![],
             };
-            let seen = Seen { detections, class_scores: vec![ClassScore { class, score }] };
-            Ok(Look { seen, timings: Timings::default(), score_map: None })
+            let seen = Predictions { detections, class_scores: vec![ClassScore { class, score }] };
+            Ok(ModelOutput { seen, timings: Timings::default(), score_map: None })
         }
     }
 

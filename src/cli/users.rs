@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::{OPERATOR, Settings};
 use crate::config::Config;
 use crate::domain::ids::ProjectKey;
-use crate::domain::people::{Login, ProcoreUser, Role, TokenId, Who};
+use crate::domain::people::{Login, PersonId, ProcoreUser, Role, TokenId};
 use crate::http::{Secret, TOKEN_PREFIX, tidy_name};
 use crate::store::{Account, AccountChange, NewAccount, NewToken, Store};
 
@@ -163,7 +163,7 @@ async fn act(action: Action, config: &Config, store: &Store) -> anyhow::Result<(
         }
         Action::Sessions => sessions(store).await,
         Action::SignOut { who } => {
-            let who = if who == "all" { None } else { Some(who.parse::<Who>()?) };
+            let who = if who == "all" { None } else { Some(who.parse::<PersonId>()?) };
             let ended = store.end_sessions(who, OPERATOR, Timestamp::now()).await?;
             println!("{ended} sessions ended");
             Ok(())

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::finding::Finding;
 use super::geometry::{Size, Upright};
 use super::ids::{FindingId, ImageId, PhotoId, ProjectKey, PunchItemId, Sha256Digest};
-use super::left_out::LeftOut;
+use super::item_status::ItemStatus;
+use super::omitted_field::OmittedField;
 use super::picture::CutOff;
 use super::place::Place;
 use super::punch_item::{Edits, PunchItemDraft};
-use super::review::{Decision, Delivery, FindingState, Held};
-use super::standing::Standing;
+use super::review::{Decision, Delivery, FindingState, Hold};
 
 /// The photo behind a card.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,7 +66,7 @@ pub struct Card {
     pub delivery: Delivery,
     /// Why it does not become a draft by itself, if so.
     #[serde(default)]
-    pub held: Option<Held>,
+    pub held: Option<Hold>,
     /// Another finding that could be of the same defect: a person is to decide.
     #[serde(default)]
     pub similar: Option<FindingId>,
@@ -78,10 +78,10 @@ pub struct Card {
     pub problem: Option<String>,
     /// How the punch item stands in Procore, as last seen.
     #[serde(default)]
-    pub in_procore: Option<Standing>,
+    pub in_procore: Option<ItemStatus>,
     /// What did not go to Procore as suggested or decided.
     #[serde(default)]
-    pub left_out: Vec<LeftOut>,
+    pub left_out: Vec<OmittedField>,
     /// Why its delivery waits, where nothing is to be done about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,

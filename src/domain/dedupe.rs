@@ -18,13 +18,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::detection::DefectClass;
 use crate::domain::ids::{FindingId, PhotoId};
-use crate::domain::likeness::Print;
+use crate::domain::image_hash::ImageHash;
 use crate::domain::place::Location;
 use crate::domain::tagging::OnceRules;
 
 pub use cap::{Capped, cap};
 pub use index::Index;
-pub use intake::{Candidate, Fate, Intake, Recognised, Standing};
+pub use intake::{Candidate, Intake, IntakeDecision, KnownCard, Recognised};
 pub use mute::{Mute, Muting, mute_from, muted};
 pub use open_items::{Listed, ListedItem, OpenItem, OpenItems, listed_kind, match_open_item};
 
@@ -42,9 +42,9 @@ pub struct Sighting {
     /// When the photo was taken.
     pub taken_at: Option<Timestamp>,
     /// The print of the whole photo.
-    pub photo: Print,
+    pub photo: ImageHash,
     /// The print of the finding's hull with its surroundings.
-    pub region: Print,
+    pub region: ImageHash,
 }
 
 /// Why two sightings are held to be of one defect.
@@ -98,7 +98,7 @@ pub enum Match {
 
 /// How two sightings compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum Similarity {
     /// One defect, and why, and in how many bits of 64 the deciding prints differ.
     Same(Reason, u32),
     /// Perhaps, with the bits in which the regions differ.
@@ -109,31 +109,31 @@ pub enum Verdict {
 
 /// Compares two sightings. The order of the two does not matter. In a burst, a location and one
 /// that lies in it can be the same place, as one photo may be located more finely than the next.
-pub fn compare(a: &Sighting, b: &Sighting, rules: &OnceRules) -> Verdict {
+pub fn compare(a: &Sighting, b: &Sighting, rules: &OnceRules) -> Similarity {
     if a.finding == b.finding {
-        return Verdict::Same(Reason::Itself, 0);
+        return Similarity::Same(Reason::Itself, 0);
     }
     if a.class != b.class {
-        return Verdict::Different;
+        return Similarity::Different;
     }
     if let Some(bits) = alike(&a.photo, &b.photo, rules).filter(|bits| *bits <= rules.copy_bits) {
-        return Verdict::Same(Reason::Copy, bits);
+        return Similarity::Same(Reason::Copy, bits);
     }
-    let Some(bits) = alike(&a.region, &b.region, rules) else { return Verdict::Different };
+    let Some(bits) = alike(&a.region, &b.region, rules) else { return Similarity::Different };
     let place = a.location.as_ref().zip(b.location.as_ref());
     let compatible = place.is_none_or(|(a, b)| a.path.starts_with(&b.path) || b.path.starts_with(&a.path));
     if compatible && moments_apart(a, b, rules) && bits <= rules.burst_bits {
-        return Verdict::Same(Reason::Burst, bits);
+        return Similarity::Same(Reason::Burst, bits);
     }
     match place {
-        Some((a, b)) if a.id == b.id && bits <= rules.again_bits => Verdict::Same(Reason::Again, bits),
-        Some((a, b)) if a.id == b.id && bits <= rules.maybe_bits => Verdict::Maybe(bits),
-        _ => Verdict::Different,
+        Some((a, b)) if a.id == b.id && bits <= rules.again_bits => Similarity::Same(Reason::Again, bits),
+        Some((a, b)) if a.id == b.id && bits <= rules.maybe_bits => Similarity::Maybe(bits),
+        _ => Similarity::Different,
     }
 }
 
 /// The bits in which two prints differ, if they have enough structure and like colours.
-fn alike(a: &Print, b: &Print, rules: &OnceRules) -> Option<u32> {
+fn alike(a: &ImageHash, b: &ImageHash, rules: &OnceRules) -> Option<u32> {
     let (own, other) = (a.bits(), b.bits());
     let structured = own.structure().min(other.structure()) >= rules.structure_min;
     let bits = own.apart(other);
@@ -161,14 +161,14 @@ pub fn match_finding<'a>(
     rules: &OnceRules,
 ) -> Match {
     let verdicts = known.into_iter().map(|known| (compare(new, known, rules), known.finding));
-    let mut verdicts: Vec<(Verdict, FindingId)> =
-        verdicts.filter(|(verdict, _)| *verdict != Verdict::Different).collect();
+    let mut verdicts: Vec<(Similarity, FindingId)> =
+        verdicts.filter(|(verdict, _)| *verdict != Similarity::Different).collect();
     verdicts.sort_unstable();
     match verdicts.first() {
-        None | Some((Verdict::Different, _)) => Match::New,
-        Some((Verdict::Maybe(bits), finding)) => Match::MaybeSame { finding: *finding, bits: *bits },
-        Some((Verdict::Same(because, _), finding)) => {
-            let same = verdicts.iter().filter(|(verdict, _)| matches!(verdict, Verdict::Same(..)));
+        None | Some((Similarity::Different, _)) => Match::New,
+        Some((Similarity::Maybe(bits), finding)) => Match::MaybeSame { finding: *finding, bits: *bits },
+        Some((Similarity::Same(because, _), finding)) => {
+            let same = verdicts.iter().filter(|(verdict, _)| matches!(verdict, Similarity::Same(..)));
             let mut also: Vec<FindingId> = same.map(|(_, id)| *id).filter(|id| id != finding).collect();
             also.sort_unstable();
             also.dedup();

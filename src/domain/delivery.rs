@@ -5,22 +5,22 @@
 
 mod compare;
 mod doubt;
+mod duplicates;
 mod history;
-mod twins;
 mod words;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::doubt::Doubt;
+pub use self::duplicates::{DuplicateItems, twins};
 pub use self::history::{Echo, History};
-pub use self::twins::{Twins, twins};
 pub use self::words::same_words;
 
 use self::compare::{compare, conflict};
-use self::twins::touched;
+use self::duplicates::touched;
 use super::ids::{LocationId, PunchItemId, TradeId, UserId};
 use super::punch_item::{Edits, Priority, PunchItemDraft};
-use super::review::{FindingState, Keeper, Verdict};
+use super::review::{FindingState, HoldReason, Verdict};
 
 /// How far the service may go in a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -114,7 +114,7 @@ pub struct Situation<'a> {
     /// What the reviewer said, if anything yet.
     pub verdict: Option<&'a Verdict>,
     /// What keeps it back until a person decides.
-    pub held: Option<Keeper>,
+    pub held: Option<HoldReason>,
     /// What is suggested.
     pub suggested: &'a PunchItemDraft,
     /// What was suggested before: if an item exists, this or that was sent.
@@ -171,7 +171,7 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
 }
 
 fn propose(situation: &Situation<'_>) -> Plan {
-    let silenced = matches!(situation.held, Some(Keeper::Mute(_) | Keeper::OpenItem(_)));
+    let silenced = matches!(situation.held, Some(HoldReason::Mute(_) | HoldReason::OpenItem(_)));
     match (situation.mode, situation.remote) {
         // It came to light later that there should be none.
         (_, Some(remote)) if silenced && remote.deleted => Plan::Withhold,

@@ -58,7 +58,7 @@ pub struct ClassScore {
 /// Everything a model said about one photo. An empty `detections` means that it looked and saw
 /// nothing; a failure to look is an error, never this.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Seen {
+pub struct Predictions {
     /// Regions above their class's threshold, best first.
     pub detections: Vec<Detection>,
     /// Every class of the model, in the manifest's order.

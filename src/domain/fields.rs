@@ -43,7 +43,7 @@ pub struct FieldDefinition {
 
 /// What the names in the rules are matched to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct FieldNames {
     /// The project's fieldset; empty where it cannot be read.
     pub fields: Vec<FieldDefinition>,
     /// The project's cost codes, by id, code and name; empty where they cannot be read or nothing names one.
@@ -67,13 +67,13 @@ pub fn takes_fieldset(configured: &BTreeMap<String, Configured>) -> bool {
 
 /// Whether it takes the project's cost codes.
 pub fn takes_cost_codes(configured: &BTreeMap<String, Configured>) -> bool {
-    configured
-        .iter()
-        .any(|(name, value)| own(name) == Some(Own::CostCode) && matches!(value, Configured::Text(_)))
+    configured.iter().any(|(name, value)| {
+        own(name) == Some(ProcoreField::CostCode) && matches!(value, Configured::Text(_))
+    })
 }
 
 /// Matches what is configured to what Procore has.
-pub fn resolve(configured: &BTreeMap<String, Configured>, known: &Known) -> Resolved {
+pub fn resolve(configured: &BTreeMap<String, Configured>, known: &FieldNames) -> Resolved {
     let mut resolved = Resolved::default();
     for (name, value) in configured {
         match field(name, value, known) {
@@ -87,7 +87,7 @@ pub fn resolve(configured: &BTreeMap<String, Configured>, known: &Known) -> Reso
 }
 
 /// Fields of the fieldset that an item must have and that no draft gets, as their labels.
-pub fn lacking(configured: &BTreeMap<String, Configured>, known: &Known) -> Vec<String> {
+pub fn lacking(configured: &BTreeMap<String, Configured>, known: &FieldNames) -> Vec<String> {
     // What drafts have, or may be given on the card.
     const GIVEN: [&str; 12] = [
         "name",
@@ -115,7 +115,7 @@ pub fn lacking(configured: &BTreeMap<String, Configured>, known: &Known) -> Vec<
 
 /// Procore's own fields that drafts don't have by themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Own {
+enum ProcoreField {
     CostCode,
     CostImpact,
     CostImpactAmount,
@@ -125,7 +125,7 @@ enum Own {
     Distribution,
 }
 
-impl Own {
+impl ProcoreField {
     const fn name(self) -> &'static str {
         match self {
             Self::CostCode => "cost_code_id",
@@ -139,15 +139,15 @@ impl Own {
     }
 }
 
-fn own(name: &str) -> Option<Own> {
+fn own(name: &str) -> Option<ProcoreField> {
     Some(match plain(name).as_str() {
-        "cost code" => Own::CostCode,
-        "cost impact" => Own::CostImpact,
-        "cost impact amount" => Own::CostImpactAmount,
-        "schedule impact" => Own::ScheduleImpact,
-        "schedule impact days" => Own::ScheduleImpactDays,
-        "assignees" | "login information" => Own::Assignees,
-        "distribution" | "distribution members" | "distribution member" => Own::Distribution,
+        "cost code" => ProcoreField::CostCode,
+        "cost impact" => ProcoreField::CostImpact,
+        "cost impact amount" => ProcoreField::CostImpactAmount,
+        "schedule impact" => ProcoreField::ScheduleImpact,
+        "schedule impact days" => ProcoreField::ScheduleImpactDays,
+        "assignees" | "login information" => ProcoreField::Assignees,
+        "distribution" | "distribution members" | "distribution member" => ProcoreField::Distribution,
         _ => return None,
     })
 }
@@ -164,7 +164,7 @@ fn is_custom(name: &str) -> bool {
         .is_some_and(|id| !id.is_empty() && id.chars().all(|c| c.is_ascii_digit()))
 }
 
-fn field(name: &str, value: &Configured, known: &Known) -> Result<(String, Value), String> {
+fn field(name: &str, value: &Configured, known: &FieldNames) -> Result<(String, Value), String> {
     if let Some(own) = own(name) {
         return Ok((own.name().to_owned(), own_value(own, value, known)?));
     }
@@ -192,10 +192,10 @@ fn field(name: &str, value: &Configured, known: &Known) -> Result<(String, Value
     }
 }
 
-fn own_value(own: Own, value: &Configured, known: &Known) -> Result<Value, String> {
+fn own_value(own: ProcoreField, value: &Configured, known: &FieldNames) -> Result<Value, String> {
     const IMPACTS: [&str; 5] = ["yes_known", "yes_unknown", "no_impact", "tbd", "n_a"];
     match (own, value) {
-        (Own::CostCode, Configured::Text(text)) => {
+        (ProcoreField::CostCode, Configured::Text(text)) => {
             let same = |(_, code, name): &&(i64, String, String)| {
                 [fold(code), fold(name), fold(&format!("{code} {name}")), fold(&format!("{code} - {name}"))]
                     .contains(&fold(text))
@@ -209,24 +209,31 @@ fn own_value(own: Own, value: &Configured, known: &Known) -> Result<Value, Strin
                 }
             })
         }
-        (Own::CostImpact | Own::ScheduleImpact, Configured::Text(text)) => {
+        (ProcoreField::CostImpact | ProcoreField::ScheduleImpact, Configured::Text(text)) => {
             let wanted = fold(text).replace([' ', '/'], "_");
             let impact = IMPACTS.into_iter().find(|impact| *impact == wanted);
             impact.map(|impact| json!(impact)).ok_or_else(|| format!("it is one of {}", IMPACTS.join(", ")))
         }
-        (Own::CostCode | Own::CostImpactAmount | Own::ScheduleImpactDays, Configured::Whole(number)) => {
-            Ok(json!(number))
-        }
-        (Own::Assignees | Own::Distribution, Configured::Whole(id)) => Ok(json!([id])),
-        (Own::Assignees | Own::Distribution, Configured::Several(ids))
+        (
+            ProcoreField::CostCode | ProcoreField::CostImpactAmount | ProcoreField::ScheduleImpactDays,
+            Configured::Whole(number),
+        ) => Ok(json!(number)),
+        (ProcoreField::Assignees | ProcoreField::Distribution, Configured::Whole(id)) => Ok(json!([id])),
+        (ProcoreField::Assignees | ProcoreField::Distribution, Configured::Several(ids))
             if ids.iter().all(|id| matches!(id, Configured::Whole(_))) =>
         {
             Ok(raw(value))
         }
-        (Own::Assignees | Own::Distribution, _) => Err("it is a list of Procore's ids of users".into()),
-        (Own::CostCode, _) => Err("it is a cost code's id, code or name".into()),
-        (Own::CostImpact | Own::ScheduleImpact, _) => Err(format!("it is one of {}", IMPACTS.join(", "))),
-        (Own::CostImpactAmount | Own::ScheduleImpactDays, _) => Err("it is a whole number".into()),
+        (ProcoreField::Assignees | ProcoreField::Distribution, _) => {
+            Err("it is a list of Procore's ids of users".into())
+        }
+        (ProcoreField::CostCode, _) => Err("it is a cost code's id, code or name".into()),
+        (ProcoreField::CostImpact | ProcoreField::ScheduleImpact, _) => {
+            Err(format!("it is one of {}", IMPACTS.join(", ")))
+        }
+        (ProcoreField::CostImpactAmount | ProcoreField::ScheduleImpactDays, _) => {
+            Err("it is a whole number".into())
+        }
     }
 }
 
@@ -282,7 +289,7 @@ fn raw(value: &Configured) -> Value {
 mod tests {
     use super::*;
 
-    fn known() -> Known {
+    fn known() -> FieldNames {
         let field = |id: i64, label: &str, data_type: &str, entries: &[(i64, &str)]| FieldDefinition {
             name: format!("custom_field_{id}"),
             label: label.into(),
@@ -297,7 +304,7 @@ mod tests {
             required: true,
             entries: vec![],
         };
-        Known {
+        FieldNames {
             fields: vec![
                 own,
                 field(1, "Severity", "lov_entry", &[(11, "Minor"), (12, "Major")]),
@@ -345,7 +352,7 @@ mod tests {
     fn numbers_work_where_nothing_can_be_looked_up() {
         let rules = configured("custom_field_77 = 5\n\"Cost Code\" = 12");
         assert!(!takes_fieldset(&rules) && !takes_cost_codes(&rules));
-        let values = resolve(&rules, &Known::default()).values;
+        let values = resolve(&rules, &FieldNames::default()).values;
         assert_eq!(json!(values), json!({ "custom_field_77": 5, "cost_code_id": 12 }));
     }
 }

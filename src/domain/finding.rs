@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::detection::{DefectClass, Detection, Seen};
+use super::detection::{DefectClass, Detection, Predictions};
 use super::geometry::{PixelBox, Upright};
 use super::ids::{FindingId, ProjectKey, Sha256Digest};
 use super::score::Score;
@@ -38,7 +38,7 @@ pub struct Region {
 
 /// Groups what was seen in the photo with digest `content` into findings: one for each class,
 /// ordered by score. The order of detections does not matter.
-pub fn findings(project: ProjectKey, content: &Sha256Digest, seen: &Seen) -> Vec<Finding> {
+pub fn findings(project: ProjectKey, content: &Sha256Digest, seen: &Predictions) -> Vec<Finding> {
     let mut classes: Vec<&DefectClass> = seen.detections.iter().map(|detection| &detection.class).collect();
     classes.sort();
     classes.dedup();
@@ -99,10 +99,13 @@ mod tests {
             seen("crack", 0.8, [20.0, 0.0, 30.0, 5.0]),
         ];
         let content = Sha256Digest::of(b"photo");
-        let forward =
-            findings(PROJECT, &content, &Seen { detections: detections.clone(), class_scores: vec![] });
+        let forward = findings(
+            PROJECT,
+            &content,
+            &Predictions { detections: detections.clone(), class_scores: vec![] },
+        );
         detections.reverse();
-        let backward = findings(PROJECT, &content, &Seen { detections, class_scores: vec![] });
+        let backward = findings(PROJECT, &content, &Predictions { detections, class_scores: vec![] });
         assert_eq!(forward, backward);
         let [spalling, crack] = forward.as_slice() else { panic!("two findings, not {forward:?}") };
         assert_eq!((spalling.class.name(), crack.class.name()), ("spalling", "crack"));
@@ -113,6 +116,6 @@ mod tests {
 
     #[test]
     fn nothing_seen_is_nothing_found() {
-        assert!(findings(PROJECT, &Sha256Digest::of(b"photo"), &Seen::default()).is_empty());
+        assert!(findings(PROJECT, &Sha256Digest::of(b"photo"), &Predictions::default()).is_empty());
     }
 }

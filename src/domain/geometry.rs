@@ -54,7 +54,7 @@ pub struct PixelBox<F: Frame> {
 /// Four numbers that are no box.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("{0:?} is not a box: corners must be finite and in order")]
-pub struct NotABox([f32; 4]);
+pub struct InvalidBox([f32; 4]);
 
 macro_rules! frame_traits {
     ($($name:ident { $($field:ident),+ })+) => {$(
@@ -103,12 +103,12 @@ impl<F: Frame> PixelBox<F> {
     ///
     /// # Errors
     /// When a number is not finite or the corners are not in order.
-    pub fn new(x0: f32, y0: f32, x1: f32, y1: f32) -> Result<Self, NotABox> {
+    pub fn new(x0: f32, y0: f32, x1: f32, y1: f32) -> Result<Self, InvalidBox> {
         let finite = [x0, y0, x1, y1].iter().all(|v| v.is_finite());
         if finite && x0 <= x1 && y0 <= y1 {
             Ok(Self { x0, y0, x1, y1, frame: PhantomData })
         } else {
-            Err(NotABox([x0, y0, x1, y1]))
+            Err(InvalidBox([x0, y0, x1, y1]))
         }
     }
 
@@ -184,8 +184,8 @@ fn ratio(part: f32, whole: f32) -> f32 {
 }
 
 impl<F: Frame> TryFrom<[f32; 4]> for PixelBox<F> {
-    type Error = NotABox;
-    fn try_from([x0, y0, x1, y1]: [f32; 4]) -> Result<Self, NotABox> {
+    type Error = InvalidBox;
+    fn try_from([x0, y0, x1, y1]: [f32; 4]) -> Result<Self, InvalidBox> {
         Self::new(x0, y0, x1, y1)
     }
 }

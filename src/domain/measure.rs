@@ -8,7 +8,7 @@ mod ranking;
 
 pub use self::calibration::{Bin, calibration_error, reliability};
 pub use self::places::{BoxCounts, CellCounts, CellGrid, boxes, cells};
-pub use self::ranking::{Counts, Judged, average_precision};
+pub use self::ranking::{Counts, ScoredLabel, average_precision};
 
 /// `part` of `whole`; none where there is no whole.
 fn ratio(part: usize, whole: usize) -> Option<f64> {

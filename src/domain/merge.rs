@@ -1,7 +1,7 @@
 //! Merges regions of one class that overlap or nearly touch: what tiles cut apart, and what a
 //! person would count as one place.
 
-use crate::domain::detection::{DefectClass, Detection, Seen};
+use crate::domain::detection::{DefectClass, Detection, Predictions};
 use crate::domain::geometry::{PixelBox, Size, Upright};
 use crate::domain::tagging::MergeRules;
 
@@ -11,7 +11,7 @@ use crate::domain::tagging::MergeRules;
 ///
 /// Each round joins everything that touches, directly or through others, and rounds go on until
 /// none does: at most one round for each region, O(n²) comparisons in each.
-pub fn merge(seen: &Seen, photo: Size<Upright>, rules: &MergeRules) -> Seen {
+pub fn merge(seen: &Predictions, photo: Size<Upright>, rules: &MergeRules) -> Predictions {
     let mut classes: Vec<&DefectClass> = seen.detections.iter().map(|detection| &detection.class).collect();
     classes.sort();
     classes.dedup();
@@ -24,7 +24,7 @@ pub fn merge(seen: &Seen, photo: Size<Upright>, rules: &MergeRules) -> Seen {
         })
         .collect();
     detections.sort_by(order);
-    Seen { detections, class_scores: seen.class_scores.clone() }
+    Predictions { detections, class_scores: seen.class_scores.clone() }
 }
 
 /// Best first, then by class and place: one order for each set.
@@ -145,7 +145,7 @@ mod tests {
     }
 
     fn merged_by(rules: MergeRules, detections: Vec<Detection>) -> Vec<Detection> {
-        merge(&Seen { detections, class_scores: vec![] }, PHOTO, &rules).detections
+        merge(&Predictions { detections, class_scores: vec![] }, PHOTO, &rules).detections
     }
 
     fn merged(detections: Vec<Detection>) -> Vec<Detection> {

@@ -111,7 +111,7 @@ impl fmt::Display for Login {
 /// Whom the box knows somebody as: `account:3`, `procore:160586` or `key`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Who {
+pub enum PersonId {
     /// An account of this box.
     Account(AccountId),
     /// A person in Procore's directory.
@@ -120,7 +120,7 @@ pub enum Who {
     Key,
 }
 
-impl fmt::Display for Who {
+impl fmt::Display for PersonId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Account(id) => write!(f, "account:{}", id.0),
@@ -130,7 +130,7 @@ impl fmt::Display for Who {
     }
 }
 
-impl FromStr for Who {
+impl FromStr for PersonId {
     type Err = BadId;
     fn from_str(text: &str) -> Result<Self, BadId> {
         let bad = || BadId { kind: "person (account:N, procore:N or key)", text: text.to_owned() };
@@ -143,15 +143,15 @@ impl FromStr for Who {
     }
 }
 
-impl TryFrom<String> for Who {
+impl TryFrom<String> for PersonId {
     type Error = BadId;
     fn try_from(text: String) -> Result<Self, BadId> {
         text.parse()
     }
 }
 
-impl From<Who> for String {
-    fn from(who: Who) -> Self {
+impl From<PersonId> for String {
+    fn from(who: PersonId) -> Self {
         who.to_string()
     }
 }
@@ -211,7 +211,7 @@ pub struct Person {
     /// The name that others read.
     pub name: String,
     /// Whom the box knows them as.
-    pub who: Who,
+    pub who: PersonId,
     /// What they type to sign in, or Procore's login.
     pub login: Option<String>,
     /// How they proved it.
@@ -231,14 +231,14 @@ pub struct Grant {
 /// What somebody may do, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Rights {
+pub enum AccessRights {
     /// The same in every project of the box.
     Everywhere(Role),
     /// In these projects alone.
     In(Vec<Grant>),
 }
 
-impl Rights {
+impl AccessRights {
     /// `role` in `projects`, or everywhere where none are named.
     pub fn of(role: Role, projects: Option<&[ProjectKey]>) -> Self {
         match projects {
@@ -264,7 +264,7 @@ pub struct Viewer {
     /// Who it is.
     pub person: Person,
     /// What they may do, and where.
-    pub rights: Rights,
+    pub rights: AccessRights,
 }
 
 impl Viewer {
@@ -288,8 +288,8 @@ impl Viewer {
     pub fn narrowed(&self, wanted: Option<ProjectKey>) -> Option<Vec<ProjectKey>> {
         match (wanted, &self.rights) {
             (Some(project), _) => Some(if self.may_see(project) { vec![project] } else { Vec::new() }),
-            (None, Rights::Everywhere(_)) => None,
-            (None, Rights::In(grants)) => Some(grants.iter().map(|grant| grant.project).collect()),
+            (None, AccessRights::Everywhere(_)) => None,
+            (None, AccessRights::In(grants)) => Some(grants.iter().map(|grant| grant.project).collect()),
         }
     }
 }
@@ -303,10 +303,10 @@ mod tests {
         ProjectKey { company: CompanyId::new(8), project: ProjectId::new(id) }
     }
 
-    fn viewer(rights: Rights) -> Viewer {
+    fn viewer(rights: AccessRights) -> Viewer {
         let person = Person {
             name: "Ana Ruiz".into(),
-            who: Who::Account(AccountId(3)),
+            who: PersonId::Account(AccountId(3)),
             login: Some("ana".into()),
             by: SignedInBy::Password,
         };
@@ -319,7 +319,7 @@ mod tests {
             Grant { project: project(1), role: Role::Reviewer },
             Grant { project: project(2), role: Role::Viewer },
         ];
-        let ana = viewer(Rights::In(grants));
+        let ana = viewer(AccessRights::In(grants));
         assert!(ana.may_see(project(1)) && ana.may_decide(project(1)) && !ana.has(Role::Admin, project(1)));
         assert!(ana.may_see(project(2)) && !ana.may_decide(project(2)));
         assert!(!ana.may_see(project(3)) && !ana.may_decide(project(3)));
@@ -330,10 +330,13 @@ mod tests {
 
     #[test]
     fn everywhere_is_everywhere() {
-        let root = viewer(Rights::of(Role::Admin, None));
+        let root = viewer(AccessRights::of(Role::Admin, None));
         assert!(root.has(Role::Admin, project(9)));
         assert_eq!(root.narrowed(None), None);
-        assert!(!viewer(Rights::of(Role::Admin, Some(&[]))).may_see(project(9)), "no project is no project");
+        assert!(
+            !viewer(AccessRights::of(Role::Admin, Some(&[]))).may_see(project(9)),
+            "no project is no project"
+        );
     }
 
     #[test]
@@ -357,11 +360,13 @@ mod tests {
 
     #[test]
     fn people_survive_the_database() {
-        for who in [Who::Account(AccountId(3)), Who::Procore(UserId::new(160_586)), Who::Key] {
+        for who in [PersonId::Account(AccountId(3)), PersonId::Procore(UserId::new(160_586)), PersonId::Key] {
             assert_eq!(who.to_string().parse(), Ok(who));
         }
-        assert!("account:x".parse::<Who>().is_err() && "ana".parse::<Who>().is_err());
-        for rights in [Rights::of(Role::Viewer, Some(&[project(1)])), Rights::of(Role::Admin, None)] {
+        assert!("account:x".parse::<PersonId>().is_err() && "ana".parse::<PersonId>().is_err());
+        for rights in
+            [AccessRights::of(Role::Viewer, Some(&[project(1)])), AccessRights::of(Role::Admin, None)]
+        {
             let ana = viewer(rights);
             let text = serde_json::to_string(&ana).expect("JSON");
             assert_eq!(serde_json::from_str::<Viewer>(&text).expect("the same"), ana, "{text}");

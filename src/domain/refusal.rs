@@ -3,7 +3,7 @@
 //! Procore has no codes for this: the field's name and a phrase of Rails' validations are all there is, as in
 //! `location_id is invalid` or `Cost code can't be blank`.
 
-use super::left_out::Field;
+use super::omitted_field::Field;
 use super::place::tree::fold;
 
 /// What a refusal calls for.

@@ -120,9 +120,9 @@ impl FindingState {
 
 /// Why nothing is written to Procore for a finding until a person says so, whatever the project's mode.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
+pub struct Hold {
     /// What keeps it back.
-    pub by: Keeper,
+    pub by: HoldReason,
     /// A whole sentence.
     pub because: String,
 }
@@ -130,7 +130,7 @@ pub struct Held {
 /// What keeps a finding back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "keeper", content = "id", rename_all = "snake_case")]
-pub enum Keeper {
+pub enum HoldReason {
     /// A cap: it waits on the review page like any other, best score first.
     Cap,
     /// A reviewer's mute: recorded and counted, and not among those to review.
@@ -144,7 +144,7 @@ pub enum Keeper {
 #[serde(transparent)]
 pub struct MuteId(pub i64);
 
-impl Keeper {
+impl HoldReason {
     /// The stable name in the database.
     pub const fn name(self) -> &'static str {
         match self {
@@ -163,7 +163,7 @@ impl Keeper {
         }
     }
 
-    /// The keeper with these [`Keeper::name`] and [`Keeper::id`].
+    /// The keeper with these [`HoldReason::name`] and [`HoldReason::id`].
     pub fn of(name: &str, id: Option<i64>) -> Option<Self> {
         match (name, id) {
             ("cap", _) => Some(Self::Cap),

@@ -13,15 +13,15 @@ pub struct Score(f32);
 /// A number that is no score.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("{0} is not a score: it must lie in 0..=1")]
-pub struct NotAScore(f32);
+pub struct InvalidScore(f32);
 
 impl Score {
     /// Wraps a number in 0..=1.
     ///
     /// # Errors
     /// When it is outside or NaN.
-    pub fn new(value: f32) -> Result<Self, NotAScore> {
-        if (0.0..=1.0).contains(&value) { Ok(Self(value)) } else { Err(NotAScore(value)) }
+    pub fn new(value: f32) -> Result<Self, InvalidScore> {
+        if (0.0..=1.0).contains(&value) { Ok(Self(value)) } else { Err(InvalidScore(value)) }
     }
 
     /// The logistic function of `logit`: 1 ÷ (1 + e^−logit). NaN gives 0, the absence of evidence.
@@ -62,8 +62,8 @@ impl Ord for Score {
 }
 
 impl TryFrom<f32> for Score {
-    type Error = NotAScore;
-    fn try_from(value: f32) -> Result<Self, NotAScore> {
+    type Error = InvalidScore;
+    fn try_from(value: f32) -> Result<Self, InvalidScore> {
         Self::new(value)
     }
 }

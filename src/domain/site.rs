@@ -63,7 +63,7 @@ pub(crate) struct Area {
     altitude: Option<(f64, f64)>,
     floor_id: Option<String>,
     floor: Option<String>,
-    kin: Kin,
+    kin: AreaRelations,
 }
 
 /// A parsed site file. Outlines are held in metres on a plane that touches the earth at one of its
@@ -143,7 +143,7 @@ impl Site {
 
 /// What an area shares with others, as indices into the list of areas.
 #[derive(Debug, Clone, Copy, Default)]
-struct Kin {
+struct AreaRelations {
     /// The area whose path is the longest one above.
     parent: Option<usize>,
     /// The area whose outline holds: itself, or the nearest above that has one.
@@ -171,7 +171,7 @@ fn link(areas: &mut [Area]) {
         let named =
             area.floor.as_ref().and_then(|id| by_floor_id.get(&(area.building(), id.clone()))).copied();
         let above = parent.map(|parent| areas[parent].kin).unwrap_or_default();
-        areas[index].kin = Kin {
+        areas[index].kin = AreaRelations {
             parent,
             drawn: if area.outline.is_some() { Some(index) } else { above.drawn },
             floor: if area.kind == Kind::Floor { Some(index) } else { named.or(above.floor) },

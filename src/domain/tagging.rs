@@ -206,7 +206,7 @@ impl Tagging {
 
 /// Notes which entry of a class's list was taken, or why none was.
 fn note(
-    found: Result<catalogue::Found, String>,
+    found: Result<catalogue::CatalogueMatch, String>,
     class: &str,
     list: &str,
     none: &str,

@@ -14,7 +14,7 @@ use crate::domain::merge::merge;
 use crate::domain::picture::Picture;
 use crate::domain::tagging::MergeRules;
 use crate::inference::preprocess::view_size;
-use crate::inference::{ClassInfo, Detector, Look, ScoreMap, Timings};
+use crate::inference::{ClassInfo, Detector, ModelOutput, ScoreMap, Timings};
 use crate::photo::{self, Limits};
 
 /// What looks at labelled pictures.
@@ -29,11 +29,11 @@ pub struct Evaluator<'a> {
 
 /// What came of one picture.
 #[derive(Debug, Clone)]
-pub struct Looked {
+pub struct PictureResult {
     /// Its size.
     pub size: Size<Upright>,
     /// For each class of the model, in its order.
-    pub classes: Vec<LookedFor>,
+    pub classes: Vec<ClassResult>,
     /// What would be reported, merged.
     pub found: Vec<Detection>,
     /// Time spent decoding.
@@ -44,7 +44,7 @@ pub struct Looked {
 
 /// What came of one picture for one class.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LookedFor {
+pub struct ClassResult {
     /// The photo's calibrated score.
     pub score: f32,
     /// Regions against labelled boxes, where there are any.
@@ -63,7 +63,7 @@ impl Evaluator<'_> {
         rows: &[Row],
         threads: usize,
         done: &(dyn Fn() + Sync),
-    ) -> Result<Vec<Result<Looked, String>>, String> {
+    ) -> Result<Vec<Result<PictureResult, String>>, String> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|number| format!("eval-{number}"))
@@ -77,7 +77,7 @@ impl Evaluator<'_> {
         Ok(pool.install(|| rows.par_iter().map(look).collect()))
     }
 
-    fn look(&self, row: &Row) -> Result<Looked, String> {
+    fn look(&self, row: &Row) -> Result<PictureResult, String> {
         let bytes = read(&row.file, self.limits)?;
         let started = Instant::now();
         let photo = photo::decode_near(&bytes, self.limits, self.detector.wants(self.detector.usual()))
@@ -92,13 +92,13 @@ impl Evaluator<'_> {
             let score = scored.map_or(0.0, |scored| scored.score.value());
             // A class that is not reported marks nothing: only its scores say anything.
             let map = look.score_map.as_ref().filter(|_| class.reported);
-            classes.push(LookedFor {
+            classes.push(ClassResult {
                 score,
                 boxes: boxes(row, class, &found, photo.size).filter(|_| class.reported),
                 cells: map.map(|map| self.cells(row, class, index, &look, map)).transpose()?.flatten(),
             });
         }
-        Ok(Looked { size: photo.size, classes, found, decode, timings: look.timings })
+        Ok(PictureResult { size: photo.size, classes, found, decode, timings: look.timings })
     }
 
     fn cells(
@@ -106,7 +106,7 @@ impl Evaluator<'_> {
         row: &Row,
         class: &ClassInfo,
         index: usize,
-        look: &Look,
+        look: &ModelOutput,
         map: &ScoreMap,
     ) -> Result<Option<CellCounts>, String> {
         let Some(mask) = row.masks.iter().find(|mask| mask.class == class.name) else { return Ok(None) };

@@ -7,8 +7,8 @@ pub mod labels;
 mod look;
 mod masks;
 pub mod page;
-mod picks;
 pub mod report;
+mod worst_pictures;
 
-pub use self::look::{Evaluator, Looked};
-pub use self::picks::{Pick, Picks, pick};
+pub use self::look::{Evaluator, PictureResult};
+pub use self::worst_pictures::{Pick, Picks, pick};

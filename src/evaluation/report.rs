@@ -16,9 +16,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::labels::Row;
-use super::look::Looked;
+use super::look::PictureResult;
 use crate::domain::ids::Sha256Digest;
-use crate::domain::measure::{self, Bin, BoxCounts, CellCounts, Counts, Judged};
+use crate::domain::measure::{self, Bin, BoxCounts, CellCounts, Counts, ScoredLabel};
 use crate::domain::thoroughness::Thoroughness;
 use crate::inference::manifest::{DataStatus, Precision};
 use crate::inference::{ClassInfo, ModelInfo, Provider};
@@ -41,7 +41,7 @@ pub struct Report {
     /// Which model looked.
     pub model: ModelStamp,
     /// How it looked.
-    pub looked: HowLooked,
+    pub looked: AnalysisSettings,
     /// Pictures that were looked at.
     pub pictures: usize,
     /// On the clock.
@@ -75,7 +75,7 @@ pub struct ModelStamp {
 
 /// How pictures were looked at: the configuration's say, as the numbers depend on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct HowLooked {
+pub struct AnalysisSettings {
     /// Standard, or thorough with tiles.
     pub mode: Thoroughness,
     /// Whether a cheap look came first and could be enough.
@@ -86,7 +86,7 @@ pub struct HowLooked {
     pub experimental_classes: Vec<String>,
 }
 
-impl HowLooked {
+impl AnalysisSettings {
     /// The same in a sentence.
     pub fn words(&self) -> String {
         let coarse = if self.coarse_to_fine {
@@ -240,7 +240,7 @@ pub struct Run<'a> {
     /// The pictures.
     pub rows: &'a [Row],
     /// What came of each.
-    pub looked: &'a [Result<Looked, String>],
+    pub looked: &'a [Result<PictureResult, String>],
     /// How long it took.
     pub took: Duration,
 }
@@ -249,12 +249,12 @@ impl Run<'_> {
     /// Counts everything.
     pub fn report(&self) -> Report {
         let pairs = self.rows.iter().zip(self.looked);
-        let seen: Vec<(&Row, &Looked)> =
+        let seen: Vec<(&Row, &PictureResult)> =
             pairs.clone().filter_map(|(row, looked)| Some((row, looked.as_ref().ok()?))).collect();
         let failed = pairs.filter_map(|(row, looked)| {
             Some(Failed { image: row.name.clone(), reason: looked.as_ref().err()?.clone() })
         });
-        let mut by_source: BTreeMap<String, Vec<(&Row, &Looked)>> = BTreeMap::new();
+        let mut by_source: BTreeMap<String, Vec<(&Row, &PictureResult)>> = BTreeMap::new();
         for &(row, looked) in &seen {
             by_source.entry(row.source.clone()).or_default().push((row, looked));
         }
@@ -274,9 +274,9 @@ impl Run<'_> {
         }
     }
 
-    fn how_looked(&self, seen: &[(&Row, &Looked)]) -> HowLooked {
+    fn how_looked(&self, seen: &[(&Row, &PictureResult)]) -> AnalysisSettings {
         let enabled = self.model.classes.iter().filter(|class| class.experimental && class.reported);
-        HowLooked {
+        AnalysisSettings {
             mode: self.mode,
             coarse_to_fine: self.coarse_to_fine,
             ended_early: seen.iter().filter(|(_, looked)| looked.timings.ended_early).count(),
@@ -284,7 +284,7 @@ impl Run<'_> {
         }
     }
 
-    fn measured(&self, seen: &[(&Row, &Looked)]) -> Measured {
+    fn measured(&self, seen: &[(&Row, &PictureResult)]) -> Measured {
         let mut scores = Vec::new();
         let mut classes = Vec::new();
         for (index, class) in self.model.classes.iter().enumerate() {
@@ -299,7 +299,7 @@ impl Run<'_> {
         }
         let compared = || classes.iter().filter(|class| class.reported && class.is_mixed());
         let f1 = compared().filter_map(|class| class.f1);
-        let clean: Vec<&Looked> =
+        let clean: Vec<&PictureResult> =
             seen.iter().filter(|(row, _)| row.clean).map(|(_, looked)| *looked).collect();
         let alarms: Vec<usize> = clean.iter().map(|looked| looked.found.len()).collect();
         let with_finding = alarms.iter().filter(|&&count| count > 0).count();
@@ -319,7 +319,7 @@ impl Run<'_> {
         }
     }
 
-    fn class(&self, seen: &[(&Row, &Looked)], index: usize, judged: &[Judged]) -> ClassMeasured {
+    fn class(&self, seen: &[(&Row, &PictureResult)], index: usize, judged: &[ScoredLabel]) -> ClassMeasured {
         let class = &self.model.classes[index];
         let counts = Counts::at(judged, class.threshold);
         let of_class = || seen.iter().map(|(_, looked)| &looked.classes[index]);
@@ -359,9 +359,9 @@ impl Run<'_> {
 }
 
 /// The scores of one class on the pictures that say whether they show it.
-fn judged(seen: &[(&Row, &Looked)], class: &ClassInfo, index: usize) -> Vec<Judged> {
-    let one = |(row, looked): &(&Row, &Looked)| {
-        Some(Judged { score: looked.classes[index].score, holds: row.shows(&class.name)? })
+fn judged(seen: &[(&Row, &PictureResult)], class: &ClassInfo, index: usize) -> Vec<ScoredLabel> {
+    let one = |(row, looked): &(&Row, &PictureResult)| {
+        Some(ScoredLabel { score: looked.classes[index].score, holds: row.shows(&class.name)? })
     };
     seen.iter().filter_map(one).collect()
 }
@@ -371,8 +371,8 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-fn milliseconds(seen: &[(&Row, &Looked)]) -> Milliseconds {
-    let median = |stage: fn(&Looked) -> Duration| {
+fn milliseconds(seen: &[(&Row, &PictureResult)]) -> Milliseconds {
+    let median = |stage: fn(&PictureResult) -> Duration| {
         let mut times: Vec<Duration> = seen.iter().map(|(_, looked)| stage(looked)).collect();
         times.sort_unstable();
         times.get(times.len() / 2).map_or(0.0, |time| (time.as_secs_f64() * 100_000.0).round() / 100.0)

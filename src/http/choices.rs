@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::domain::ids::{LocationId, ProjectKey, TradeId, UserId};
-use crate::domain::people::{Person, ProcoreUser, Who};
+use crate::domain::people::{Person, PersonId, ProcoreUser};
 use crate::domain::punch_item::Edits;
 use crate::store::{self, Store};
 
@@ -85,12 +85,12 @@ pub(crate) async fn manager_of(
     person: &Person,
 ) -> Result<Option<String>, store::Error> {
     let user = match person.who {
-        Who::Procore(id) => Some(id),
-        Who::Account(account) => match store.procore_user_of(account).await? {
+        PersonId::Procore(id) => Some(id),
+        PersonId::Account(account) => match store.procore_user_of(account).await? {
             Some(ProcoreUser::Id(id)) => Some(id),
             Some(ProcoreUser::Login(_)) | None => None,
         },
-        Who::Key => None,
+        PersonId::Key => None,
     };
     Ok(user.and_then(|id| label(&choices.managers, id.value())).map(str::to_owned))
 }

@@ -103,9 +103,9 @@ impl FromRequestParts<State> for Script {
 
 /// Whether the caller may read how the service is in detail: it asks on this machine, or has an API token.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Insider(pub(crate) bool);
+pub(crate) struct DetailAccess(pub(crate) bool);
 
-impl FromRequestParts<State> for Insider {
+impl FromRequestParts<State> for DetailAccess {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Infallible> {

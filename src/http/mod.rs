@@ -2,25 +2,25 @@
 
 mod api;
 mod assets;
-mod by_procore;
 pub mod choices;
 mod config;
 mod error;
 mod guard;
 mod headers;
 mod key;
-mod left_out;
 mod limiter;
 mod live;
 mod mutes;
 mod ops;
 pub mod password;
+mod procore_sign_in;
 mod review;
 #[cfg(test)]
 mod sample;
 mod server;
 mod session;
 mod sign_in;
+mod skipped_photos;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -53,8 +53,8 @@ pub fn router(state: State) -> Router {
         .route("/review", get(review::list))
         .route("/review/sign-in", get(review::sign_in_page).post(review::sign_in))
         .route("/review/sign-out", post(review::sign_out))
-        .route("/review/procore", get(by_procore::come_back))
-        .route("/review/procore/start", get(by_procore::leave))
+        .route("/review/procore", get(procore_sign_in::come_back))
+        .route("/review/procore/start", get(procore_sign_in::leave))
         .route("/review/events", get(live::events))
         .route("/review/assets/{name}", get(assets::serve))
         .route("/review/photos/{photo}/picture", get(review::picture))

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::http::State;
 use crate::http::error::{HttpError, Problem};
-use crate::http::guard::Insider;
+use crate::http::guard::DetailAccess;
 
 /// How long the database may take for the write that proves readiness. A database locked by another program would
 /// keep whoever asks waiting for the whole busy time.
@@ -82,7 +82,7 @@ pub(super) async fn live() -> &'static str {
 /// machine and for callers with an API token.
 pub(super) async fn ready(
     extract::State(state): extract::State<State>,
-    Insider(inside): Insider,
+    DetailAccess(inside): DetailAccess,
 ) -> Response {
     let mut health = state.health();
     health.checks.insert(0, store_check(&state).await);
@@ -111,7 +111,7 @@ async fn store_check(state: &State) -> Check {
 /// The numbers, in Prometheus' text form: for this machine, and for callers with an API token.
 pub(super) async fn metrics(
     extract::State(state): extract::State<State>,
-    Insider(inside): Insider,
+    DetailAccess(inside): DetailAccess,
 ) -> Response {
     if !inside {
         return Problem(HttpError::Unauthorized).into_response();

@@ -1,29 +1,29 @@
 //! The review page: lists, cards and decisions as pages and plain forms.
 
 mod batch;
-mod beside;
 mod card;
 mod chart;
-mod desk;
 mod filter;
 mod form;
 mod groups;
 mod icons;
-mod left_out;
+mod labels;
 mod list;
+mod list_context;
+mod nearby_items;
 mod page;
 mod photo;
 mod pictures;
 mod plan;
 mod reasons;
+mod recent_choices;
 mod record;
-mod remembered;
 mod report;
 mod settled;
-mod sign_in;
+mod sign_in_page;
+mod skipped_photos;
 mod submitted;
 mod toast;
-mod words;
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{self, FromRequest, Path, Query, Request};
@@ -43,24 +43,24 @@ use crate::http::error::HttpError;
 use crate::http::guard::{self, Peer, Reviewer};
 use crate::store;
 
-use beside::Beside;
-use desk::{Desk, Done};
 use filter::{Filter, FilterQuery, Tab};
-use form::{Complaint, Fields};
-use remembered::Remembered;
+use form::{FieldError, Fields};
+use list_context::{Done, ListContext};
+use nearby_items::NearbyItems;
+use recent_choices::Remembered;
 use submitted::{Form, Submitted};
 
 pub(super) use batch::{decide as decide_batch, undo as undo_batch};
 pub(super) use filter::parse_project;
 pub(super) use form::check_texts;
-pub(super) use left_out::{look_again, photos};
 pub(super) use pictures::{crop, picture, score_map, stored_picture};
 pub(super) use plan::plan;
 pub(super) use record::{lift as lift_mute, mute, record};
 pub(super) use report::report;
-pub(super) use sign_in::{
+pub(super) use sign_in_page::{
     arrive, refuse_sign_in, sign_in, sign_in_first, sign_in_page, sign_out, welcome, with_header,
 };
+pub(super) use skipped_photos::{look_again, photos};
 
 /// Entries sent for what somebody typed into a long list.
 const MATCHES_MAX: usize = 50;
@@ -134,13 +134,13 @@ pub(super) async fn list(
     reviewer: Result<Reviewer, Response>,
 ) -> Page {
     if !address.key.is_empty() {
-        return Ok(sign_in::by_link(&state, peer, &headers, &address.key, &address.name).await);
+        return Ok(sign_in_page::by_link(&state, peer, &headers, &address.key, &address.name).await);
     }
     let session = match reviewer {
         Ok(Reviewer(session)) => session,
         Err(response) => return Ok(response),
     };
-    let desk = Desk::new(&state, &session, address.filter.clone().into());
+    let desk = ListContext::new(&state, &session, address.filter.clone().into());
     let done = desk.done(&address).await?;
     let (cards, more) = desk.cards().await?;
     let counts = desk.counts().await?;
@@ -167,29 +167,29 @@ pub(super) async fn card(
     Path(id): Path<String>,
     Query(address): Query<Address>,
 ) -> Page {
-    let desk = Desk::new(&state, &session, address.filter.clone().into());
+    let desk = ListContext::new(&state, &session, address.filter.clone().into());
     let card = desk.card(&id).await?;
     let done = desk.done(&address).await?;
     let map = !address.map.is_empty();
-    Shown { done, map, ..Shown::new(&card) }.render(&desk, StatusCode::OK).await
+    CardView { done, map, ..CardView::new(&card) }.render(&desk, StatusCode::OK).await
 }
 
 /// A card as it is to be shown now.
-struct Shown<'a> {
+struct CardView<'a> {
     card: &'a Card,
     fields: Option<&'a Fields>,
-    complaints: &'a [Complaint],
+    complaints: &'a [FieldError],
     done: Done,
     notice: Option<&'a str>,
     map: bool,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> CardView<'a> {
     fn new(card: &'a Card) -> Self {
         Self { card, fields: None, complaints: &[], done: Done::Nothing, notice: None, map: false }
     }
 
-    async fn render(self, desk: &Desk<'_>, status: StatusCode) -> Page {
+    async fn render(self, desk: &ListContext<'_>, status: StatusCode) -> Page {
         let choices = desk.choices(self.card.project).await?;
         let remembered = Remembered::of(&desk.last_decided(self.card.project).await?, self.card, &choices);
         let mut suggested = Fields::of(&self.card.draft, self.card, &choices);
@@ -211,7 +211,10 @@ impl<'a> Shown<'a> {
             overlaid: desk.state.store().overlaid(self.card.finding.id).await?,
             map: self.map,
             others: &desk.other_photos(self.card).await?,
-            beside: &Beside { listed: desk.listed(self.card).await?, around: desk.around(self.card).await? },
+            beside: &NearbyItems {
+                listed: desk.listed(self.card).await?,
+                around: desk.around(self.card).await?,
+            },
             done: &self.done,
             notice: self.notice,
             zone: desk.state.zone(),
@@ -223,14 +226,14 @@ impl<'a> Shown<'a> {
 
 /// A form about one finding, as it was sent.
 #[derive(Debug)]
-pub(super) struct Sent {
+pub(super) struct SubmittedForm {
     state: State,
     id: String,
     filter: FilterQuery,
     submitted: Submitted,
 }
 
-impl FromRequest<State> for Sent {
+impl FromRequest<State> for SubmittedForm {
     type Rejection = Response;
 
     async fn from_request(mut request: Request, state: &State) -> Result<Self, Response> {
@@ -242,24 +245,24 @@ impl FromRequest<State> for Sent {
     }
 }
 
-impl Sent {
-    async fn check(&self) -> Result<Posted<'_>, PageError> {
+impl SubmittedForm {
+    async fn check(&self) -> Result<AuthorizedForm<'_>, PageError> {
         let Submitted { session, form } = &self.submitted;
-        let desk = Desk::new(&self.state, session, self.filter.clone().into());
+        let desk = ListContext::new(&self.state, session, self.filter.clone().into());
         let card = desk.card_to_decide(&self.id).await?;
-        Ok(Posted { desk, card, person: &session.viewer.person, form })
+        Ok(AuthorizedForm { desk, card, person: &session.viewer.person, form })
     }
 }
 
 /// A form about one finding, by somebody who may decide about it.
-struct Posted<'a> {
-    desk: Desk<'a>,
+struct AuthorizedForm<'a> {
+    desk: ListContext<'a>,
     card: Card,
     person: &'a Person,
     form: &'a Form,
 }
 
-impl Posted<'_> {
+impl AuthorizedForm<'_> {
     const fn id(&self) -> FindingId {
         self.card.finding.id
     }
@@ -286,35 +289,36 @@ impl Posted<'_> {
     }
 }
 
-impl Desk<'_> {
+impl ListContext<'_> {
     /// The card as it is now with why the decision was not taken; other errors stay errors.
     async fn conflict(&self, id: FindingId, error: HttpError) -> Page {
         let HttpError::Conflict(why) = &error else { return Err(PageError(error)) };
         let card = self.card(&id.to_string()).await?;
-        Shown { notice: Some(why), ..Shown::new(&card) }.render(self, StatusCode::CONFLICT).await
+        CardView { notice: Some(why), ..CardView::new(&card) }.render(self, StatusCode::CONFLICT).await
     }
 }
 
-pub(super) async fn accept(sent: Sent) -> Page {
+pub(super) async fn accept(sent: SubmittedForm) -> Page {
     let posted = sent.check().await?;
     let choices = posted.desk.choices(posted.card.project).await?;
     let fields = Fields::sent(posted.form);
     match fields.edits(&posted.card, &choices) {
         Ok(edits) => posted.decide(Verdict::Accept { edits }).await,
         Err(complaints) => {
-            let shown = Shown { fields: Some(&fields), complaints: &complaints, ..Shown::new(&posted.card) };
+            let shown =
+                CardView { fields: Some(&fields), complaints: &complaints, ..CardView::new(&posted.card) };
             shown.render(&posted.desk, StatusCode::UNPROCESSABLE_ENTITY).await
         }
     }
 }
 
-pub(super) async fn reject(sent: Sent) -> Page {
+pub(super) async fn reject(sent: SubmittedForm) -> Page {
     let posted = sent.check().await?;
     let reason = posted.form.reason()?;
     posted.decide(Verdict::Reject { reason }).await
 }
 
-pub(super) async fn undo(sent: Sent) -> Page {
+pub(super) async fn undo(sent: SubmittedForm) -> Page {
     let posted = sent.check().await?;
     let person = posted.person;
     match posted.desk.state.store().undo(posted.id(), person, posted.desk.state.now()).await {
@@ -329,7 +333,7 @@ pub(super) async fn undo(sent: Sent) -> Page {
 }
 
 /// Sends what Procore refused once more.
-pub(super) async fn send_again(sent: Sent) -> Page {
+pub(super) async fn send_again(sent: SubmittedForm) -> Page {
     let posted = sent.check().await?;
     match posted.desk.state.store().send_again(posted.id(), posted.person, posted.desk.state.now()).await {
         Ok(card) => Ok(Redirect::to(&posted.desk.filter.url(&card::card_path(&card), &[])).into_response()),
@@ -344,7 +348,7 @@ pub(super) async fn choices(
     Path((project, list)): Path<(String, String)>,
     Query(typed): Query<Address>,
 ) -> Page {
-    let desk = Desk::new(&state, &session, Filter::default());
+    let desk = ListContext::new(&state, &session, Filter::default());
     let project = filter::parse_project(&project).ok_or(HttpError::NotFound("project"))?;
     guard::check_sight(&session.viewer, project, "project")?;
     let lists = desk.choices(project).await?;

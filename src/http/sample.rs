@@ -10,8 +10,8 @@ use crate::domain::geometry::{PixelBox, Size};
 use crate::domain::ids::{
     CompanyId, FindingId, ImageId, LocationId, PhotoId, ProjectId, ProjectKey, Sha256Digest, TradeId,
 };
-use crate::domain::likeness::Print;
-use crate::domain::people::{Person, Rights, Role, SignedInBy, Viewer, Who};
+use crate::domain::image_hash::ImageHash;
+use crate::domain::people::{AccessRights, Person, PersonId, Role, SignedInBy, Viewer};
 use crate::domain::place::{Location, Place};
 use crate::domain::punch_item::{Priority, PunchItemDraft};
 use crate::domain::review::{Delivery, FindingState};
@@ -80,7 +80,7 @@ pub(super) fn card(number: i64) -> Card {
 /// What a worker of a review-first project hands in for `card`.
 pub(super) fn intake(card: Card) -> Intake {
     let rules = Tagging::default_rules();
-    let print = Print::from_parts(0, 0, [0x88; 64]);
+    let print = ImageHash::from_parts(0, 0, [0x88; 64]);
     let sighting = Sighting {
         finding: card.finding.id,
         seen_in: card.photo.id,
@@ -114,8 +114,8 @@ fn finding(content: &Sha256Digest) -> Finding {
 
 /// Somebody who may decide everywhere.
 pub(super) fn viewer(name: &str) -> Viewer {
-    let person = Person { name: name.into(), who: Who::Key, login: None, by: SignedInBy::Key };
-    Viewer { person, rights: Rights::Everywhere(Role::Reviewer) }
+    let person = Person { name: name.into(), who: PersonId::Key, login: None, by: SignedInBy::Key };
+    Viewer { person, rights: AccessRights::Everywhere(Role::Reviewer) }
 }
 
 /// Two rooms and two trades.

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use crate::domain::people::{Login, Person, Rights, Role, SignedInBy, Viewer, Who};
+use crate::domain::people::{AccessRights, Login, Person, PersonId, Role, SignedInBy, Viewer};
 use crate::http::State;
 use crate::http::error::HttpError;
 use crate::http::guard::Peer;
@@ -50,8 +50,8 @@ pub(super) fn by_key(state: &State, peer: Peer, key: &str, name: &str) -> Result
     }
     let name = tidy_name(name);
     let name = if name.is_empty() { state.sign_in().key_name.clone() } else { name };
-    let person = Person { name, who: Who::Key, login: None, by: SignedInBy::Key };
-    Ok(Viewer { person, rights: Rights::Everywhere(Role::Admin) })
+    let person = Person { name, who: PersonId::Key, login: None, by: SignedInBy::Key };
+    Ok(Viewer { person, rights: AccessRights::Everywhere(Role::Admin) })
 }
 
 /// For whom a script speaks that sends `token`.

@@ -40,13 +40,13 @@ pub(super) struct Rules {
 /// The queue and its workers. Dropping it lets them finish what waits, then ends them.
 pub(super) struct Batcher<Q, A> {
     shared: Arc<Shared<Q, A>>,
-    crew: Arc<Crew<A>>,
+    crew: Arc<Workers<A>>,
     watchdog: Option<JoinHandle<()>>,
     hang: Duration,
 }
 
 /// Who works, and how many were given up.
-struct Crew<A> {
+struct Workers<A> {
     name: String,
     members: Mutex<Vec<Member<A>>>,
     given_up: AtomicUsize,
@@ -57,7 +57,7 @@ struct Member<A> {
     thread: JoinHandle<()>,
 }
 
-impl<A> Crew<A> {
+impl<A> Workers<A> {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Member<A>>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -94,7 +94,7 @@ impl<Q: Alike + Send + 'static, A: Send + 'static> Batcher<Q, A> {
     {
         let shared = Arc::new(Shared::new(rules.depth, rules.batch, rules.delay));
         let members = Mutex::new(Vec::new());
-        let crew = Arc::new(Crew { name: name.to_owned(), members, given_up: AtomicUsize::new(0) });
+        let crew = Arc::new(Workers { name: name.to_owned(), members, given_up: AtomicUsize::new(0) });
         let mut batcher = Self { shared, crew, watchdog: None, hang: rules.hang };
         let open = Arc::new(open);
         let (opened, outcomes) = sync_channel(rules.workers);
@@ -188,7 +188,7 @@ fn serve<Q: Alike, A>(shared: &Shared<Q, A>, slot: &Slot<A>, mut worker: impl Fn
 /// the queue is closed.
 fn watch<Q, A, W, E>(
     shared: &Arc<Shared<Q, A>>,
-    crew: &Crew<A>,
+    crew: &Workers<A>,
     hang: Duration,
     open: &Arc<impl Fn() -> Result<W, E> + Send + Sync + 'static>,
 ) where

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::batcher::Lost;
-use super::looking::Looking;
 use super::manifest::{Class, Manifest};
+use super::model_run::ModelRun;
 use super::open::{self, Opener, Outcome};
 use super::package::{self, Package};
 use super::preprocess::View;
 use super::provider::ProviderReport;
-use super::sessions::{Sessions, Wanted};
+use super::sessions::{ProviderChoice, Sessions};
 use super::tiles;
-use super::{ClassInfo, Config, Detector, Error, Look, ModelInfo, Timings, runtime};
+use super::{ClassInfo, Config, Detector, Error, ModelInfo, ModelOutput, Timings, runtime};
 use crate::domain::picture::Picture;
 use crate::domain::thoroughness::Thoroughness;
 
@@ -49,7 +49,7 @@ pub fn load_package(package: &Package, config: &Config) -> Result<Arc<dyn Detect
     let enabled = enabled(package, config)?;
     let opener = Arc::new(opener(package, config)?);
     let started = Instant::now();
-    let wanted = Wanted {
+    let wanted = ProviderChoice {
         provider: config.provider,
         fallback: config.gpu.fallback,
         retry: Duration::from_secs(config.gpu.retry_s),
@@ -169,9 +169,9 @@ impl Detector for OnnxDetector {
         self.manifest.input.long_side()
     }
 
-    fn detect(&self, picture: &Picture, thoroughness: Thoroughness) -> Result<Look, Error> {
+    fn detect(&self, picture: &Picture, thoroughness: Thoroughness) -> Result<ModelOutput, Error> {
         let deadline = Instant::now() + self.timeout;
-        let mut looking = Looking { detector: self, picture, deadline, timings: Timings::default() };
+        let mut looking = ModelRun { detector: self, picture, deadline, timings: Timings::default() };
         let standard = thoroughness == Thoroughness::Standard;
         let coarse = self.manifest.coarse.filter(|_| self.coarse_to_fine && standard);
         let (mut seen, map) = looking.whole(coarse)?;
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(telemetry_off.as_deref(), Ok("1"), "the runtime must not report to its maker");
         assert_eq!((detector.long_side(), detector.model().sessions), (1024, 2));
         let wall = wall();
-        let looks: Vec<Look> = std::thread::scope(|scope| {
+        let looks: Vec<ModelOutput> = std::thread::scope(|scope| {
             let handles: Vec<_> =
                 (0..4).map(|_| scope.spawn(|| detector.detect(&wall, Thoroughness::Standard))).collect();
             handles.into_iter().map(|handle| handle.join().expect("no panic").expect("looked")).collect()

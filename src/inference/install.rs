@@ -15,7 +15,7 @@ use super::Error;
 
 mod pins;
 
-use self::pins::Parcel;
+use self::pins::WheelSet;
 
 /// A library that lies beside the runtime where CUDA's were fetched with it.
 pub(super) const CUDA_MARK: &str = "libcudart.so.13";
@@ -73,7 +73,7 @@ fn by_hand(target: &Path, what: String) -> Error {
 
 fn fetch(
     target: &Path,
-    parcel: &Parcel,
+    parcel: &WheelSet,
     timeout: Duration,
     notice: &dyn Fn(&str),
 ) -> Result<PathBuf, String> {
@@ -100,7 +100,7 @@ fn fetch(
 }
 
 /// Lets `pip` download the wheels of `parcel` into `download`.
-fn pip(download: &Path, parcel: &Parcel, timeout: Duration) -> Result<(), String> {
+fn pip(download: &Path, parcel: &WheelSet, timeout: Duration) -> Result<(), String> {
     let (requirements, log) = (download.join("requirements.txt"), download.join("pip.log"));
     fs::write(&requirements, parcel.requirements())
         .map_err(|error| format!("cannot write {}: {error}", requirements.display()))?;

@@ -5,15 +5,14 @@
 //! [`Detector`] back. Nothing falls back silently: what was asked for, what was got and why is in
 //! [`ModelInfo`].
 
-mod bare;
 mod batcher;
 pub mod coarse;
 pub mod decode_output;
 mod detector;
 mod gpu;
 mod install;
-mod looking;
 pub mod manifest;
+mod model_run;
 mod open;
 pub mod package;
 pub mod preprocess;
@@ -21,20 +20,21 @@ mod provider;
 pub mod runtime;
 mod session;
 mod sessions;
+mod single_session;
 pub mod tiles;
 
 use std::time::Duration;
 
-pub use bare::{Bare, Echo};
 pub use detector::{load, load_package};
 pub use install::{Build, install};
 pub use runtime::{ensure_runtime, locate as locate_runtime, opt_out_of_telemetry};
 use serde::{Deserialize, Serialize};
+pub use single_session::{Echo, SingleSession};
 
 pub use self::decode_output::ScoreMap;
 use self::manifest::{Licence, Precision};
 pub use self::provider::{Fallback, GpuConfig, Provider, ProviderReport};
-use crate::domain::detection::Seen;
+use crate::domain::detection::Predictions;
 use crate::domain::ids::Sha256Digest;
 use crate::domain::picture::Picture;
 use crate::domain::thoroughness::Thoroughness;
@@ -163,9 +163,9 @@ pub struct Timings {
 
 /// What the model made of one picture.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub struct ModelOutput {
     /// Scores and detections, in upright photo pixels.
-    pub seen: Seen,
+    pub seen: Predictions,
     /// Where the time went.
     pub timings: Timings,
     /// The first view's scores cell by cell, for models that give them.
@@ -202,7 +202,7 @@ pub trait Detector: Send + Sync {
     ///
     /// # Errors
     /// When the session fails or gives no answer in time; never an empty result instead.
-    fn detect(&self, picture: &Picture, thoroughness: Thoroughness) -> Result<Look, Error>;
+    fn detect(&self, picture: &Picture, thoroughness: Thoroughness) -> Result<ModelOutput, Error>;
 }
 
 /// Why there is no detector, or no look.

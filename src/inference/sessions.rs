@@ -16,7 +16,7 @@ type Start<Q, A> = Box<dyn Fn(Provider) -> Result<Batcher<Q, A>, Error> + Send +
 
 /// What to run on, and what then.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted {
+pub(super) struct ProviderChoice {
     pub(super) provider: Provider,
     pub(super) fallback: Fallback,
     /// After how long the GPU is tried again.
@@ -29,7 +29,7 @@ struct Running<Q, A> {
 }
 
 struct Inner<Q, A> {
-    wanted: Wanted,
+    wanted: ProviderChoice,
     start: Start<Q, A>,
     running: Mutex<Running<Q, A>>,
     ended: Mutex<bool>,
@@ -53,7 +53,7 @@ impl<Q: Alike + Send + 'static, A: Send + 'static> Sessions<Q, A> {
     ///
     /// # Errors
     /// When neither what was asked for nor what may stand in for it can be had.
-    pub(super) fn start(wanted: Wanted, start: Start<Q, A>) -> Result<Self, Error> {
+    pub(super) fn start(wanted: ProviderChoice, start: Start<Q, A>) -> Result<Self, Error> {
         let running = match start(wanted.provider) {
             Ok(batcher) => Running {
                 batcher: Arc::new(batcher),
@@ -106,7 +106,7 @@ impl<Q: Alike + Send + 'static, A: Send + 'static> Sessions<Q, A> {
     }
 }
 
-impl Wanted {
+impl ProviderChoice {
     fn may_fall_back(self) -> bool {
         self.provider.is_gpu() && self.fallback == Fallback::Cpu
     }
@@ -193,22 +193,22 @@ mod tests {
     use super::*;
 
     /// A question that is answered with the name of the provider that it ran on.
-    struct WhereAmI;
+    struct ProviderQuestion;
 
-    impl Alike for WhereAmI {
+    impl Alike for ProviderQuestion {
         fn alike(&self, _: &Self) -> bool {
             true
         }
     }
 
-    type Asked = Sessions<WhereAmI, &'static str>;
+    type Asked = Sessions<ProviderQuestion, &'static str>;
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(30)
     }
 
-    fn wanted(fallback: Fallback) -> Wanted {
-        Wanted { provider: Provider::Cuda, fallback, retry: Duration::from_millis(20) }
+    fn wanted(fallback: Fallback) -> ProviderChoice {
+        ProviderChoice { provider: Provider::Cuda, fallback, retry: Duration::from_millis(20) }
     }
 
     fn rules(hang: Duration) -> Rules {
@@ -219,10 +219,10 @@ mod tests {
         provider: Provider,
         hang: Duration,
         hangs: Option<Sender<()>>,
-    ) -> Result<Batcher<WhereAmI, &'static str>, Error> {
+    ) -> Result<Batcher<ProviderQuestion, &'static str>, Error> {
         let open = move || {
             let hangs = hangs.clone();
-            Ok::<_, std::io::Error>(move |questions: Vec<WhereAmI>| {
+            Ok::<_, std::io::Error>(move |questions: Vec<ProviderQuestion>| {
                 if let Some(hangs) = &hangs {
                     let _ = hangs.send(());
                     thread::sleep(Duration::from_millis(400));
@@ -238,7 +238,7 @@ mod tests {
     }
 
     fn answer(sessions: &Asked) -> Result<&'static str, Lost> {
-        let pending = sessions.ask(WhereAmI, soon())?;
+        let pending = sessions.ask(ProviderQuestion, soon())?;
         sessions.wait(pending, soon()).map(|answer| answer.value)
     }
 
@@ -285,7 +285,7 @@ mod tests {
                 let hang = if hangs.is_some() { Duration::from_millis(20) } else { Duration::from_mins(1) };
                 opened(provider, hang, hangs)
             };
-            let long = Wanted { retry: Duration::from_hours(1), ..wanted(Fallback::Cpu) };
+            let long = ProviderChoice { retry: Duration::from_hours(1), ..wanted(Fallback::Cpu) };
             let sessions: Asked = Sessions::start(long, Box::new(start)).expect("starts");
             assert_eq!(sessions.report().got, Provider::Cuda);
             if hangs {

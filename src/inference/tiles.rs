@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::manifest::require;
-use crate::domain::detection::{ClassScore, Detection, Seen};
+use crate::domain::detection::{ClassScore, Detection, Predictions};
 use crate::domain::geometry::{Size, Upright};
 use crate::domain::merge::merge;
 use crate::domain::tagging::MergeRules;
@@ -83,7 +83,11 @@ const SEAMS: MergeRules = MergeRules { overlap: 0.15, gap: 0.0 };
 
 /// What the whole photo and its tiles show: each class's best score, and regions with those of
 /// neighbouring tiles joined.
-pub(super) fn together(whole: Seen, tiles: Vec<(Tile, Seen)>, photo: Size<Upright>) -> Seen {
+pub(super) fn together(
+    whole: Predictions,
+    tiles: Vec<(Tile, Predictions)>,
+    photo: Size<Upright>,
+) -> Predictions {
     let mut seen = whole;
     for (tile, own) in tiles {
         for (best, score) in seen.class_scores.iter_mut().zip(own.class_scores) {
@@ -120,11 +124,11 @@ mod tests {
         assert_eq!(cut(Size::new(640, 640), 640, 0.2).len(), 1);
     }
 
-    fn found(score: f32, corners: [f32; 4]) -> Seen {
+    fn found(score: f32, corners: [f32; 4]) -> Predictions {
         let (class, score) = (DefectClass::new("crack"), Score::new(score).expect("in range"));
         let area = PixelBox::try_from(corners).expect("a box");
         let detections = vec![Detection { class: class.clone(), score, area, area_share: 0.25 }];
-        Seen { detections, class_scores: vec![ClassScore { class, score }] }
+        Predictions { detections, class_scores: vec![ClassScore { class, score }] }
     }
 
     #[test]
@@ -135,7 +139,8 @@ mod tests {
             (tile(0), found(0.7, [100.0, 100.0, 500.0, 200.0])),
             (tile(400), found(0.9, [0.0, 100.0, 300.0, 200.0])),
         ];
-        let clean = Seen { detections: vec![], class_scores: found(0.1, [0.0, 0.0, 1.0, 1.0]).class_scores };
+        let clean =
+            Predictions { detections: vec![], class_scores: found(0.1, [0.0, 0.0, 1.0, 1.0]).class_scores };
         let seen = together(clean, parts, photo);
         let [crack] = seen.detections.as_slice() else { panic!("one region: {seen:?}") };
         assert_eq!(crack.area, PixelBox::new(100.0, 100.0, 700.0, 200.0).expect("a box"));

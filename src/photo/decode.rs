@@ -33,7 +33,7 @@ pub struct Photo {
 /// [`Error::TooLarge`] before anything of the declared size is allocated; [`Error::Unsupported`]
 /// and [`Error::Broken`] as the file deserves, a panic inside a codec included.
 pub fn decode(bytes: &[u8], limits: &Limits, long_side: Option<u32>) -> Result<Photo, Error> {
-    let wanted = long_side.map_or(Wanted::Full, Wanted::Exactly);
+    let wanted = long_side.map_or(TargetSize::Full, TargetSize::Exactly);
     contain(|| decode_unguarded(JpegLibrary::in_use(), bytes, limits, wanted))
 }
 
@@ -56,7 +56,7 @@ pub fn decode_with(
     limits: &Limits,
     long_side: Option<u32>,
 ) -> Result<Photo, Error> {
-    contain(|| decode_unguarded(library, bytes, limits, long_side.map_or(Wanted::Full, Wanted::Near)))
+    contain(|| decode_unguarded(library, bytes, limits, long_side.map_or(TargetSize::Full, TargetSize::Near)))
 }
 
 /// The memory that decoding `bytes` for `long_side` takes, estimated from their header; at least what their metadata
@@ -71,13 +71,13 @@ pub fn decoded_bytes(bytes: &[u8], limits: &Limits, long_side: Option<u32>) -> R
 
 /// How large the pixels are wanted.
 #[derive(Debug, Clone, Copy)]
-enum Wanted {
+enum TargetSize {
     Full,
     Exactly(u32),
     Near(u32),
 }
 
-impl Wanted {
+impl TargetSize {
     fn long_side(self) -> Option<u32> {
         match self {
             Self::Full => None,
@@ -110,7 +110,7 @@ fn decode_unguarded(
     library: JpegLibrary,
     bytes: &[u8],
     limits: &Limits,
-    wanted: Wanted,
+    wanted: TargetSize,
 ) -> Result<Photo, Error> {
     let header = header::read(bytes, limits)?;
     let mut capture = metadata::read(bytes);

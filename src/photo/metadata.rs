@@ -17,7 +17,7 @@ pub(in crate::photo) use blocks::MEMORY_MAX;
 use exif::Block;
 use gps::{Degrees, Height, Position, RawGps};
 use iptc::Iptc;
-use time::{Beside, Stamp};
+use time::{OffsetHints, Stamp};
 use xmp::Xmp;
 
 use crate::domain::capture::{CaptureInfo, GpsFix, Known, Origin, Origins, Source, TakenAt};
@@ -57,7 +57,7 @@ struct Metadata {
 }
 
 /// A fact and its origin.
-type Told<T> = (Known<T>, Option<Origin>);
+type WithOrigin<T> = (Known<T>, Option<Origin>);
 
 impl Metadata {
     fn capture(&self) -> CaptureInfo {
@@ -89,11 +89,11 @@ impl Metadata {
     }
 
     /// Why a fact is unknown: there is nothing that could tell it, or `because`.
-    fn unknown<T>(&self, because: &str) -> Told<T> {
+    fn unknown<T>(&self, because: &str) -> WithOrigin<T> {
         (Known::unknown(self.missing.as_deref().unwrap_or(because)), None)
     }
 
-    fn taken_at(&self) -> Told<TakenAt> {
+    fn taken_at(&self) -> WithOrigin<TakenAt> {
         let (mut original, mut digitised, mut changed) = (Vec::new(), Vec::new(), Vec::new());
         for [shutter, sensor, file] in self.exif.iter().map(Block::stamps) {
             original.push(shutter);
@@ -107,7 +107,7 @@ impl Metadata {
         digitised.push(of_xmp(Some(exif::DIGITISED), xmp::EXIF, "DateTimeDigitized"));
         digitised.push(of_xmp(Some(exif::DIGITISED), xmp::BASIC, "CreateDate"));
         let stamps = [original, digitised, changed].concat();
-        let beside = Beside {
+        let beside = OffsetHints {
             zone_hours: self.exif.iter().find_map(Block::zone_hours),
             gps: self.exif.iter().find_map(Block::gps_time),
         };
@@ -118,7 +118,7 @@ impl Metadata {
         told
     }
 
-    fn position(&self) -> Told<GpsFix> {
+    fn position(&self) -> WithOrigin<GpsFix> {
         let mut position = Position::Missing(gps::NO_POSITION.into());
         let mut from = Source::Exif;
         for block in &self.exif {
@@ -164,7 +164,7 @@ impl Metadata {
         }
     }
 
-    fn orientation(&self) -> Told<Orientation> {
+    fn orientation(&self) -> WithOrigin<Orientation> {
         let mut told: Vec<Known<Orientation>> = self.exif.iter().filter_map(Block::orientation).collect();
         if told.is_empty() {
             // XMP's copy of it does not turn the picture in any browser, and outlives a turning of the pixels.
@@ -176,7 +176,7 @@ impl Metadata {
         }
     }
 
-    fn camera(&self) -> Told<String> {
+    fn camera(&self) -> WithOrigin<String> {
         let of_exif = |tag| self.exif.iter().find_map(|block| block.text(tag));
         let of_xmp = |name| self.xmp.get(xmp::TIFF, name).map(ToOwned::to_owned);
         let named = |make: Option<String>, model: Option<String>| match (make, model) {
@@ -192,7 +192,7 @@ impl Metadata {
         self.told(found, "the camera did not name itself")
     }
 
-    fn description(&self) -> Told<String> {
+    fn description(&self) -> WithOrigin<String> {
         let exif = self.exif.iter().flat_map(Block::descriptions).map(|words| (words, Source::Exif));
         let xmp = self.xmp.descriptions().map(|words| (words.to_owned(), Source::Xmp));
         let iptc =
@@ -208,7 +208,7 @@ impl Metadata {
         found.map(|(words, from)| (words, Origin::certain(from)))
     }
 
-    fn told(&self, found: Option<(String, Source)>, because: &str) -> Told<String> {
+    fn told(&self, found: Option<(String, Source)>, because: &str) -> WithOrigin<String> {
         match found {
             Some((words, from)) => (Known::Known(words), Some(Origin::certain(from))),
             None => self.unknown(because),

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
-use super::cards::{self, Subject};
-use super::look::{LookError, Looked, Looker};
-use super::tries::{self, Came, Shown};
-use super::{Context, Failure, kept, reference, score_maps};
+use super::analysis::{Analysis, AnalysisError, Analyzer};
+use super::cards::{self, PhotoSubject};
+use super::photo_retries::{self, PhotoLookup, UnusableDownload};
+use super::{Context, Failure, reference, review_images, score_maps};
 use crate::domain::capture::{CaptureInfo, Known, Origin, Source, TakenAt};
 use crate::domain::dedupe::Intake;
 use crate::domain::finding::findings;
@@ -24,7 +24,7 @@ use crate::inference::ModelInfo;
 use crate::procore;
 use crate::procore::config::PermittedProject;
 use crate::procore::images::Image;
-use crate::store::{Claimed, Lease, PhotoRecord, PhotoState, StageTime};
+use crate::store::{ClaimedJob, Lease, PhotoRecord, PhotoState, StageTime};
 
 /// Room that is asked for when Procore does not tell a photo's size, bytes.
 const USUAL_BYTES: u64 = 8 << 20;
@@ -35,7 +35,7 @@ const USUAL_BYTES: u64 = 8 << 20;
 /// When Procore, the store or the model does not answer; a photo that cannot be read is recorded instead.
 pub async fn run(
     context: &Context,
-    claimed: &Claimed,
+    claimed: &ClaimedJob,
     project: ProjectKey,
     image: ImageId,
 ) -> Result<(), Failure> {
@@ -48,16 +48,16 @@ pub async fn run(
 
 async fn analyze(
     context: &Context,
-    claimed: &Claimed,
+    claimed: &ClaimedJob,
     permitted: PermittedProject,
     id: ImageId,
 ) -> Result<(), Failure> {
     let (project, lease) = (permitted.key(), &claimed.lease);
     let started = Instant::now();
     let mut record = blank(project, id);
-    let image = match Box::pin(tries::shown(context, claimed, project, id)).await? {
-        Shown::Yes(image) => *image,
-        Shown::No { reason } => return hidden(context, lease, record, reason).await,
+    let image = match Box::pin(photo_retries::shown(context, claimed, project, id)).await? {
+        PhotoLookup::Yes(image) => *image,
+        PhotoLookup::No { reason } => return hidden(context, lease, record, reason).await,
     };
     record.shown_at = Some(context.now());
     record.filename.clone_from(&image.filename);
@@ -90,14 +90,14 @@ async fn analyze(
     };
     failpoint::reached("analyze.downloaded");
     record.content = Some(content);
-    let came = Came::of(&bytes, content);
+    let came = UnusableDownload::of(&bytes, content);
     time(context, &mut record, "download", downloading.elapsed());
 
     let looker = looker(context, project, &image);
     let decoded = match looker.memory(&bytes) {
         Ok(decoded) => decoded,
         Err(error) => {
-            return unreadable(context, lease, record, (&image, &came), LookError::Photo(error)).await;
+            return unreadable(context, lease, record, (&image, &came), AnalysisError::Photo(error)).await;
         }
     };
     let room = context.decoded_room(decoded).await?;
@@ -106,7 +106,7 @@ async fn analyze(
         Err(error) => return unreadable(context, lease, record, (&image, &came), error).await,
     };
     let part = looked.photo.capture.cut_off.is_some();
-    tries::readable(context, project, &image, &came, part).await?;
+    photo_retries::readable(context, project, &image, &came, part).await?;
     failpoint::reached("analyze.looked");
     note(context, &mut record, &looked, &image);
     let merging = &context.rules(project)?.tagging.rules().merge;
@@ -116,7 +116,7 @@ async fn analyze(
         return settle(context, lease, record, PhotoState::Analysed).await;
     }
 
-    let kept = match kept::make(context, room, looked.photo.picture, bytes, &found).await {
+    let kept = match review_images::make(context, room, looked.photo.picture, bytes, &found).await {
         Ok(kept) => kept,
         Err(error) => return unreadable(context, lease, record, (&image, &came), error).await,
     };
@@ -128,7 +128,7 @@ async fn analyze(
     let capture = record.capture.clone().unwrap_or(looked.photo.capture);
     let (image, capture, picture) = (&image, &capture, &kept.picture);
     let intake =
-        Box::pin(cards::draft(context, &Subject { permitted, image, capture, picture, content }, found))
+        Box::pin(cards::draft(context, &PhotoSubject { permitted, image, capture, picture, content }, found))
             .await?;
     failpoint::reached("analyze.drafted");
     time(context, &mut record, "draft", drafting.elapsed());
@@ -140,10 +140,10 @@ async fn analyze(
 }
 
 /// What the photo is looked at with: as closely as the rules say.
-fn looker(context: &Context, project: ProjectKey, image: &Image) -> Looker {
+fn looker(context: &Context, project: ProjectKey, image: &Image) -> Analyzer {
     let album = image.facts().album;
     let usual = context.detector.usual();
-    Looker {
+    Analyzer {
         detector: Arc::clone(&context.detector),
         limits: context.limits.clone(),
         thoroughness: thoroughness::choose(usual, &context.config.thorough, project, album.as_deref()),
@@ -210,15 +210,15 @@ async fn unreadable(
     context: &Context,
     lease: &Lease,
     record: PhotoRecord,
-    (image, came): (&Image, &Came),
-    error: LookError,
+    (image, came): (&Image, &UnusableDownload),
+    error: AnalysisError,
 ) -> Result<(), Failure> {
     match error {
-        LookError::Photo(error) => {
-            tries::unreadable(context, record.project, image, came, &error).await?;
+        AnalysisError::Photo(error) => {
+            photo_retries::unreadable(context, record.project, image, came, &error).await?;
             settle(context, lease, record, PhotoState::Failed { reason: error.to_string() }).await
         }
-        LookError::Machine(failure) => Err(failure),
+        AnalysisError::Machine(failure) => Err(failure),
     }
 }
 
@@ -292,7 +292,7 @@ async fn known_as_is(context: &Context, record: &PhotoRecord) -> Result<bool, Fa
     Ok(looked_at && same_model && before.told == record.told)
 }
 
-fn note(context: &Context, record: &mut PhotoRecord, looked: &Looked, image: &Image) {
+fn note(context: &Context, record: &mut PhotoRecord, looked: &Analysis, image: &Image) {
     let detector = &context.detector;
     // What looked at this photo, which on a GPU may be another provider than at the start.
     let model = ModelInfo { provider: detector.provider(), ..detector.model().clone() };

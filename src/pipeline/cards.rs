@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Context, Failure, ProjectRules, known, placing, reference};
+use super::{Context, Failure, ProjectRules, open_items, placing, reference};
 use crate::domain::capture::{CaptureInfo, TakenAt};
 use crate::domain::card::{Card, CardPhoto};
 use crate::domain::dedupe::{Candidate, Intake, Listed, OpenItems, Sighting, match_open_item};
 use crate::domain::delivery::ProjectMode;
 use crate::domain::finding::Finding;
 use crate::domain::ids::{PhotoId, ProjectKey, PunchItemId, Sha256Digest};
-use crate::domain::likeness::Print;
+use crate::domain::image_hash::ImageHash;
 use crate::domain::picture::Picture;
 use crate::domain::place::Place;
 use crate::domain::review::{Delivery, FindingState};
@@ -19,7 +19,7 @@ use crate::procore::config::PermittedProject;
 use crate::procore::images::Image;
 
 /// What is known of a photo when its findings are drafted.
-pub(super) struct Subject<'a> {
+pub(super) struct PhotoSubject<'a> {
     /// Whose it is, and how far the service may go there.
     pub permitted: PermittedProject,
     /// What Procore says of it.
@@ -32,7 +32,7 @@ pub(super) struct Subject<'a> {
     pub content: Sha256Digest,
 }
 
-impl Subject<'_> {
+impl PhotoSubject<'_> {
     pub(super) fn project(&self) -> ProjectKey {
         self.permitted.key()
     }
@@ -44,19 +44,19 @@ impl Subject<'_> {
 /// When Procore must be asked and does not answer.
 pub(super) async fn draft(
     context: &Context,
-    subject: &Subject<'_>,
+    subject: &PhotoSubject<'_>,
     found: Vec<Finding>,
 ) -> Result<Intake, Failure> {
     let rules = context.rules(subject.project())?;
     let mut reference = reference::load(context, subject.project()).await?;
     let place = placing::place(context, rules, &mut reference, subject).await?;
-    let desk = Desk {
+    let desk = PhotoContext {
         context,
         rules,
         reference: &reference,
         subject,
-        open: &known::open_items(context, subject.project(), &place, &found).await?,
-        photo: Print::of_picture(subject.picture),
+        open: &open_items::open_items(context, subject.project(), &place, &found).await?,
+        photo: ImageHash::of_picture(subject.picture),
         place: &place,
     };
     let tagging = rules.tagging.rules();
@@ -70,19 +70,19 @@ pub(super) async fn draft(
 }
 
 /// What all findings of one photo have in common.
-struct Desk<'a> {
+struct PhotoContext<'a> {
     context: &'a Context,
     rules: &'a ProjectRules,
     reference: &'a reference::Reference,
-    subject: &'a Subject<'a>,
+    subject: &'a PhotoSubject<'a>,
     open: &'a OpenItems,
-    photo: Print,
+    photo: ImageHash,
     place: &'a Place,
 }
 
-impl Desk<'_> {
+impl PhotoContext<'_> {
     fn candidate(&self, finding: Finding) -> Candidate {
-        let Subject { image, capture, picture, .. } = self.subject;
+        let PhotoSubject { image, capture, picture, .. } = self.subject;
         let taken_at = capture.taken_at.as_option().copied();
         let facts = PhotoFacts {
             size: picture.photo(),
@@ -106,7 +106,7 @@ impl Desk<'_> {
     }
 
     fn sighting(&self, finding: &Finding, taken_at: Option<TakenAt>) -> Sighting {
-        let Subject { image, picture, .. } = self.subject;
+        let PhotoSubject { image, picture, .. } = self.subject;
         Sighting {
             finding: finding.id,
             seen_in: PhotoId::of(self.subject.project(), image.id),
@@ -114,7 +114,7 @@ impl Desk<'_> {
             location: self.place.location.clone(),
             taken_at: taken_at.and_then(|taken| instant(taken, &self.context.zone)),
             photo: self.photo,
-            region: Print::of_region(picture, finding.hull),
+            region: ImageHash::of_region(picture, finding.hull),
         }
     }
 
@@ -125,7 +125,7 @@ impl Desk<'_> {
         taken_at: Option<TakenAt>,
         punch_item: Option<PunchItemId>,
     ) -> Card {
-        let Subject { image, capture, picture, content, .. } = *self.subject;
+        let PhotoSubject { image, capture, picture, content, .. } = *self.subject;
         let drafting = self.subject.permitted.mode == ProjectMode::Draft;
         Card {
             project: self.subject.project(),

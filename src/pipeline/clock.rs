@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use crate::domain::ids::ProjectKey;
-use crate::store::{Error, OddLease};
+use crate::store::{Error, LeaseClockError};
 
 /// How often it is looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -36,7 +36,7 @@ pub async fn run(context: &Context, stop: &CancellationToken) {
     }
 }
 
-async fn correct(context: &Context, seen: &mut HashMap<OddLease, Instant>) -> Result<(), Error> {
+async fn correct(context: &Context, seen: &mut HashMap<LeaseClockError, Instant>) -> Result<(), Error> {
     let (store, now) = (&context.store, context.now());
     let lease = Duration::from_secs(context.config.lease_s);
     let ahead = store.is_ahead_of(now).await?;

@@ -1,12 +1,12 @@
 //! Make a finding's item in Procore, once; and learn from a refusal what it means for the others.
 
-use super::hold::Hold;
-use super::{Context, Failure, deliver, fields, leaving_out, reference, turns};
+use super::lease::LeaseGuard;
+use super::{Context, Failure, deliver, fields, omit_fields, reference, turns};
 use crate::domain::card::Card;
 use crate::domain::delivery::{DRAFT, RemoteItem};
 use crate::domain::event::List;
 use crate::domain::fields::FieldValues;
-use crate::domain::left_out::{self, Field};
+use crate::domain::omitted_field::{self, Field};
 use crate::domain::punch_item::PunchItemDraft;
 use crate::domain::refusal::{self, Refusal};
 use crate::failpoint;
@@ -29,7 +29,7 @@ enum Attempt {
 /// [`Failure::NotYet`] while another create of the project is under way, [`Failure::Waits`] where the project is stopped.
 pub(super) async fn run(
     context: &Context,
-    hold: &Hold,
+    hold: &LeaseGuard,
     card: &Card,
     draft: PunchItemDraft,
 ) -> Result<RemoteItem, Failure> {
@@ -49,8 +49,8 @@ pub(super) async fn run(
             Attempt::There(item) => return Ok(item),
             Attempt::Without(fields, said) => {
                 let refused: Vec<_> = fields.into_iter().map(|field| (field, field.of(&draft))).collect();
-                leaving_out::note(context, card, &mut known, &refused, &said).await?;
-                draft = left_out::without(&draft, &known);
+                omit_fields::note(context, card, &mut known, &refused, &said).await?;
+                draft = omitted_field::without(&draft, &known);
             }
         }
     }
@@ -84,7 +84,7 @@ async fn judge(context: &Context, card: &Card, item: &RemoteItem, setup: &str) -
 
 async fn attempt(
     context: &Context,
-    hold: &Hold,
+    hold: &LeaseGuard,
     card: &Card,
     draft: &PunchItemDraft,
     confirmed: bool,

@@ -9,20 +9,21 @@ mod existing;
 use serde_json::json;
 
 use self::existing::{existing, shown, wait_for};
-use super::hold::Hold;
-use super::{Context, Failure, OnAccept, clock, create, leaving_out, managing, own_items, turns};
+use super::lease::LeaseGuard;
+use super::{Context, Failure, OnAccept, clock, create, item_history, manager, omit_fields, turns};
 use crate::domain::card::Card;
 use crate::domain::delivery::{
-    DRAFT, ItemChange, Plan, ProjectMode, RemoteItem, Situation, Twins, nobody_chose_a_manager, plan, twins,
+    DRAFT, DuplicateItems, ItemChange, Plan, ProjectMode, RemoteItem, Situation, nobody_chose_a_manager,
+    plan, twins,
 };
 use crate::domain::ids::{FindingId, PunchItemId};
+use crate::domain::item_status::ItemStatus;
 use crate::domain::job::Job;
-use crate::domain::left_out::{self, Field, LeftOut};
+use crate::domain::omitted_field::{self, Field, OmittedField};
 use crate::domain::punch_item::PunchItemDraft;
 use crate::domain::refusal::{self, Refusal};
 use crate::domain::retry::Disposition;
 use crate::domain::review::{Delivery, FindingState, Verdict};
-use crate::domain::standing::Standing;
 use crate::failpoint;
 use crate::procore;
 use crate::procore::config::PermittedProject;
@@ -32,7 +33,7 @@ use crate::store::{Lease, OpenWrite, WriteIntent, WriteKind, WriteOutcome, Write
 ///
 /// # Errors
 /// When Procore or the store does not answer; a refusal is recorded on the finding instead.
-pub async fn run(context: &Context, hold: &Hold, finding: FindingId) -> Result<(), Failure> {
+pub async fn run(context: &Context, hold: &LeaseGuard, finding: FindingId) -> Result<(), Failure> {
     let Some(card) = context.store.card(finding).await? else {
         return Err(Failure::give_up(format!("finding {finding} is not in the store")));
     };
@@ -63,7 +64,7 @@ type Step = (WriteOutcome, Option<Job>);
 
 async fn reconcile(
     context: &Context,
-    hold: &Hold,
+    hold: &LeaseGuard,
     card: &Card,
     permitted: PermittedProject,
 ) -> Result<Step, Failure> {
@@ -76,8 +77,8 @@ async fn reconcile(
     let now = clock::procores(context, card.project).await;
     let remote = existing(context, hold, card, &open, now).await?;
     let history = context.store.history(finding, remote.as_ref().map(|item| item.id)).await?;
-    let manager = managing::default_for(context, card).await?;
-    let suggested = left_out::without(&card.draft, &card.left_out);
+    let manager = manager::default_for(context, card).await?;
+    let suggested = omitted_field::without(&card.draft, &card.left_out);
     let verdict = card.decision.as_ref().map(|decision| sendable(&decision.verdict, card));
     let situation = Situation {
         mode: permitted.mode,
@@ -112,8 +113,8 @@ async fn reconcile(
         return Err(wait);
     }
     if let Some(because) = manager.note.filter(|_| writes(&step) && nobody_chose_a_manager(&situation)) {
-        let news = vec![LeftOut { field: Field::Manager, id: None, because }];
-        context.store.note_left_out(card.finding.id, &left_out::with_news(&card.left_out, news)).await?;
+        let news = vec![OmittedField { field: Field::Manager, id: None, because }];
+        context.store.note_left_out(card.finding.id, &omitted_field::with_news(&card.left_out, news)).await?;
     }
     Ok(match step {
         Plan::Withhold => (WriteOutcome::Withheld, None),
@@ -166,7 +167,7 @@ const fn writes(step: &Plan) -> bool {
 fn sendable(verdict: &Verdict, card: &Card) -> Verdict {
     match verdict {
         Verdict::Accept { edits } => {
-            Verdict::Accept { edits: left_out::edits_without(edits, &card.left_out) }
+            Verdict::Accept { edits: omitted_field::edits_without(edits, &card.left_out) }
         }
         reject @ Verdict::Reject { .. } => reject.clone(),
     }
@@ -175,7 +176,7 @@ fn sendable(verdict: &Verdict, card: &Card) -> Verdict {
 /// Keeps how the item stands, for its card; that it is still our own draft needs no words.
 async fn see(context: &Context, card: &Card, item: Option<&RemoteItem>) -> Result<(), Failure> {
     if let Some(item) = item.filter(|item| item.deleted || item.workflow_status != DRAFT) {
-        let standing = Standing::of(item, context.now());
+        let standing = ItemStatus::of(item, context.now());
         context.store.note_standing(card.finding.id, &standing).await?;
     }
     Ok(())
@@ -199,7 +200,7 @@ fn never_made() -> WriteOutcome {
 
 /// Whether an earlier life of this box made the finding's item, which is now known as a stray.
 async fn older_life(context: &Context, card: &Card) -> Result<bool, Failure> {
-    if let Err(failure) = own_items::catch_up_once(context, card.project).await {
+    if let Err(failure) = item_history::catch_up_once(context, card.project).await {
         if let Failure::Step { disposition: Disposition::Park { reason }, .. } = &failure {
             let reason = format!(
                 "the Punch List cannot be read, and nothing is made unseen ({reason}). Switch the tool on in the project's \
@@ -217,7 +218,7 @@ async fn older_life(context: &Context, card: &Card) -> Result<bool, Failure> {
 /// in doubt.
 async fn settle_twins(
     context: &Context,
-    hold: &Hold,
+    hold: &LeaseGuard,
     card: &Card,
     situation: &Situation<'_>,
     (own, in_doubt): (&RemoteItem, Option<Failure>),
@@ -230,17 +231,17 @@ async fn settle_twins(
         }
         let other = shown(context, card, stray).await?;
         match twins(situation, own, &other) {
-            Twins::Gone => store.forget_stray(lease, stray).await?,
-            Twins::Binned => {
+            DuplicateItems::Gone => store.forget_stray(lease, stray).await?,
+            DuplicateItems::Binned => {
                 store.twin_binned(lease, finding, (own.id, stray), context.now()).await?;
                 return Ok(Some((seen(&other), Some(Job::carrying(finding, card.state)))));
             }
-            Twins::Bin { .. } if in_doubt.is_some() => return in_doubt.map_or(Ok(None), Err),
-            Twins::Leave(because) => {
+            DuplicateItems::Bin { .. } if in_doubt.is_some() => return in_doubt.map_or(Ok(None), Err),
+            DuplicateItems::Leave(because) => {
                 tracing::warn!(finding.id = %finding, because, "two items of one finding");
                 store.leave_stray(lease, finding, stray, &because, context.now()).await?;
             }
-            Twins::Bin { goes, stays } => {
+            DuplicateItems::Bin { goes, stays } => {
                 begin(context, lease, card, WriteKind::Delete, &goes).await?;
                 let answer = hold.guard(context.procore.delete_punch_item(card.project, goes)).await?;
                 sent(context, lease, answer).await?;
@@ -256,7 +257,7 @@ async fn settle_twins(
 
 async fn change_item(
     context: &Context,
-    hold: &Hold,
+    hold: &LeaseGuard,
     card: &Card,
     remote: Option<&RemoteItem>,
     item: PunchItemId,
@@ -275,9 +276,9 @@ async fn change_item(
             context.store.unsent_write(hold.lease()).await?;
             let refused: Vec<_> =
                 fields.into_iter().map(|field| (field, field.of_edits(&change.edits))).collect();
-            leaving_out::note(context, card, &mut known, &refused, message).await?;
+            omit_fields::note(context, card, &mut known, &refused, message).await?;
             // One field less at least, each time.
-            change.edits = left_out::edits_without(&change.edits, &known);
+            change.edits = omitted_field::edits_without(&change.edits, &known);
             continue;
         }
         let sent_on = answer.as_ref().err().and_then(|error| sent_on(remote, error));

@@ -5,12 +5,12 @@
 
 use serde_json::json;
 
-use super::hold::Hold;
+use super::lease::LeaseGuard;
 use super::{Context, Failure, OnKnown, clock};
 use crate::domain::card::Card;
 use crate::domain::delivery::{DRAFT, ProjectMode};
 use crate::domain::ids::{FindingId, ImageId, PhotoId, PunchItemId};
-use crate::domain::review::{FindingState, Keeper};
+use crate::domain::review::{FindingState, HoldReason};
 use crate::failpoint;
 use crate::procore;
 use crate::procore::punch_items::{COMMENT_START, PunchItem, comment_mark};
@@ -21,7 +21,12 @@ use crate::store::{LinkHow, WriteKind};
 ///
 /// # Errors
 /// When Procore or the store does not answer; a refusal is recorded instead.
-pub async fn run(context: &Context, hold: &Hold, finding: FindingId, image: ImageId) -> Result<(), Failure> {
+pub async fn run(
+    context: &Context,
+    hold: &LeaseGuard,
+    finding: FindingId,
+    image: ImageId,
+) -> Result<(), Failure> {
     let Some(card) = context.store.card(finding).await? else {
         return Err(Failure::give_up(format!("finding {finding} is not in the store")));
     };
@@ -48,8 +53,8 @@ pub async fn run(context: &Context, hold: &Hold, finding: FindingId, image: Imag
 /// The item that the photos of `card` belong to; `None` for what was thrown out.
 fn target(card: &Card) -> Option<PunchItemId> {
     match (card.state, card.held.as_ref().map(|held| held.by)) {
-        (FindingState::Rejected, _) | (FindingState::Proposed, Some(Keeper::Mute(_))) => None,
-        (FindingState::Proposed, Some(Keeper::OpenItem(item))) => Some(item),
+        (FindingState::Rejected, _) | (FindingState::Proposed, Some(HoldReason::Mute(_))) => None,
+        (FindingState::Proposed, Some(HoldReason::OpenItem(item))) => Some(item),
         _ => card.punch_item,
     }
 }
@@ -87,7 +92,7 @@ impl<F: Into<Failure>> From<F> for Refusal {
 /// One photo on its way to an item.
 struct Link<'a> {
     context: &'a Context,
-    hold: &'a Hold,
+    hold: &'a LeaseGuard,
     card: &'a Card,
     image: ImageId,
 }

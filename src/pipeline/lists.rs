@@ -48,11 +48,11 @@ const CHANGES_AT_MOST: usize = 200;
 #[derive(Debug)]
 pub struct Lists {
     reader: String,
-    turns: Mutex<HashMap<ListKey, Arc<Turn>>>,
+    turns: Mutex<HashMap<ListKey, Arc<ListTurn>>>,
 }
 
 /// The turn to read one list. Holds until when an old list is used without another attempt.
-type Turn = tokio::sync::Mutex<Option<Instant>>;
+type ListTurn = tokio::sync::Mutex<Option<Instant>>;
 
 impl Lists {
     /// `reader` tells this process from all others.
@@ -60,14 +60,14 @@ impl Lists {
         Self { reader: reader.into(), turns: Mutex::default() }
     }
 
-    fn turn(&self, key: ListKey) -> Arc<Turn> {
+    fn turn(&self, key: ListKey) -> Arc<ListTurn> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(turns.entry(key).or_default())
     }
 }
 
 /// A list as it is kept.
-struct Kept<T> {
+struct CachedList<T> {
     list: T,
     value: Value,
     read_at: Timestamp,
@@ -125,21 +125,24 @@ pub(super) async fn note(context: &Context, key: &ListKey, entry: i64, gone: boo
 }
 
 /// The list in the store, where it is there in a form that this version reads.
-async fn kept<T: DeserializeOwned>(context: &Context, key: &ListKey) -> Result<Option<Kept<T>>, Failure> {
+async fn kept<T: DeserializeOwned>(
+    context: &Context,
+    key: &ListKey,
+) -> Result<Option<CachedList<T>>, Failure> {
     let Some((value, read_at)) = context.store.list(key).await? else { return Ok(None) };
     let Ok(list) = T::deserialize(&value) else { return Ok(None) };
     let changes = context.store.list_changes(key).await?;
-    Ok(Some(Kept { list, value, read_at, changes }))
+    Ok(Some(CachedList { list, value, read_at, changes }))
 }
 
 /// The list, if it can be used as it is.
-fn good<T>(context: &Context, kept: Option<Kept<T>>) -> Option<T> {
+fn good<T>(context: &Context, kept: Option<CachedList<T>>) -> Option<T> {
     kept.filter(|kept| kept.changes.is_empty() && is_younger(context, kept.read_at, max_age(context)))
         .map(|kept| kept.list)
 }
 
 /// Whether the list can be used where no better one is to be had.
-fn usable<T>(context: &Context, kept: &Kept<T>) -> bool {
+fn usable<T>(context: &Context, kept: &CachedList<T>) -> bool {
     is_younger(context, kept.read_at, max_age(context).max(OLD_AT_MOST))
 }
 
@@ -218,7 +221,7 @@ async fn with_changes<T>(
     context: &Context,
     project: ProjectKey,
     key: &ListKey,
-    old: &Kept<T>,
+    old: &CachedList<T>,
 ) -> Result<Option<Value>, Failure> {
     let (gone, fresh): (Vec<ListChange>, Vec<ListChange>) =
         old.changes.iter().partition(|change| change.gone);

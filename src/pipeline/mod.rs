@@ -5,8 +5,8 @@
 //! finds what webhooks lost.
 //! Every step is safe to run twice and settles its job in the same transaction as its result.
 
+pub mod analysis;
 pub mod analyze;
-pub mod at_places;
 mod cards;
 pub mod clock;
 mod create;
@@ -15,23 +15,23 @@ pub mod deliver;
 pub mod describe;
 mod failure;
 mod fields;
-pub mod hold;
-mod kept;
-mod known;
-mod leaving_out;
+pub mod item_history;
+pub mod item_lookups;
+pub mod lease;
 pub mod link;
 pub mod lists;
-pub mod look;
-mod managing;
-mod optional;
-pub mod own_items;
+mod manager;
+mod omit_fields;
+mod open_items;
+mod optional_lists;
+mod photo_retries;
 mod placing;
 pub mod reference;
+mod review_images;
 pub mod route;
 pub mod rules;
 mod score_maps;
 pub mod sweep;
-mod tries;
 mod turns;
 pub mod worker;
 
@@ -45,7 +45,7 @@ use serde::Deserialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use failure::Failure;
-pub use optional::Lacking;
+pub use optional_lists::MissingLists;
 pub use reference::Reference;
 pub use rules::{ProjectRules, RulesByProject, TaggingConfig};
 
@@ -144,15 +144,15 @@ pub struct Context {
     /// The namespace of our hooks; `None` where there are none.
     pub hook_namespace: Option<String>,
     /// Who waits for the punch items at a place.
-    pub at_places: at_places::AtPlaces,
+    pub at_places: item_lookups::ItemLookups,
     /// Who reads Procore's lists.
     pub lists: lists::Lists,
     /// Photos that Procore has described already.
     pub descriptions: describe::Descriptions,
     /// Projects in which it is known what an earlier life of this box may have made.
-    pub caught_up: own_items::CaughtUp,
+    pub caught_up: item_history::ItemHistory,
     /// Lists of Procore's that cannot be had for now.
-    pub lacking: Lacking,
+    pub lacking: MissingLists,
     /// The model behind its one seam.
     pub detector: Arc<dyn Detector>,
     /// Limits of decoding.

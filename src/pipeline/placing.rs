@@ -1,7 +1,7 @@
 //! Where a photo was taken: what the file, Procore, the site file and the neighbours say, put together.
 
-use super::cards::Subject;
-use super::optional::optional;
+use super::cards::PhotoSubject;
+use super::optional_lists::optional;
 use super::reference::{self, Reference};
 use super::{Context, Failure, ProjectRules, lists};
 use crate::domain::capture::GpsFix;
@@ -17,7 +17,7 @@ pub(super) async fn place(
     context: &Context,
     rules: &ProjectRules,
     reference: &mut Reference,
-    subject: &Subject<'_>,
+    subject: &PhotoSubject<'_>,
 ) -> Result<Place, Failure> {
     let neighbours = neighbours(context, rules, subject).await?;
     let image = subject.image;
@@ -63,7 +63,7 @@ pub(super) async fn place(
 async fn neighbours(
     context: &Context,
     rules: &ProjectRules,
-    subject: &Subject<'_>,
+    subject: &PhotoSubject<'_>,
 ) -> Result<Vec<Neighbour>, Failure> {
     let (Some(taken), Some(uploader), None) =
         (subject.capture.taken_at.as_option(), &subject.image.uploader, &subject.image.location)

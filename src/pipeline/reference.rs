@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::optional::optional;
+use super::optional_lists::optional;
 use super::{Context, Failure, lists};
 use crate::domain::event::List;
 use crate::domain::ids::{ProjectKey, PunchItemTypeId, UserId};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Context, Failure, clock, own_items};
+use super::{Context, Failure, clock, item_history};
 use crate::domain::ids::{PhotoId, ProjectKey};
 use crate::domain::job::Job;
 use crate::failpoint;
@@ -28,7 +28,7 @@ pub async fn run(context: &Context, lease: &Lease, project: ProjectKey) -> Resul
     context.permitted(project)?;
     let config = &context.config;
     let photos = photos(context, project).await;
-    let items = own_items::read(context, &context.procore.background(), project).await;
+    let items = item_history::read(context, &context.procore.background(), project).await;
     let healed = if let Some(namespace) = &context.hook_namespace {
         now_and_then(context, project, HEALED, config.heal_every_s, heal::run(context, project, namespace))
             .await

@@ -8,16 +8,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::failure::Failure;
-use super::hold::{Hold, Moment};
+use super::lease::{LeaseGuard, Moment};
 use super::{Context, analyze, deliver, link, route, sweep};
 use crate::domain::job::Job;
 use crate::domain::retry::Disposition;
 use crate::failpoint;
-use crate::store::{Claimed, KINDS};
+use crate::store::{ClaimedJob, KINDS};
 
 /// What one look at the queue came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum PollResult {
     /// A job was claimed and settled.
     Worked,
     /// Nothing could be claimed.
@@ -43,8 +43,8 @@ async fn work(context: &Context, owner: &str, stop: &CancellationToken) {
         // Subscribed before the claim, so that a job queued meanwhile is not slept through.
         changes.mark_unchanged();
         match turn(context, owner, stop).await {
-            Ok(Turn::Worked) => {}
-            Ok(Turn::Idle) => {
+            Ok(PollResult::Worked) => {}
+            Ok(PollResult::Idle) => {
                 let due = until_due(context).await.unwrap_or(poll).min(poll);
                 tokio::select! {
                     () = stop.cancelled() => {}
@@ -76,14 +76,14 @@ pub async fn turn(
     context: &Context,
     owner: &str,
     stop: &CancellationToken,
-) -> Result<Turn, crate::store::Error> {
+) -> Result<PollResult, crate::store::Error> {
     let lease = Duration::from_secs(context.config.lease_s);
     let asked = Moment::now(context.clock);
     let Some(claimed) = context.store.claim(owner, &KINDS, lease, context.now()).await? else {
-        return Ok(Turn::Idle);
+        return Ok(PollResult::Idle);
     };
     failpoint::reached("claim.taken");
-    let hold = Hold::new(claimed.lease.clone(), asked, lease, context);
+    let hold = LeaseGuard::new(claimed.lease.clone(), asked, lease, context);
     let kind = claimed.job.kind();
     let span = tracing::info_span!(
         "job",
@@ -104,7 +104,7 @@ pub async fn turn(
     }
     .instrument(span)
     .await?;
-    Ok(Turn::Worked)
+    Ok(PollResult::Worked)
 }
 
 async fn grace_over(context: &Context, stop: &CancellationToken) {
@@ -112,7 +112,7 @@ async fn grace_over(context: &Context, stop: &CancellationToken) {
     tokio::time::sleep(Duration::from_secs(context.config.shutdown_grace_s)).await;
 }
 
-async fn step(context: &Context, claimed: &Claimed, hold: &Hold) -> Result<(), Failure> {
+async fn step(context: &Context, claimed: &ClaimedJob, hold: &LeaseGuard) -> Result<(), Failure> {
     let lease = &claimed.lease;
     // On the heap, as a worker's stack does not hold all that a step may come to.
     match &claimed.job {
@@ -131,7 +131,7 @@ async fn step(context: &Context, claimed: &Claimed, hold: &Hold) -> Result<(), F
 /// A step that succeeded has settled its job in its own transaction; a failure is settled here.
 async fn settle(
     context: &Context,
-    claimed: &Claimed,
+    claimed: &ClaimedJob,
     outcome: Result<(), Failure>,
 ) -> Result<(), crate::store::Error> {
     let (lease, kind, now) = (&claimed.lease, claimed.job.kind(), context.now());

@@ -50,7 +50,7 @@ pub enum Class {
 
 /// What an answer said about limits, in durations so that the two clocks need not agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Told {
+pub struct RateLimitHeaders {
     /// `X-Rate-Limit-Limit`.
     pub limit: Option<u32>,
     /// `X-Rate-Limit-Remaining`.
@@ -61,7 +61,7 @@ pub struct Told {
     pub retry_after: Option<Duration>,
 }
 
-impl Told {
+impl RateLimitHeaders {
     /// How long to stay away after a refusal: the longer of the two, as Procore's pages disagree.
     pub fn wait(&self) -> Option<Duration> {
         self.retry_after.max(self.reset_in)
@@ -160,7 +160,7 @@ impl Ledger {
         &mut self,
         now: Timestamp,
         status: u16,
-        told: Told,
+        told: RateLimitHeaders,
         config: &LimiterConfig,
     ) -> Option<Duration> {
         if let (Some(limit), Some(remaining), Some(reset_in)) = (told.limit, told.remaining, told.reset_in) {
@@ -286,7 +286,7 @@ pub struct Admission<'a> {
 
 impl Admission<'_> {
     /// Notes what the answer said. Returns how long to stay away if it was a refusal.
-    pub fn heard(&self, status: u16, told: Told) -> Option<Duration> {
+    pub fn heard(&self, status: u16, told: RateLimitHeaders) -> Option<Duration> {
         let config = &self.limiter.config;
         let now = self.limiter.clock.now();
         self.limiter.with(self.company, |ledger| ledger.heard(now, status, told, config))

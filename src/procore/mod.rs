@@ -17,6 +17,7 @@ pub mod images;
 mod lenient;
 pub mod limiter;
 pub mod lists;
+mod outside_host;
 mod paging;
 mod problem;
 pub mod project_data;
@@ -24,7 +25,6 @@ pub mod punch_items;
 mod punch_links;
 mod route;
 pub mod sign_in;
-mod stranger;
 #[cfg(test)]
 mod stub;
 pub mod webhook;

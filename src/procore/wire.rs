@@ -13,10 +13,10 @@ use url::Url;
 
 use crate::procore::config::{Config, Endpoints};
 use crate::procore::error::Error;
-use crate::procore::limiter::Told;
+use crate::procore::limiter::RateLimitHeaders;
+use crate::procore::outside_host::is_foreign;
 use crate::procore::problem;
 use crate::procore::route::Route;
-use crate::procore::stranger::is_foreign;
 
 /// How this service introduces itself.
 const USER_AGENT: &str = concat!("punchlens/", env!("CARGO_PKG_VERSION"));
@@ -146,7 +146,7 @@ async fn read_body(mut response: Response, host: &str, max_bytes: usize) -> Resu
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    pub(crate) told: Told,
+    pub(crate) told: RateLimitHeaders,
     foreign: bool,
     answer: Answer,
     problem: String,
@@ -171,7 +171,7 @@ impl Reply {
             body,
         };
         // What is not Procore knows nothing of its limits.
-        let told = if foreign { Told::default() } else { told(headers, Timestamp::now()) };
+        let told = if foreign { RateLimitHeaders::default() } else { told(headers, Timestamp::now()) };
         Self { status, told, foreign, answer, problem }
     }
 
@@ -259,13 +259,13 @@ fn date(text: &str) -> Option<Timestamp> {
 }
 
 /// What the headers say about limits. `Date` is Procore's clock, so that ours may be wrong.
-fn told(headers: &HeaderMap, now: Timestamp) -> Told {
+fn told(headers: &HeaderMap, now: Timestamp) -> RateLimitHeaders {
     let far_now = header(headers, "date").and_then(date).unwrap_or(now);
     let until = |then: Timestamp| {
         Duration::try_from(then.duration_since(far_now)).unwrap_or_default().min(LONGEST_WAIT)
     };
     let number = |name| header(headers, name).and_then(|text| text.parse().ok());
-    Told {
+    RateLimitHeaders {
         limit: number("x-rate-limit-limit"),
         remaining: number("x-rate-limit-remaining"),
         reset_in: header(headers, "x-rate-limit-reset")

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use self::reader::{Reader, text_fits};
-use super::record::{Host, Recorded};
+use super::record::{Host, RecordedRequest};
 
 /// One thing that is not as the contract has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,13 +87,13 @@ fn read<T: DeserializeOwned>(part: &str) -> T {
 }
 
 /// What is wrong with a request and its answer, each in a sentence.
-pub fn check(request: &Recorded) -> Vec<String> {
+pub fn check(request: &RecordedRequest) -> Vec<String> {
     let found = check_request(request).into_iter().chain(check_answer(request));
     found.map(|violation| format!("{} {}: {violation}", request.method, request.path)).collect()
 }
 
 /// What is wrong with a request.
-pub fn check_request(request: &Recorded) -> Vec<Violation> {
+pub fn check_request(request: &RecordedRequest) -> Vec<Violation> {
     let authorized = request.header("authorization").is_some();
     if request.host == Host::Storage {
         let leak = authorized.then(|| Violation::new("authorization", "host B must never see the bearer"));
@@ -122,7 +122,7 @@ pub fn check_request(request: &Recorded) -> Vec<Violation> {
 }
 
 /// What is wrong with the answer to a request; nothing when a fault had a hand in it.
-pub fn check_answer(request: &Recorded) -> Vec<Violation> {
+pub fn check_answer(request: &RecordedRequest) -> Vec<Violation> {
     let fine = (200..300).contains(&request.status);
     let Some(operation) = find(&CONTRACT.operations, request).filter(|_| fine && request.fault.is_none())
     else {
@@ -144,7 +144,7 @@ pub fn check_answer(request: &Recorded) -> Vec<Violation> {
     found
 }
 
-fn find<'a, A>(operations: &'a [Operation<A>], request: &Recorded) -> Option<&'a Operation<A>> {
+fn find<'a, A>(operations: &'a [Operation<A>], request: &RecordedRequest) -> Option<&'a Operation<A>> {
     let fitting = operations.iter().filter(|operation| {
         operation.method == request.method
             && request.host == Host::Procore
@@ -165,7 +165,7 @@ fn fits(template: &str, path: &str) -> bool {
     }
 }
 
-fn headers(request: &Recorded, authorized: bool) -> Vec<Violation> {
+fn headers(request: &RecordedRequest, authorized: bool) -> Vec<Violation> {
     let mut found = Vec::new();
     if request.path.starts_with("/rest/") {
         if !authorized {
@@ -185,7 +185,7 @@ fn headers(request: &Recorded, authorized: bool) -> Vec<Violation> {
     found
 }
 
-fn query(parameters: &Map<String, Value>, request: &Recorded, found: &mut Vec<Violation>) {
+fn query(parameters: &Map<String, Value>, request: &RecordedRequest, found: &mut Vec<Violation>) {
     for name in parameters.keys().filter_map(|name| name.strip_suffix('!')) {
         if request.query(name).is_none() {
             found.push(Violation::new(format!("query.{name}"), "is missing"));

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::clock::later;
-use super::events::{Change, Happening, payload};
+use super::events::{Change, ChangeEvent, payload};
 use super::hooks::Hook;
 use super::state::{Shared, Sim, World};
 
@@ -113,7 +113,7 @@ pub(super) struct Queue {
 }
 
 /// Queues `what` for `hook`, with whatever goes wrong with webhooks in this run.
-pub(super) fn tell(world: &mut World, hook: i64, what: &Happening<'_>) {
+pub(super) fn tell(world: &mut World, hook: i64, what: &ChangeEvent<'_>) {
     let faults = world.faults.webhooks.clone();
     if world.chance(faults.lose) {
         return;
@@ -145,7 +145,7 @@ fn queue_of(world: &mut World, hook: i64) -> Option<&mut Queue> {
     Some(world.queues.entry(destination).or_default())
 }
 
-fn queue_event(world: &mut World, hook: i64, what: &Happening<'_>) -> Option<i64> {
+fn queue_event(world: &mut World, hook: i64, what: &ChangeEvent<'_>) -> Option<i64> {
     let Hook { family, version, .. } = world.hooks.get(&hook)?.clone();
     let (number, payload) = payload(world, what, family, &version);
     let delivery = Delivery {

@@ -85,7 +85,7 @@ impl Family {
 
 /// One thing that happened, before it is told to any hook.
 #[derive(Debug, Clone)]
-pub(super) struct Happening<'a> {
+pub(super) struct ChangeEvent<'a> {
     pub(super) resource: &'a str,
     pub(super) id: i64,
     pub(super) change: Change,
@@ -100,7 +100,7 @@ pub(super) struct Happening<'a> {
 /// `version` is what the hook was made with: `v2` and `v2.0` both occur.
 pub(super) fn payload(
     world: &mut World,
-    what: &Happening<'_>,
+    what: &ChangeEvent<'_>,
     family: Family,
     version: &str,
 ) -> (i64, Value) {
@@ -160,7 +160,7 @@ impl Shared {
         cause: &Cause,
     ) {
         let project = project.into();
-        let what = Happening { resource, id, change, project, cause, at: self.now() };
+        let what = ChangeEvent { resource, id, change, project, cause, at: self.now() };
         self.change(|world| {
             let listening: Vec<i64> = world
                 .hooks

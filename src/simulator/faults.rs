@@ -52,7 +52,7 @@ pub enum FaultKind {
         after_ms: u64,
         /// What the caller hears of it.
         #[serde(default)]
-        heard: Heard,
+        heard: LateAnswer,
         /// Whether records carry the time at which the request came, and not the time at which it is carried out.
         #[serde(default)]
         backdated: bool,
@@ -64,14 +64,14 @@ pub enum FaultKind {
 impl FaultKind {
     /// Whether the connection is left open without an answer.
     pub(super) fn is_silent(&self) -> bool {
-        matches!(self, Self::Silence | Self::CommitLate { heard: Heard::Silence, .. })
+        matches!(self, Self::Silence | Self::CommitLate { heard: LateAnswer::Silence, .. })
     }
 
     /// Whether the caller gets no answer.
     pub(super) fn is_unanswered(&self) -> bool {
         let reset = matches!(
             self,
-            Self::ResetBefore | Self::ResetAfter | Self::CommitLate { heard: Heard::Reset, .. }
+            Self::ResetBefore | Self::ResetAfter | Self::CommitLate { heard: LateAnswer::Reset, .. }
         );
         reset || self.is_silent()
     }
@@ -80,7 +80,7 @@ impl FaultKind {
 /// What the caller hears of a request that is carried out late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Heard {
+pub enum LateAnswer {
     /// Nothing, until the caller hangs up.
     #[default]
     Silence,
@@ -90,7 +90,7 @@ pub enum Heard {
     GatewayTimeout,
 }
 
-impl Heard {
+impl LateAnswer {
     const ALL: [Self; 3] = [Self::Silence, Self::Reset, Self::GatewayTimeout];
 }
 
@@ -112,7 +112,7 @@ impl LateWrites {
         }
         Some(FaultKind::CommitLate {
             after_ms: rng.random_range(0..=self.up_to_ms),
-            heard: Heard::ALL[rng.random_range(0..Heard::ALL.len())],
+            heard: LateAnswer::ALL[rng.random_range(0..LateAnswer::ALL.len())],
             backdated: rng.random_bool(0.5),
         })
     }

@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 
 use super::call::{Call, File, Refusal};
 use super::contract;
-use super::faults::{ErrorBody, FaultKind, Heard};
+use super::faults::{ErrorBody, FaultKind, LateAnswer};
 use super::form::nest;
 use super::late;
 use super::limits::Meter;
-use super::record::{Host, Recorded, redact, without_secret};
+use super::record::{Host, RecordedRequest, redact, without_secret};
 use super::state::{Shared, Sim};
 use super::wire::Line;
 use crate::domain::ids::CompanyId;
@@ -58,8 +58,8 @@ pub(super) async fn pass(
         Some(FaultKind::CommitLate { after_ms, heard, backdated }) => {
             late::carry_out(&gate, parts, call, next, Duration::from_millis(*after_ms), *backdated);
             match heard {
-                Heard::GatewayTimeout => error(504, None, ErrorBody::Html),
-                Heard::Silence | Heard::Reset => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+                LateAnswer::GatewayTimeout => error(504, None, ErrorBody::Html),
+                LateAnswer::Silence | LateAnswer::Reset => StatusCode::SERVICE_UNAVAILABLE.into_response(),
             }
         }
         fault => gate.answer(&mut parts, &mut call, next, fault.as_ref()).await,
@@ -97,7 +97,7 @@ pub(super) async fn pass(
 }
 
 impl Gate {
-    fn entry(&self, parts: &Parts, call: &Call) -> Recorded {
+    fn entry(&self, parts: &Parts, call: &Call) -> RecordedRequest {
         let number = self.sim.change(|world| {
             world.next.request += 1;
             world.next.request
@@ -108,7 +108,7 @@ impl Gate {
         });
         let mut body = call.body.clone();
         redact(&mut body);
-        Recorded {
+        RecordedRequest {
             number,
             host: self.host,
             method: parts.method.as_str().to_owned(),

@@ -66,14 +66,14 @@ pub use self::conditions::{Conditions, FileSent, Refused, Sizes, Tool, ToolOff};
 pub use self::delivery::{Attempt, Delivery, DeliveryState};
 pub use self::echo::{Echo, EchoedImages};
 pub use self::events::{Change, Family};
-pub use self::faults::{ErrorBody, Fault, FaultKind, Faults, Heard, LateWrites, WebhookFaults};
+pub use self::faults::{ErrorBody, Fault, FaultKind, Faults, LateAnswer, LateWrites, WebhookFaults};
 pub use self::hooks::{Hook, Trigger};
 pub use self::limits::Limits;
 pub use self::listing::{Links, Listing};
 pub use self::options::Options;
 pub use self::policies::{Policies, SetField};
 pub use self::punch_fields::{Attachment, Comment, PunchItem};
-pub use self::record::{Host, Recorded};
+pub use self::record::{Host, RecordedRequest};
 pub use self::state::{Image, User};
 
 use self::call::Refusal;
@@ -182,7 +182,7 @@ impl Simulator {
     }
 
     /// What was asked, oldest first; pages and switches for people are left out.
-    pub fn requests(&self) -> Vec<Recorded> {
+    pub fn requests(&self) -> Vec<RecordedRequest> {
         self.sim.world().requests.iter().cloned().collect()
     }
 

@@ -15,7 +15,7 @@ pub enum Host {
 
 /// One request and its fate. Secrets are left out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Recorded {
+pub struct RecordedRequest {
     /// Counts up from 1.
     pub number: u64,
     /// Which host was asked.
@@ -40,7 +40,7 @@ pub struct Recorded {
     pub fault: Option<String>,
 }
 
-impl Recorded {
+impl RecordedRequest {
     /// A header's value; the name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())

@@ -26,7 +26,7 @@ use super::oauth::Token;
 use super::people::{Code, Member};
 use super::policies::Policies;
 use super::punch_fields::PunchItem;
-use super::record::Recorded;
+use super::record::RecordedRequest;
 use super::uploads::Upload;
 use crate::domain::ids::{
     CompanyId, ImageId, LocationId, ProjectId, PunchItemId, PunchItemTypeId, TradeId, UserId,
@@ -103,7 +103,7 @@ pub(super) struct World {
     pub(super) faults: Faults,
     pub(super) conditions: Conditions,
     pub(super) policies: Policies,
-    pub(super) requests: VecDeque<Recorded>,
+    pub(super) requests: VecDeque<RecordedRequest>,
     /// What was not as the contract has it, in words.
     pub(super) violations: Vec<String>,
     /// Calls that would have e-mailed people.

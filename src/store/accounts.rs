@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::domain::ids::ProjectKey;
-use crate::domain::people::{AccountId, Login, ProcoreUser, Rights, Role, Who};
-use crate::store::audit::{self, Entry, Subject};
+use crate::domain::people::{AccessRights, AccountId, Login, PersonId, ProcoreUser, Role};
+use crate::store::audit::{self, AuditSubject, Entry};
 use crate::store::record::record;
 use crate::store::rows::{from_json_option, from_name, instant, millis, to_json};
 use crate::store::{Connection, Error, Store};
@@ -33,8 +33,8 @@ pub struct Account {
 
 impl Account {
     /// What its person may do, and where.
-    pub fn rights(&self) -> Rights {
-        Rights::of(self.role, self.projects.as_deref())
+    pub fn rights(&self) -> AccessRights {
+        AccessRights::of(self.role, self.projects.as_deref())
     }
 }
 
@@ -150,7 +150,7 @@ impl Store {
         let id = id.ok_or_else(|| Error::Conflict(format!("there is an account {} already", new.login)))?;
         let detail =
             json!({ "login": new.login, "name": new.name, "role": new.role, "projects": new.projects });
-        let subject = Subject::Person(Who::Account(AccountId(id)));
+        let subject = AuditSubject::Person(PersonId::Account(AccountId(id)));
         audit::append(&mut transaction, Entry::by(actor, "account.added", subject, detail), now).await?;
         let (account, _) = existing(&mut transaction, &new.login).await?;
         self.commit(transaction).await?;
@@ -233,7 +233,7 @@ impl Store {
                 .execute(&mut *transaction)
                 .await?;
         }
-        let subject = Subject::Person(Who::Account(account.id));
+        let subject = AuditSubject::Person(PersonId::Account(account.id));
         let entry = Entry::by(actor, change.kind(), subject, change.detail(&account));
         audit::append(&mut transaction, entry, now).await?;
         let (account, _) = existing(&mut transaction, login).await?;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::domain::evidence::{Fact, GENERAL, SEALED, STARTED, Seal, chain_name, chained};
 use crate::domain::ids::{CompanyId, FindingId, PhotoId, ProjectId, ProjectKey, Sha256Digest};
 use crate::domain::job::{InboxId, JobId};
-use crate::domain::people::{Person, Who};
+use crate::domain::people::{Person, PersonId};
 use crate::domain::review::MuteId;
 use crate::store::record::record;
 use crate::store::rows::{from_hex, from_json, instant, millis, to_json};
@@ -27,7 +27,7 @@ const SERVICE: &str = "punchlens";
 
 /// What a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Subject {
+pub enum AuditSubject {
     /// A webhook delivery.
     Delivery(InboxId),
     /// A photo.
@@ -41,10 +41,10 @@ pub enum Subject {
     /// A mute.
     Mute(MuteId),
     /// Somebody who may sign in.
-    Person(Who),
+    Person(PersonId),
 }
 
-impl fmt::Display for Subject {
+impl fmt::Display for AuditSubject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Delivery(id) => write!(f, "delivery:{}", id.0),
@@ -103,7 +103,7 @@ impl<'a> From<&'a Person> for Actor<'a> {
 /// A fact to be recorded.
 pub(crate) struct Entry<'a> {
     kind: &'static str,
-    subject: Subject,
+    subject: AuditSubject,
     project: Option<ProjectKey>,
     actor: &'a str,
     detail: Value,
@@ -111,7 +111,7 @@ pub(crate) struct Entry<'a> {
 
 impl Entry<'_> {
     /// Something that the service did by itself.
-    pub(crate) fn by_service(kind: &'static str, subject: Subject, detail: Value) -> Self {
+    pub(crate) fn by_service(kind: &'static str, subject: AuditSubject, detail: Value) -> Self {
         Self { kind, subject, project: None, actor: SERVICE, detail }
     }
 }
@@ -126,7 +126,7 @@ impl<'a> Entry<'a> {
     pub(crate) fn by(
         actor: impl Into<Actor<'a>>,
         kind: &'static str,
-        subject: Subject,
+        subject: AuditSubject,
         mut detail: Value,
     ) -> Self {
         let actor = actor.into();
@@ -221,7 +221,7 @@ async fn start(
     project: ProjectKey,
     now: Timestamp,
 ) -> Result<(i64, String), Error> {
-    let entry = Entry::by_service(STARTED, Subject::Project(project), json!({}));
+    let entry = Entry::by_service(STARTED, AuditSubject::Project(project), json!({}));
     let started = add(connection, GENERAL, None, entry, now).await?;
     sqlx::query("INSERT INTO audit_chains (chain, seq, hash, sealed) VALUES ($1, 1, $2, 0)")
         .bind(chain)
@@ -277,17 +277,19 @@ async fn add(
 }
 
 /// The project to which `subject` belongs, if to any.
-async fn project_of(connection: &mut Connection, subject: Subject) -> Result<Option<ProjectKey>, Error> {
+async fn project_of(connection: &mut Connection, subject: AuditSubject) -> Result<Option<ProjectKey>, Error> {
     let query = match subject {
-        Subject::Project(project) => return Ok(Some(project)),
-        Subject::Delivery(_) | Subject::Job(_) | Subject::Person(_) => return Ok(None),
-        Subject::Finding(id) => {
+        AuditSubject::Project(project) => return Ok(Some(project)),
+        AuditSubject::Delivery(_) | AuditSubject::Job(_) | AuditSubject::Person(_) => return Ok(None),
+        AuditSubject::Finding(id) => {
             sqlx::query_as("SELECT company, project FROM findings WHERE id = $1").bind(id.to_string())
         }
-        Subject::Photo(id) => {
+        AuditSubject::Photo(id) => {
             sqlx::query_as("SELECT company, project FROM photos WHERE id = $1").bind(id.to_string())
         }
-        Subject::Mute(id) => sqlx::query_as("SELECT company, project FROM mutes WHERE id = $1").bind(id.0),
+        AuditSubject::Mute(id) => {
+            sqlx::query_as("SELECT company, project FROM mutes WHERE id = $1").bind(id.0)
+        }
     };
     let found: Option<(i64, i64)> = query.fetch_optional(connection).await?;
     Ok(found.map(|(company, project)| ProjectKey {
@@ -310,7 +312,7 @@ impl Store {
         for (chain, seq, hash) in &open {
             let project = chain.parse().map_err(|error| Error::row("column", "audit_chains.chain", error))?;
             let seal = Seal { seq: *seq, hash: from_hex("audit_chains.hash", hash)? };
-            let entry = Entry::by_service(SEALED, Subject::Project(project), json!(seal));
+            let entry = Entry::by_service(SEALED, AuditSubject::Project(project), json!(seal));
             add(&mut transaction, GENERAL, None, entry, now).await?;
             sqlx::query("UPDATE audit_chains SET sealed = seq WHERE chain = $1")
                 .bind(chain)
@@ -328,7 +330,7 @@ impl Store {
     }
 
     /// Everything recorded about `subject`, oldest first.
-    pub async fn audit_of(&self, subject: Subject) -> Result<Vec<AuditRow>, Error> {
+    pub async fn audit_of(&self, subject: AuditSubject) -> Result<Vec<AuditRow>, Error> {
         let records: Vec<Record> = sqlx::query_as(
             "SELECT * FROM audit WHERE subject = $1 ORDER BY CASE chain WHEN $2 THEN 0 ELSE 1 END, seq",
         )

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::store::dialect::{Dialect, Turn};
+use crate::store::dialect::{Dialect, WriteLock};
 use crate::store::rows::millis;
 use crate::store::{Error, Store};
 
@@ -30,7 +30,7 @@ impl Store {
 
     /// Notes that `life` lives, under its present id, and counts its beats.
     pub async fn beat(&self, life: &BoxLife, now: Timestamp) -> Result<(), Error> {
-        let mut transaction = self.begin_as(Turn::Free).await?;
+        let mut transaction = self.begin_as(WriteLock::Free).await?;
         sqlx::query(
             "INSERT INTO boxes (owner, box, place, beats, seen_at) VALUES ($1, $2, $3, 0, $4)
              ON CONFLICT (owner) DO UPDATE SET
@@ -70,7 +70,7 @@ impl Store {
     pub async fn forget_life(&self, owner: &str, now: Timestamp) -> Result<(), Error> {
         let before =
             millis(now).saturating_sub(i64::try_from(FORGOTTEN_AFTER.as_millis()).unwrap_or(i64::MAX));
-        let mut transaction = self.begin_as(Turn::Free).await?;
+        let mut transaction = self.begin_as(WriteLock::Free).await?;
         sqlx::query("DELETE FROM boxes WHERE owner = $1 OR seen_at < $2")
             .bind(owner)
             .bind(before)

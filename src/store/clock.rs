@@ -4,14 +4,14 @@ use jiff::Timestamp;
 
 use crate::domain::job::JobId;
 use crate::store::rows::millis;
-use crate::store::{Error, Store, Turn};
+use crate::store::{Error, Store, WriteLock};
 
 /// Two boxes' clocks, and two reads of one clock, may be this far apart, milliseconds.
 const TOLERANCE_MS: i64 = 2_000;
 
 /// A lease that a clock far ahead has given.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct OddLease {
+pub struct LeaseClockError {
     job: JobId,
     token: String,
     until: i64,
@@ -51,19 +51,22 @@ impl Store {
     }
 
     /// Leases that reach beyond `latest`, which no lease does that was given by the same clock.
-    pub async fn odd_leases(&self, latest: Timestamp) -> Result<Vec<OddLease>, Error> {
+    pub async fn odd_leases(&self, latest: Timestamp) -> Result<Vec<LeaseClockError>, Error> {
         let rows: Vec<(i64, String, i64)> = sqlx::query_as(
             "SELECT id, lease_token, lease_until FROM jobs WHERE state = 'running' AND lease_until > $1",
         )
         .bind(millis(latest).saturating_add(TOLERANCE_MS))
         .fetch_all(&self.0.readers)
         .await?;
-        Ok(rows.into_iter().map(|(job, token, until)| OddLease { job: JobId(job), token, until }).collect())
+        Ok(rows
+            .into_iter()
+            .map(|(job, token, until)| LeaseClockError { job: JobId(job), token, until })
+            .collect())
     }
 
     /// Lets `lease` run out at `now` unless it was extended since: nobody works on the job any more.
-    pub async fn end_lease(&self, lease: &OddLease, now: Timestamp) -> Result<(), Error> {
-        let mut transaction = self.begin_as(Turn::Beside).await?;
+    pub async fn end_lease(&self, lease: &LeaseClockError, now: Timestamp) -> Result<(), Error> {
+        let mut transaction = self.begin_as(WriteLock::Beside).await?;
         sqlx::query(
             "UPDATE jobs SET lease_until = $4 WHERE id = $1 AND lease_token = $2 AND lease_until = $3",
         )

@@ -8,7 +8,7 @@ use crate::domain::dedupe::Muting;
 use crate::domain::ids::{FindingId, ProjectKey};
 use crate::domain::job::Job;
 use crate::domain::review::{Decision, Delivery, FindingState, Verdict};
-use crate::store::audit::{self, Actor, Entry, Subject};
+use crate::store::audit::{self, Actor, AuditSubject, Entry};
 use crate::store::rows::{millis, to_json};
 use crate::store::{Connection, Error, Store, findings, mutes, queue};
 
@@ -109,7 +109,7 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         let detail = serde_json::json!({ "refusal": card.problem });
-        let entry = Entry::by(by, "finding.sent_again", Subject::Finding(id), detail);
+        let entry = Entry::by(by, "finding.sent_again", AuditSubject::Finding(id), detail);
         audit::append(&mut transaction, entry, now).await?;
         queue::insert(&mut transaction, &[Job::carrying(id, card.state)], now, now).await?;
         let card = existing(&mut transaction, id).await?;
@@ -143,7 +143,8 @@ impl Store {
         .execute(&mut *connection)
         .await?;
         let detail = serde_json::to_value(decision)?;
-        let entry = Entry::by(decision.reviewer.as_str(), "finding.decided", Subject::Finding(id), detail);
+        let entry =
+            Entry::by(decision.reviewer.as_str(), "finding.decided", AuditSubject::Finding(id), detail);
         audit::append(connection, entry, decision.at).await?;
         mutes::follow(connection, &card, decision, muting(card.project)).await?;
         let carry_over = decision.at.saturating_add(self.0.config.decision_hold()).unwrap_or(decision.at);
@@ -192,7 +193,7 @@ async fn undo_one(
     .await?;
     mutes::unfollow(connection, id, by, now).await?;
     let detail = serde_json::json!({ "decision": card.decision });
-    let entry = Entry::by(by, "finding.undone", Subject::Finding(id), detail);
+    let entry = Entry::by(by, "finding.undone", AuditSubject::Finding(id), detail);
     audit::append(connection, entry, now).await?;
     let card = existing(connection, id).await?;
     if card.delivery == Delivery::Waiting {

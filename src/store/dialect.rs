@@ -14,13 +14,13 @@ pub(crate) enum Dialect {
 /// What a writing transaction shuts out while it runs. SQLite knows one writer and shuts out all others
 /// in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// Every other change but [`Turn::Free`] ones: what it reads stays true until it commits.
+pub(crate) enum WriteLock {
+    /// Every other change but [`WriteLock::Free`] ones: what it reads stays true until it commits.
     Alone,
-    /// Changes that go [`Turn::Alone`], and other changes of the same project: what it reads of the project stays true
+    /// Changes that go [`WriteLock::Alone`], and other changes of the same project: what it reads of the project stays true
     /// until it commits, but for the claims of jobs.
     Project(ProjectKey),
-    /// Changes that go [`Turn::Alone`]: many of these run at once, each holding its own rows.
+    /// Changes that go [`WriteLock::Alone`]: many of these run at once, each holding its own rows.
     Beside,
     /// Nothing.
     Free,
@@ -39,17 +39,17 @@ impl Dialect {
     ///
     /// On PostgreSQL these are advisory locks of the schema, and of a project in it, that end with the transaction. They
     /// stand for SQLite's write lock. That of a project is taken by its name, which is `$1`.
-    pub(crate) const fn take(self, turn: Turn) -> Option<&'static str> {
+    pub(crate) const fn take(self, turn: WriteLock) -> Option<&'static str> {
         match (self, turn) {
-            (Self::Sqlite, _) | (Self::Postgres, Turn::Free) => None,
-            (Self::Postgres, Turn::Alone) => {
+            (Self::Sqlite, _) | (Self::Postgres, WriteLock::Free) => None,
+            (Self::Postgres, WriteLock::Alone) => {
                 Some("SELECT pg_advisory_xact_lock(7238, hashtext(current_schema()))")
             }
-            (Self::Postgres, Turn::Project(_)) => Some(
+            (Self::Postgres, WriteLock::Project(_)) => Some(
                 "SELECT pg_advisory_xact_lock_shared(7238, hashtext(current_schema())),
                         pg_advisory_xact_lock(7239, hashtext(current_schema() || ' ' || $1))",
             ),
-            (Self::Postgres, Turn::Beside) => {
+            (Self::Postgres, WriteLock::Beside) => {
                 Some("SELECT pg_advisory_xact_lock_shared(7238, hashtext(current_schema()))")
             }
         }

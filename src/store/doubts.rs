@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::domain::delivery::{Doubt, Echo, History, ItemChange, RemoteItem};
 use crate::domain::ids::{FindingId, PunchItemId};
 use crate::domain::punch_item::PunchItemDraft;
-use crate::store::audit::{self, Entry, Subject};
+use crate::store::audit::{self, AuditSubject, Entry};
 use crate::store::rows::{from_json, from_name, instant, millis, to_json};
 use crate::store::{Error, Lease, Store, WriteKind, queue};
 
@@ -109,7 +109,8 @@ impl Store {
             .bind(item.id.value())
             .execute(&mut *transaction)
             .await?;
-        let entry = Entry::by_service("item.adopted", Subject::Finding(finding), json!({ "item": item }));
+        let entry =
+            Entry::by_service("item.adopted", AuditSubject::Finding(finding), json!({ "item": item }));
         audit::append(&mut transaction, entry, now).await?;
         self.commit(transaction).await
     }
@@ -148,7 +149,7 @@ impl Store {
         let detail = json!({ "binned": goes, "kept": stays });
         audit::append(
             &mut transaction,
-            Entry::by_service("item.twin_binned", Subject::Finding(finding), detail),
+            Entry::by_service("item.twin_binned", AuditSubject::Finding(finding), detail),
             now,
         )
         .await?;

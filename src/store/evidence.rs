@@ -9,7 +9,7 @@ use crate::domain::evidence::pack::{Chain, FORMAT, Pack, Row, chains_of, tell};
 use crate::domain::evidence::{GENERAL, SEALED, START, chain_name};
 use crate::domain::ids::{FindingId, ProjectKey, Sha256Digest};
 use crate::domain::job::Job;
-use crate::store::audit::{Record, Subject};
+use crate::store::audit::{AuditSubject, Record};
 use crate::store::rows::from_hex;
 use crate::store::{Connection, Error, PhotoRow, Store};
 
@@ -85,7 +85,8 @@ async fn rows_about(
     photos: &[PhotoRow],
 ) -> Result<Rows, Error> {
     let mut ours = Rows::new();
-    let subjects = photos.iter().map(|photo| Subject::Photo(photo.id)).chain([Subject::Finding(finding)]);
+    let subjects =
+        photos.iter().map(|photo| AuditSubject::Photo(photo.id)).chain([AuditSubject::Finding(finding)]);
     for subject in subjects {
         let rows: Vec<(String, i64)> = sqlx::query_as("SELECT chain, seq FROM audit WHERE subject = $1")
             .bind(subject.to_string())

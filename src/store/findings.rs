@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::domain::card::Card;
 use crate::domain::ids::{CompanyId, FindingId, PhotoId, ProjectId, ProjectKey, PunchItemId, TradeId};
-use crate::domain::review::{Decision, Delivery, FindingState, Held, Keeper};
+use crate::domain::review::{Decision, Delivery, FindingState, Hold, HoldReason};
 use crate::store::record::record;
 use crate::store::rows::{
     NAME_BYTES, bounded, from_hex, from_json, from_json_option, from_name, millis, to_json,
@@ -64,8 +64,8 @@ impl Record {
     pub(crate) fn into_card(self) -> Result<Card, Error> {
         let held = match &self.held {
             None => None,
-            Some(name) => Some(Held {
-                by: Keeper::of(name, self.held_by)
+            Some(name) => Some(Hold {
+                by: HoldReason::of(name, self.held_by)
                     .ok_or_else(|| Error::row("column", "findings.held", format!("{name} by nobody")))?,
                 because: self.held_because.unwrap_or_default(),
             }),

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::domain::detection::DefectClass;
 use crate::domain::ids::{CompanyId, FindingId, ProjectId, ProjectKey};
-use crate::domain::keeping::Ruling;
+use crate::domain::keep_rate::JudgedFinding;
 use crate::domain::review::{Decision, Verdict};
 use crate::domain::score::Score;
 use crate::store::findings::{push_conditions, push_projects};
@@ -38,13 +38,13 @@ record! {
 }
 
 impl Record {
-    fn into_ruling(self) -> Result<Ruling, Error> {
+    fn into_ruling(self) -> Result<JudgedFinding, Error> {
         let decision: Decision = from_json("findings.decision", &self.decision)?;
         let reason = match decision.verdict {
             Verdict::Accept { .. } => None,
             Verdict::Reject { reason } => Some(reason),
         };
-        Ok(Ruling {
+        Ok(JudgedFinding {
             finding: from_hex("findings.id", &self.id)?,
             project: ProjectKey {
                 company: CompanyId::new(self.company),
@@ -117,7 +117,7 @@ impl Store {
         projects: Option<&[ProjectKey]>,
         since: Timestamp,
         most: u32,
-    ) -> Result<Vec<Ruling>, Error> {
+    ) -> Result<Vec<JudgedFinding>, Error> {
         let mut sql = QueryBuilder::new(
             "SELECT id, company, project, class, score, found_at, decision FROM findings
              WHERE decision IS NOT NULL AND decided_at >= ",
@@ -136,7 +136,7 @@ impl Store {
         Ok(own.map(|ruling| ruling.finding).collect())
     }
 
-    async fn rulings_at(&self, at: Timestamp) -> Result<Vec<Ruling>, Error> {
+    async fn rulings_at(&self, at: Timestamp) -> Result<Vec<JudgedFinding>, Error> {
         let records: Vec<Record> = sqlx::query_as(
             "SELECT id, company, project, class, score, found_at, decision FROM findings
              WHERE decision IS NOT NULL AND decided_at = $1 ORDER BY id",

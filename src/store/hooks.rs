@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::ids::{CompanyId, ProjectId, ProjectKey};
-use crate::store::dialect::Turn;
+use crate::store::dialect::WriteLock;
 use crate::store::rows::{instant, millis};
 use crate::store::{Error, Store};
 
@@ -45,7 +45,7 @@ impl Store {
         now: Timestamp,
         next: Timestamp,
     ) -> Result<(), Error> {
-        let mut transaction = self.begin_as(Turn::Free).await?;
+        let mut transaction = self.begin_as(WriteLock::Free).await?;
         sqlx::query(
             "INSERT INTO missing_hooks (company, project, reason, since, tried_at, next_at)
              VALUES ($1, $2, $3, $4, $4, $5)
@@ -65,7 +65,7 @@ impl Store {
 
     /// Notes that nothing tries to make the webhook of `project` any more: it is in place, or nobody asked for it.
     pub async fn clear_missing_hook(&self, project: ProjectKey) -> Result<(), Error> {
-        let mut transaction = self.begin_as(Turn::Free).await?;
+        let mut transaction = self.begin_as(WriteLock::Free).await?;
         sqlx::query("DELETE FROM missing_hooks WHERE company = $1 AND project = $2")
             .bind(project.company.value())
             .bind(project.project.value())

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use crate::domain::ids::{ProjectKey, Sha256Digest};
 use crate::domain::job::{InboxId, Job};
-use crate::store::audit::{self, Entry, Subject};
+use crate::store::audit::{self, AuditSubject, Entry};
 use crate::store::rows::{NAME_BYTES, bounded, instant, millis};
-use crate::store::{Error, Lease, Store, Turn, queue};
+use crate::store::{Error, Lease, Store, WriteLock, queue};
 
 /// As much of a body stands in the audit, bytes; Procore's events are shorter.
 const BODY_IN_AUDIT: usize = 4096;
@@ -43,7 +43,7 @@ pub struct DeliveryRow {
 impl Store {
     /// Stores a delivery and queues its routing, in one transaction.
     pub async fn receive(&self, delivery: &NewDelivery, now: Timestamp) -> Result<Received, Error> {
-        let mut transaction = self.begin_as(Turn::Free).await?;
+        let mut transaction = self.begin_as(WriteLock::Free).await?;
         let id: Option<i64> = sqlx::query_scalar(
             "INSERT INTO inbox (dedupe_key, body, received_at) VALUES ($1, $2, $3)
              ON CONFLICT (dedupe_key) DO NOTHING RETURNING id",
@@ -81,7 +81,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), Error> {
         let project = only_project(jobs);
-        let mut transaction = self.begin_as(project.map_or(Turn::Alone, Turn::Project)).await?;
+        let mut transaction = self.begin_as(project.map_or(WriteLock::Alone, WriteLock::Project)).await?;
         queue::finish(&mut transaction, lease).await?;
         let route = bounded(route, self.0.config.reason_bytes);
         let body: Vec<u8> =
@@ -99,7 +99,7 @@ impl Store {
             "body": String::from_utf8_lossy(&body[..body.len().min(BODY_IN_AUDIT)]),
             "body_sha256": Sha256Digest::of(&body),
         });
-        let mut entry = Entry::by_service("event.routed", Subject::Delivery(id), detail);
+        let mut entry = Entry::by_service("event.routed", AuditSubject::Delivery(id), detail);
         if let Some(project) = project {
             entry = entry.of(project);
         }

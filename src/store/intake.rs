@@ -4,14 +4,14 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::domain::card::Card;
-use crate::domain::dedupe::{Candidate, Fate, Intake, Match, Reason, Recognised};
+use crate::domain::dedupe::{Candidate, Intake, IntakeDecision, Match, Reason, Recognised};
 use crate::domain::delivery::ProjectMode;
 use crate::domain::ids::{FindingId, ImageId, PhotoId, ProjectKey};
 use crate::domain::job::Job;
-use crate::domain::review::{Decision, Delivery, FindingState, Held, Keeper, RejectReason, Verdict};
-use crate::store::audit::{Entry, Subject};
-use crate::store::mutes::InForce;
-use crate::store::photos::Recorded;
+use crate::domain::review::{Decision, Delivery, FindingState, Hold, HoldReason, RejectReason, Verdict};
+use crate::store::audit::{AuditSubject, Entry};
+use crate::store::mutes::ActiveMutes;
+use crate::store::photos::IntakeCounts;
 use crate::store::rows::{millis, to_json};
 use crate::store::{Connection, Error, Store, findings, sightings};
 
@@ -20,20 +20,20 @@ const SERVICE: &str = "Punchlens";
 
 /// What came of a photo's findings, with what is yet to be written of it.
 #[derive(Default)]
-pub(crate) struct Taken {
-    pub(crate) recorded: Recorded,
+pub(crate) struct IntakeResult {
+    pub(crate) recorded: IntakeCounts,
     pub(crate) entries: Vec<Entry<'static>>,
     pub(crate) jobs: Vec<Job>,
 }
 
 /// One photo's findings on their way in.
-struct Taking<'a> {
+struct IntakeWriter<'a> {
     connection: &'a mut Connection,
     intake: &'a Intake,
     photo: PhotoId,
     image: ImageId,
     now: Timestamp,
-    taken: Taken,
+    taken: IntakeResult,
 }
 
 impl Store {
@@ -44,14 +44,15 @@ impl Store {
         (project, image): (ProjectKey, ImageId),
         intake: &Intake,
         now: Timestamp,
-    ) -> Result<Taken, Error> {
+    ) -> Result<IntakeResult, Error> {
         let first = sightings::take_head(connection, project, intake.candidates.len()).await?;
-        let mutes = InForce::read(connection, project, intake.today).await?;
+        let mutes = ActiveMutes::read(connection, project, intake.today).await?;
         let known = self.recognise(connection, project, &intake.once, &intake.candidates, &mutes).await?;
         let made_today = findings::drafted_on(connection, project, intake.today).await?;
         let fates = intake.decide(&known, &mutes.mutes, made_today);
         let photo = PhotoId::of(project, image);
-        let mut taking = Taking { connection, intake, photo, image, now, taken: Taken::default() };
+        let mut taking =
+            IntakeWriter { connection, intake, photo, image, now, taken: IntakeResult::default() };
         for (seq, ((candidate, known), fate)) in
             (first..).zip(intake.candidates.iter().zip(&known).zip(fates))
         {
@@ -62,19 +63,19 @@ impl Store {
     }
 }
 
-impl Taking<'_> {
+impl IntakeWriter<'_> {
     /// Writes what becomes of one candidate. Returns the card that it is part of.
     async fn settle(
         &mut self,
         candidate: &Candidate,
         known: &Recognised,
-        fate: Fate,
+        fate: IntakeDecision,
     ) -> Result<FindingId, Error> {
         let own = candidate.card.finding.id;
         match fate {
-            Fate::New => self.add(candidate, known, None).await?,
-            Fate::Kept(held) => self.add(candidate, known, Some(held)).await?,
-            Fate::Joins { finding, because, folds, kept } => {
+            IntakeDecision::New => self.add(candidate, known, None).await?,
+            IntakeDecision::Kept(held) => self.add(candidate, known, Some(held)).await?,
+            IntakeDecision::Joins { finding, because, folds, kept } => {
                 for from in folds {
                     self.fold(from, finding).await?;
                 }
@@ -93,7 +94,7 @@ impl Taking<'_> {
         &mut self,
         candidate: &Candidate,
         known: &Recognised,
-        held: Option<Held>,
+        held: Option<Hold>,
     ) -> Result<(), Error> {
         let id = candidate.card.finding.id;
         let drafted = self.intake.mode == ProjectMode::Draft && held.is_none();
@@ -109,7 +110,7 @@ impl Taking<'_> {
         let drafted_on = drafted.then_some(self.intake.today);
         findings::insert(self.connection, self.photo, &card, drafted_on).await?;
         let detail = serde_json::to_value(&card)?;
-        self.taken.entries.push(Entry::by_service("finding.proposed", Subject::Finding(id), detail));
+        self.taken.entries.push(Entry::by_service("finding.proposed", AuditSubject::Finding(id), detail));
         findings::link(self.connection, id, self.photo).await?;
         if drafted {
             self.taken.jobs.push(Job::Publish { finding: id });
@@ -121,8 +122,8 @@ impl Taking<'_> {
     }
 
     /// The photo goes to the open item that says the same, where the service writes by itself.
-    fn tell_open_item(&mut self, finding: FindingId, held: Option<&Held>) {
-        let open = held.is_some_and(|held| matches!(held.by, Keeper::OpenItem(_)));
+    fn tell_open_item(&mut self, finding: FindingId, held: Option<&Hold>) {
+        let open = held.is_some_and(|held| matches!(held.by, HoldReason::OpenItem(_)));
         if open && self.intake.mode == ProjectMode::Draft {
             self.taken.jobs.push(Job::LinkPhoto { finding, image: self.image });
         }
@@ -133,7 +134,11 @@ impl Taking<'_> {
             return Ok(());
         }
         let detail = json!({ "photo": self.photo, "because": because });
-        self.taken.entries.push(Entry::by_service("finding.seen_again", Subject::Finding(finding), detail));
+        self.taken.entries.push(Entry::by_service(
+            "finding.seen_again",
+            AuditSubject::Finding(finding),
+            detail,
+        ));
         if self.intake.mode != ProjectMode::Shadow {
             self.taken.jobs.push(Job::LinkPhoto { finding, image: self.image });
         }
@@ -163,14 +168,14 @@ impl Taking<'_> {
         sightings::pass_on(self.connection, from, into).await?;
         self.taken.jobs.push(Job::ApplyDecision { finding: from });
         let detail = json!({ "into": into, "seen_in": self.photo });
-        self.taken.entries.push(Entry::by_service("finding.folded", Subject::Finding(from), detail));
+        self.taken.entries.push(Entry::by_service("finding.folded", AuditSubject::Finding(from), detail));
         self.taken.recorded.folded.push(from);
         Ok(())
     }
 
     /// The photo was looked at before, and says something else of its place now: the suggestion follows, as long as
     /// nobody has decided.
-    async fn refile(&mut self, candidate: &Candidate, kept: Option<Held>) -> Result<(), Error> {
+    async fn refile(&mut self, candidate: &Candidate, kept: Option<Hold>) -> Result<(), Error> {
         let Some(before) = findings::get(self.connection, candidate.card.finding.id).await? else {
             return Ok(());
         };
@@ -179,7 +184,7 @@ impl Taking<'_> {
         findings::refile(self.connection, &after).await?;
         let id = after.finding.id;
         let detail = json!({ "place": after.place, "draft": after.draft, "held": after.held });
-        self.taken.entries.push(Entry::by_service("finding.refiled", Subject::Finding(id), detail));
+        self.taken.entries.push(Entry::by_service("finding.refiled", AuditSubject::Finding(id), detail));
         if self.intake.mode == ProjectMode::Draft && after.delivery != Delivery::Withheld {
             self.taken.jobs.push(Job::Publish { finding: id });
         }
@@ -192,11 +197,11 @@ impl Taking<'_> {
 }
 
 /// `before` as the photo would have it now; `None` where that changes nothing.
-fn refiled(before: &Card, now: &Card, kept: Option<Held>) -> Option<Card> {
+fn refiled(before: &Card, now: &Card, kept: Option<Hold>) -> Option<Card> {
     let mut draft = now.draft.clone();
     draft.images.clone_from(&before.draft.images);
     draft.due = before.draft.due;
-    let held = kept.or_else(|| before.held.clone().filter(|held| held.by == Keeper::Cap));
+    let held = kept.or_else(|| before.held.clone().filter(|held| held.by == HoldReason::Cap));
     if draft == before.draft && now.place == before.place && held == before.held {
         return None;
     }

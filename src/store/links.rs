@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::domain::delivery::Doubt;
 use crate::domain::ids::{FindingId, ImageId, ProjectKey, PunchItemId};
-use crate::store::audit::{self, Entry, Subject};
+use crate::store::audit::{self, AuditSubject, Entry};
 use crate::store::rows::{instant, millis};
 use crate::store::{Error, Lease, Store, queue};
 
@@ -108,7 +108,7 @@ impl Store {
             .bind(image.value())
             .execute(&mut *transaction)
             .await?;
-        let entry = Entry::by_service("photo.linked", Subject::Finding(finding), detail);
+        let entry = Entry::by_service("photo.linked", AuditSubject::Finding(finding), detail);
         audit::append(&mut transaction, entry, now).await?;
         self.commit(transaction).await
     }

@@ -18,7 +18,7 @@
 //!   `NULLS LAST`. Every column that is selected beside an aggregate must stand in `GROUP BY`.
 //! - **Writing**: `self.begin()` … `self.commit(transaction)`. What `begin` reads stays true until the commit on both
 //!   databases (SQLite's write lock; on PostgreSQL an advisory lock). Never read through `self.0.readers` within it.
-//!   What touches one project alone takes `dialect::Turn::Project`, so that boxes of other projects need not wait.
+//!   What touches one project alone takes `dialect::WriteLock::Project`, so that boxes of other projects need not wait.
 //! - **Reading** more than one statement of the same moment: `self.snapshot()`.
 //! - **A table**: a new file `migrations/000N_subject.sql` in SQLite's words and a line in `migrations::MIGRATIONS`;
 //!   the head of `migrations` says what may be in it. PostgreSQL's text is made from it.
@@ -27,7 +27,6 @@
 
 mod accounts;
 mod audit;
-mod awaited;
 mod boxes;
 mod cache;
 mod clock;
@@ -43,6 +42,7 @@ mod history;
 mod hooks;
 mod inbox;
 mod intake;
+mod item_status;
 mod links;
 mod lists;
 mod migrations;
@@ -52,6 +52,7 @@ mod notify;
 mod open;
 mod outbox;
 mod overlays;
+mod pending_photos;
 mod photos;
 mod prune;
 mod queue;
@@ -60,7 +61,6 @@ mod rows;
 mod sessions;
 mod sightings;
 mod sql;
-mod standing;
 mod stops;
 mod strays;
 #[cfg(test)]
@@ -73,16 +73,15 @@ use tokio::sync::watch;
 
 use crate::domain::ids::FindingId;
 use crate::failpoint;
-use crate::store::dialect::{Dialect, Turn};
+use crate::store::dialect::{Dialect, WriteLock};
 use crate::store::notify::Notices;
 
 pub use crate::store::accounts::{Account, AccountChange, NewAccount};
 pub use crate::store::audit::{
-    Actor, AuditBreak, AuditReport, AuditRow, ChainHead, RowDifference, RowsReport, Subject,
+    Actor, AuditBreak, AuditReport, AuditRow, AuditSubject, ChainHead, RowDifference, RowsReport,
 };
-pub use crate::store::awaited::Unaccounted;
 pub use crate::store::boxes::BoxLife;
-pub use crate::store::clock::OddLease;
+pub use crate::store::clock::LeaseClockError;
 pub use crate::store::config::{Config, DEFAULTS, Database};
 pub use crate::store::decisions::{Batch, MutingOf};
 pub use crate::store::disk::free_bytes;
@@ -98,13 +97,14 @@ pub use crate::store::lists::{ListChange, ListPage};
 pub use crate::store::mutes::MuteRow;
 pub use crate::store::outbox::{WriteIntent, WriteKind, WriteOutcome, WriteState};
 pub use crate::store::overlays::{Layer, Overlaid, Overlay};
+pub use crate::store::pending_photos::PendingPhotos;
 pub use crate::store::photos::{
-    LeftOut, LeftOutState, PhotoRecord, PhotoRow, PhotoState, PhotoSummary, Recorded, StageTime,
+    IntakeCounts, LeftOutState, PhotoRecord, PhotoRow, PhotoState, PhotoSummary, SkippedPhoto, StageTime,
     StoredPicture,
 };
 pub use crate::store::prune::Pruned;
 pub(crate) use crate::store::queue::KINDS;
-pub use crate::store::queue::{Claimed, JobRow, JobState, Lease, QueueStats};
+pub use crate::store::queue::{ClaimedJob, JobRow, JobState, Lease, QueueStats};
 pub use crate::store::sessions::{NewToken, SessionRow, TokenRow, viewer_of};
 pub use crate::store::stops::Stop;
 pub use crate::store::trials::CreateTurn;
@@ -149,18 +149,19 @@ impl Store {
     /// Starts a transaction that holds the write lock from the start, so that what it reads stays
     /// true until it commits.
     async fn begin(&self) -> Result<Transaction, Error> {
-        self.begin_as(Turn::Alone).await
+        self.begin_as(WriteLock::Alone).await
     }
 
     /// Starts a transaction that shuts out less.
-    async fn begin_as(&self, turn: Turn) -> Result<Transaction, Error> {
+    async fn begin_as(&self, turn: WriteLock) -> Result<Transaction, Error> {
         let dialect = self.0.dialect;
-        let place = if turn == Turn::Free { None } else { Some(self.0.line.lock().await) };
+        let place = if turn == WriteLock::Free { None } else { Some(self.0.line.lock().await) };
         let mut transaction = self.0.writer.begin_with(dialect.begin()).await?;
         drop(place);
         if let Some(take) = dialect.take(turn) {
             let take = sqlx::query(take);
-            let take = if let Turn::Project(project) = turn { take.bind(project.to_string()) } else { take };
+            let take =
+                if let WriteLock::Project(project) = turn { take.bind(project.to_string()) } else { take };
             take.execute(&mut *transaction).await?;
         }
         Ok(transaction)
@@ -171,7 +172,7 @@ impl Store {
     async fn begin_for(&self, finding: FindingId) -> Result<Transaction, Error> {
         // A finding never changes its project.
         let project = self.projects_of(&[finding]).await?.remove(&finding);
-        self.begin_as(project.map_or(Turn::Alone, Turn::Project)).await
+        self.begin_as(project.map_or(WriteLock::Alone, WriteLock::Project)).await
     }
 
     /// Starts a reading transaction in which every statement sees the same moment.

@@ -10,7 +10,7 @@ use crate::domain::dedupe::{Mute, Muting, mute_from};
 use crate::domain::detection::DefectClass;
 use crate::domain::ids::{CompanyId, FindingId, LocationId, ProjectId, ProjectKey};
 use crate::domain::review::{Decision, MuteId, Verdict};
-use crate::store::audit::{self, Actor, Entry, Subject};
+use crate::store::audit::{self, Actor, AuditSubject, Entry};
 use crate::store::findings::push_projects;
 use crate::store::record::record;
 use crate::store::rows::{NAME_BYTES, bounded, from_hex, from_name, instant, millis};
@@ -146,13 +146,13 @@ impl Store {
 }
 
 /// The mutes of a project that hold on a day.
-pub(crate) struct InForce {
+pub(crate) struct ActiveMutes {
     /// Each with its number.
     pub(crate) mutes: Vec<(MuteId, Mute)>,
     of: Vec<Option<FindingId>>,
 }
 
-impl InForce {
+impl ActiveMutes {
     /// As of the connection's transaction.
     pub(crate) async fn read(
         connection: &mut Connection,
@@ -247,7 +247,7 @@ async fn insert(
     .fetch_one(&mut *connection)
     .await?;
     let detail = json!({ "project": project, "mute": mute, "finding": finding });
-    let entry = Entry::by(by, "mute.added", Subject::Mute(MuteId(id)), detail);
+    let entry = Entry::by(by, "mute.added", AuditSubject::Mute(MuteId(id)), detail);
     audit::append(connection, entry, now).await?;
     Ok(MuteId(id))
 }
@@ -282,5 +282,5 @@ async fn lift(connection: &mut Connection, id: MuteId, by: Actor<'_>, now: Times
     .execute(&mut *connection)
     .await?;
     let detail = json!({ "findings_to_review": freed.rows_affected() });
-    audit::append(connection, Entry::by(by, "mute.lifted", Subject::Mute(id), detail), now).await
+    audit::append(connection, Entry::by(by, "mute.lifted", AuditSubject::Mute(id), detail), now).await
 }

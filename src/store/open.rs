@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tokio::sync::watch;
 
 use crate::store::config::Database;
-use crate::store::dialect::{Dialect, Turn};
+use crate::store::dialect::{Dialect, WriteLock};
 use crate::store::notify::Notices;
 use crate::store::rows::{instant, millis};
 use crate::store::sightings::Sightings;
@@ -86,7 +86,7 @@ impl Store {
             return Err(Error::DiskFull);
         }
         let write = async {
-            let mut transaction = self.begin_as(Turn::Free).await?;
+            let mut transaction = self.begin_as(WriteLock::Free).await?;
             // A new value each time: SQLite leaves a page alone when nothing in it differs.
             sqlx::query(
                 "INSERT INTO meta (name, value) VALUES ('pings', '1') ON CONFLICT (name)
@@ -135,7 +135,7 @@ impl Store {
     }
 
     async fn note_opening(&self, now: Timestamp) -> Result<(), Error> {
-        let mut transaction = self.begin_as(Turn::Free).await?;
+        let mut transaction = self.begin_as(WriteLock::Free).await?;
         sqlx::query(
             "INSERT INTO meta (name, value) VALUES ('opened_at', $1)
              ON CONFLICT (name) DO UPDATE SET value = excluded.value",

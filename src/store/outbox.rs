@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::domain::ids::{FindingId, PunchItemId};
 use crate::domain::job::Job;
-use crate::store::audit::{self, Entry, Subject};
+use crate::store::audit::{self, AuditSubject, Entry};
 use crate::store::record::record;
 use crate::store::rows::{from_json_option, instant, millis, to_json};
 use crate::store::{Connection, Error, Lease, Store, queue};
@@ -195,7 +195,7 @@ impl Store {
             "request": intent.request,
             "may_have_been_sent_before": state != WriteState::Fresh,
         });
-        let entry = Entry::by_service("write.begun", Subject::Finding(intent.finding), detail);
+        let entry = Entry::by_service("write.begun", AuditSubject::Finding(intent.finding), detail);
         audit::append(&mut transaction, entry, now).await?;
         self.commit(transaction).await?;
         Ok(state)
@@ -246,7 +246,7 @@ impl Store {
         });
         carry_over(&mut transaction, finding, &held.kind, more, outcome, reason).await?;
         let (.., kind) = outcome.names();
-        let entry = Entry::by_service(kind, Subject::Finding(finding), outcome.detail());
+        let entry = Entry::by_service(kind, AuditSubject::Finding(finding), outcome.detail());
         audit::append(&mut transaction, entry, now).await?;
         queue::insert(&mut transaction, jobs, now, now).await?;
         self.commit(transaction).await
@@ -269,7 +269,7 @@ async fn insert(
     connection: &mut Connection,
     intent: &WriteIntent,
     request: &str,
-    held: &queue::Held,
+    held: &queue::LeasedRow,
 ) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO outbox (finding, kind, reference, request, state, job, job_kind, attempts, begun_at, tried_at)

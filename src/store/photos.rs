@@ -1,7 +1,7 @@
 //! Photos and what was found in them, recorded in one transaction.
 
-mod left_out;
-pub(crate) mod tries;
+pub(crate) mod retries;
+mod skipped;
 mod values;
 
 use jiff::Timestamp;
@@ -12,18 +12,18 @@ use crate::domain::geometry::Size;
 use crate::domain::ids::{
     CompanyId, FindingId, ImageId, LocationId, PhotoId, ProjectId, ProjectKey, Sha256Digest, UserId,
 };
-use crate::store::audit::{self, Entry, Subject};
-use crate::store::intake::Taken;
+use crate::store::audit::{self, AuditSubject, Entry};
+use crate::store::intake::IntakeResult;
 use crate::store::neighbours::wall_clock;
 use crate::store::record::record;
 use crate::store::rows::{
     NAME_BYTES, bounded, from_hex, from_json, from_json_option, instant, millis, to_json,
 };
-use crate::store::{Connection, Error, Lease, Store, Turn, findings, overlays, queue};
+use crate::store::{Connection, Error, Lease, Store, WriteLock, findings, overlays, queue};
 
-pub use crate::store::photos::left_out::{LeftOut, LeftOutState};
+pub use crate::store::photos::skipped::{LeftOutState, SkippedPhoto};
 pub use crate::store::photos::values::{
-    PhotoRecord, PhotoRow, PhotoState, PhotoSummary, Recorded, StageTime, StoredPicture,
+    IntakeCounts, PhotoRecord, PhotoRow, PhotoState, PhotoSummary, StageTime, StoredPicture,
 };
 
 /// The columns of a [`Record`]; every query on photos begins with it.
@@ -128,8 +128,8 @@ impl Store {
         record: &PhotoRecord,
         intake: Option<&Intake>,
         now: Timestamp,
-    ) -> Result<Recorded, Error> {
-        let mut transaction = self.begin_as(Turn::Project(record.project)).await?;
+    ) -> Result<IntakeCounts, Error> {
+        let mut transaction = self.begin_as(WriteLock::Project(record.project)).await?;
         queue::finish(&mut transaction, lease).await?;
         let id = PhotoId::of(record.project, record.image);
         let forgotten =
@@ -150,14 +150,14 @@ impl Store {
                 let photo = (record.project, record.image);
                 self.take_in(&mut transaction, photo, intake, now).await?
             }
-            None => Taken::default(),
+            None => IntakeResult::default(),
         };
         for overlay in record.overlays.iter().filter(|_| !forgotten) {
             if taken.recorded.new.contains(&overlay.finding) {
                 overlays::keep(&mut transaction, id, overlay).await?;
             }
         }
-        tries::forget(&mut transaction, id).await?;
+        retries::forget(&mut transaction, id).await?;
         // Last, as whoever holds the audit's head must wait for nobody.
         for entry in [evidence(id, record, intake)?].into_iter().chain(taken.entries) {
             audit::append(&mut transaction, entry.of(record.project), now).await?;
@@ -200,9 +200,9 @@ impl Store {
                 .bind(millis(now))
                 .execute(&mut *transaction)
                 .await?;
-        tries::forget(&mut transaction, id).await?;
+        retries::forget(&mut transaction, id).await?;
         if marked.rows_affected() > 0 {
-            let entry = Entry::by_service("photo.forgotten", Subject::Photo(id), json!({}));
+            let entry = Entry::by_service("photo.forgotten", AuditSubject::Photo(id), json!({}));
             audit::append(&mut transaction, entry, now).await?;
         }
         self.commit(transaction).await
@@ -312,5 +312,5 @@ fn evidence(id: PhotoId, record: &PhotoRecord, intake: Option<&Intake>) -> Resul
         "picture_sha256": record.picture.as_ref().map(|picture| Sha256Digest::of(&picture.bytes)),
         "evidence": record.evidence,
     });
-    Ok(Entry::by_service("photo.recorded", Subject::Photo(id), detail))
+    Ok(Entry::by_service("photo.recorded", AuditSubject::Photo(id), detail))
 }

@@ -4,10 +4,10 @@
 //! finding share a lane, and one lane runs one job at a time: a decision never overtakes the
 //! publishing that it refers to.
 
-mod aside;
 mod claim;
-mod comeback;
 mod inspect;
+mod set_aside;
+mod unpark;
 
 use std::fmt;
 use std::time::Duration;
@@ -16,15 +16,15 @@ use jiff::Timestamp;
 
 use crate::domain::ids::{FindingId, PhotoId};
 use crate::domain::job::{Job, JobId};
-use crate::store::queue::aside::aside;
+use crate::store::queue::set_aside::aside;
 use crate::store::record::record;
 use crate::store::rows::{bounded, from_json, millis, to_json};
 use crate::store::sql::QueryBuilder;
-use crate::store::{Connection, Error, Store, Turn};
+use crate::store::{Connection, Error, Store, WriteLock};
 
-pub(crate) use crate::store::queue::aside::free;
 pub(crate) use crate::store::queue::claim::KINDS;
 pub use crate::store::queue::inspect::{JobRow, QueueStats};
+pub(crate) use crate::store::queue::set_aside::free;
 
 /// The version of the payloads that this build writes and reads.
 const PAYLOAD_VERSION: i64 = 1;
@@ -84,7 +84,7 @@ impl fmt::Debug for Lease {
 
 /// A job with the right to work on it.
 #[derive(Debug, Clone)]
-pub struct Claimed {
+pub struct ClaimedJob {
     /// What to do.
     pub job: Job,
     /// The right to do it.
@@ -107,7 +107,7 @@ impl Store {
 
     /// Keeps the job until `until`.
     pub async fn extend(&self, lease: &Lease, until: Timestamp) -> Result<(), Error> {
-        let mut transaction = self.begin_as(Turn::Beside).await?;
+        let mut transaction = self.begin_as(WriteLock::Beside).await?;
         let row = sqlx::query("UPDATE jobs SET lease_until = $3 WHERE id = $1 AND lease_token = $2")
             .bind(lease.job.0)
             .bind(&lease.token)
@@ -232,7 +232,7 @@ impl Store {
 record! {
     /// A job's row as far as its changes of state need it.
     #[derive(Debug)]
-    pub(crate) struct Held {
+    pub(crate) struct LeasedRow {
         pub(crate) id: i64,
         pub(crate) kind: String,
         version: i64,
@@ -241,7 +241,7 @@ record! {
     }
 }
 
-impl Held {
+impl LeasedRow {
     /// What to do, or why this build cannot tell.
     pub(crate) fn job(&self) -> Result<Job, String> {
         if self.version != PAYLOAD_VERSION {
@@ -261,7 +261,7 @@ impl Held {
 }
 
 /// The row of the job that `lease` is for, kept from being claimed by others until the transaction ends.
-pub(crate) async fn held(connection: &mut Connection, lease: &Lease) -> Result<Held, Error> {
+pub(crate) async fn held(connection: &mut Connection, lease: &Lease) -> Result<LeasedRow, Error> {
     sqlx::query_as(
         "UPDATE jobs SET lease_token = lease_token WHERE id = $1 AND lease_token = $2
          RETURNING id, kind, version, payload, dedupe_key",
@@ -276,7 +276,7 @@ pub(crate) async fn held(connection: &mut Connection, lease: &Lease) -> Result<H
 /// Deletes the finished job, and earlier ones of the same work that had been set aside: their work
 /// is done now. The first statement of any transaction that ends a job, so that a lost lease stops
 /// the rest.
-pub(crate) async fn finish(connection: &mut Connection, lease: &Lease) -> Result<Held, Error> {
+pub(crate) async fn finish(connection: &mut Connection, lease: &Lease) -> Result<LeasedRow, Error> {
     let held = held(connection, lease).await?;
     sqlx::query("DELETE FROM jobs WHERE id = $1 OR (dedupe_key = $2 AND state IN ('parked', 'dead'))")
         .bind(held.id)
@@ -335,7 +335,7 @@ async fn hurry(connection: &mut Connection, job: &Job, run_at: Timestamp) -> Res
 
 /// Makes way for `held` to be queued again: an equal job that waits meanwhile is the same work, and
 /// `held` has the attempts that are to be counted.
-async fn requeue(connection: &mut Connection, held: &Held) -> Result<(), Error> {
+async fn requeue(connection: &mut Connection, held: &LeasedRow) -> Result<(), Error> {
     sqlx::query("DELETE FROM jobs WHERE dedupe_key = $1 AND state = 'queued' AND id <> $2")
         .bind(&held.dedupe_key)
         .bind(held.id)

@@ -4,9 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::domain::ids::Sha256Digest;
-use crate::domain::people::{AccountId, Grant, Login, Person, Rights, SignedInBy, TokenId, Viewer, Who};
+use crate::domain::people::{
+    AccessRights, AccountId, Grant, Login, Person, PersonId, SignedInBy, TokenId, Viewer,
+};
 use crate::store::accounts::{self, Account};
-use crate::store::audit::{self, Entry, Subject};
+use crate::store::audit::{self, AuditSubject, Entry};
 use crate::store::record::record;
 use crate::store::rows::{from_json, instant, millis, to_json};
 use crate::store::{Connection, Error, Store};
@@ -21,7 +23,7 @@ const USE_NOTED_EVERY: SignedDuration = SignedDuration::from_hours(1);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {
     /// Whose it is.
-    pub who: Who,
+    pub who: PersonId,
     /// Their name when they signed in.
     pub name: String,
     /// Since when.
@@ -101,7 +103,7 @@ impl TokenRecord {
 pub fn viewer_of(account: &Account, by: SignedInBy) -> Viewer {
     let person = Person {
         name: account.name.clone(),
-        who: Who::Account(account.id),
+        who: PersonId::Account(account.id),
         login: Some(account.login.to_string()),
         by,
     };
@@ -119,8 +121,8 @@ impl Store {
     ) -> Result<(), Error> {
         let person = &viewer.person;
         let account = match person.who {
-            Who::Account(AccountId(id)) => Some(id),
-            Who::Procore(_) | Who::Key => None,
+            PersonId::Account(AccountId(id)) => Some(id),
+            PersonId::Procore(_) | PersonId::Key => None,
         };
         let own_rights = account.is_none().then(|| to_json(viewer)).transpose()?;
         let mut transaction = self.begin().await?;
@@ -137,8 +139,12 @@ impl Store {
         .bind(millis(expires_at))
         .execute(&mut *transaction)
         .await?;
-        let entry =
-            Entry::by(person.name.as_str(), "person.signed_in", Subject::Person(person.who), json!(viewer));
+        let entry = Entry::by(
+            person.name.as_str(),
+            "person.signed_in",
+            AuditSubject::Person(person.who),
+            json!(viewer),
+        );
         audit::append(&mut transaction, entry, now).await?;
         // Nothing that a page shows has changed: nobody is woken.
         Ok(transaction.commit().await?)
@@ -169,7 +175,7 @@ impl Store {
     }
 
     /// Adds `grants` to the rights of everybody who is signed in as `who` by a Procore account.
-    pub async fn add_grants(&self, who: Who, grants: &[Grant]) -> Result<(), Error> {
+    pub async fn add_grants(&self, who: PersonId, grants: &[Grant]) -> Result<(), Error> {
         let mut transaction = self.begin().await?;
         let rows: Vec<(String, String)> =
             sqlx::query_as("SELECT digest, viewer FROM sessions WHERE who = $1 AND viewer IS NOT NULL")
@@ -178,7 +184,7 @@ impl Store {
                 .await?;
         for (digest, viewer) in rows {
             let mut viewer: Viewer = from_json("sessions.viewer", &viewer)?;
-            if let Rights::In(own) = &mut viewer.rights {
+            if let AccessRights::In(own) = &mut viewer.rights {
                 own.retain(|grant| grants.iter().all(|new| new.project != grant.project));
                 own.extend_from_slice(grants);
             }
@@ -202,7 +208,12 @@ impl Store {
     }
 
     /// Signs `who`, or everybody, out of every browser, and tells of how many.
-    pub async fn end_sessions(&self, who: Option<Who>, actor: &str, now: Timestamp) -> Result<u64, Error> {
+    pub async fn end_sessions(
+        &self,
+        who: Option<PersonId>,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<u64, Error> {
         let mut transaction = self.begin().await?;
         let rows: Vec<String> =
             sqlx::query_scalar("SELECT DISTINCT who FROM sessions WHERE who = $1 OR $2 = 1")
@@ -218,8 +229,12 @@ impl Store {
                 .await?
                 .rows_affected();
             let whose = row.parse().map_err(|error| Error::row("session", &row, error))?;
-            let entry =
-                Entry::by(actor, "person.signed_out", Subject::Person(whose), json!({ "sessions": deleted }));
+            let entry = Entry::by(
+                actor,
+                "person.signed_out",
+                AuditSubject::Person(whose),
+                json!({ "sessions": deleted }),
+            );
             audit::append(&mut transaction, entry, now).await?;
             ended += deleted;
         }
@@ -270,7 +285,8 @@ impl Store {
         .fetch_one(&mut *transaction)
         .await?;
         let detail = json!({ "token": id, "label": token.label, "expires_at": token.expires_at });
-        let entry = Entry::by(actor, "token.added", Subject::Person(Who::Account(account.id)), detail);
+        let entry =
+            Entry::by(actor, "token.added", AuditSubject::Person(PersonId::Account(account.id)), detail);
         audit::append(&mut transaction, entry, now).await?;
         self.commit(transaction).await?;
         Ok(TokenId(id))
@@ -302,7 +318,7 @@ impl Store {
         .fetch_optional(&mut *transaction)
         .await?;
         let account = account.ok_or_else(|| Error::NotFound(format!("token {} that still works", id.0)))?;
-        let subject = Subject::Person(Who::Account(AccountId(account)));
+        let subject = AuditSubject::Person(PersonId::Account(AccountId(account)));
         let entry = Entry::by(actor, "token.revoked", subject, json!({ "token": id }));
         audit::append(&mut transaction, entry, now).await?;
         self.commit(transaction).await

@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use crate::domain::dedupe::{Candidate, Index, Match, Recognised, Sighting, Standing};
+use crate::domain::dedupe::{Candidate, Index, KnownCard, Match, Recognised, Sighting};
 use crate::domain::ids::{FindingId, ImageId, ProjectKey};
-use crate::domain::review::Keeper;
+use crate::domain::review::HoldReason;
 use crate::domain::tagging::OnceRules;
-use crate::store::mutes::InForce;
+use crate::store::mutes::ActiveMutes;
 use crate::store::record::record;
 use crate::store::rows::{from_hex, from_json, from_name, instant, to_json};
 use crate::store::sql::QueryBuilder;
@@ -22,11 +22,11 @@ const BATCH: i64 = 5_000;
 
 /// The indices of a handle, by project.
 #[derive(Debug, Default)]
-pub(crate) struct Sightings(Mutex<HashMap<ProjectKey, Known>>);
+pub(crate) struct Sightings(Mutex<HashMap<ProjectKey, ProjectSightings>>);
 
 /// One project's sightings up to a number.
 #[derive(Debug)]
-struct Known {
+struct ProjectSightings {
     index: Index,
     upto: i64,
 }
@@ -59,7 +59,7 @@ impl Store {
         project: ProjectKey,
         rules: &OnceRules,
         candidates: &[Candidate],
-        mutes: &InForce,
+        mutes: &ActiveMutes,
     ) -> Result<Vec<Recognised>, Error> {
         self.0.sightings.catch_up(connection, project, rules).await?;
         let alike: Vec<Match> = self.0.sightings.with(project, rules, |known| {
@@ -84,9 +84,14 @@ impl Store {
 }
 
 impl Sightings {
-    fn with<T>(&self, project: ProjectKey, rules: &OnceRules, use_it: impl FnOnce(&mut Known) -> T) -> T {
+    fn with<T>(
+        &self,
+        project: ProjectKey,
+        rules: &OnceRules,
+        use_it: impl FnOnce(&mut ProjectSightings) -> T,
+    ) -> T {
         let mut all = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let fresh = || Known { index: Index::new(rules), upto: 0 };
+        let fresh = || ProjectSightings { index: Index::new(rules), upto: 0 };
         let known = all.entry(project).or_insert_with(fresh);
         if known.index.rules() != rules {
             *known = fresh();
@@ -229,8 +234,8 @@ record! {
 async fn standings(
     connection: &mut Connection,
     seen: &[FindingId],
-    mutes: &InForce,
-) -> Result<Vec<Standing>, Error> {
+    mutes: &ActiveMutes,
+) -> Result<Vec<KnownCard>, Error> {
     let mut sql = QueryBuilder::new(
         "SELECT id, state, found_at, held, held_by,
              (SELECT COUNT(*) FROM mutes WHERE mutes.finding = findings.id) AS mutes
@@ -250,14 +255,14 @@ fn push_ids(sql: &mut QueryBuilder, ids: &[FindingId]) {
     }
 }
 
-fn standing(card: &Card, mutes: &InForce) -> Result<Standing, Error> {
+fn standing(card: &Card, mutes: &ActiveMutes) -> Result<KnownCard, Error> {
     let finding = from_hex("findings.id", &card.id)?;
-    let silenced = match card.held.as_deref().and_then(|name| Keeper::of(name, card.held_by)) {
-        Some(Keeper::Mute(id)) => Some(mutes.holds(id)),
+    let silenced = match card.held.as_deref().and_then(|name| HoldReason::of(name, card.held_by)) {
+        Some(HoldReason::Mute(id)) => Some(mutes.holds(id)),
         _ if card.mutes > 0 => Some(mutes.holds_from(finding)),
         _ => None,
     };
-    Ok(Standing {
+    Ok(KnownCard {
         finding,
         state: from_name("findings.state", &card.state)?,
         found_at: instant(card.found_at)?,

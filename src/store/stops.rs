@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::domain::ids::{CompanyId, ProjectId, ProjectKey};
 use crate::domain::job::Job;
-use crate::store::audit::{self, Entry, Subject};
-use crate::store::queue::Held;
+use crate::store::audit::{self, AuditSubject, Entry};
+use crate::store::queue::LeasedRow;
 use crate::store::rows::{from_hex, from_name, instant, millis};
 use crate::store::{Connection, Error, Store, queue, trials};
 
@@ -66,7 +66,7 @@ impl Store {
             return Ok(false);
         }
         let entry =
-            Entry::by_service("project.stopped", Subject::Project(project), json!({ "reason": reason }));
+            Entry::by_service("project.stopped", AuditSubject::Project(project), json!({ "reason": reason }));
         audit::append(&mut transaction, entry, now).await?;
         self.commit(transaction).await?;
         Ok(true)
@@ -128,7 +128,7 @@ impl Store {
         }
         let queued = freed + queue::insert(&mut transaction, &jobs, now, now).await?;
         let entry =
-            Entry::by(actor, "project.resumed", Subject::Project(project), json!({ "queued": queued }));
+            Entry::by(actor, "project.resumed", AuditSubject::Project(project), json!({ "queued": queued }));
         audit::append(&mut transaction, entry, now).await?;
         self.commit(transaction).await?;
         Ok(queued)
@@ -141,7 +141,7 @@ pub(crate) async fn free_parked(
     project: ProjectKey,
     now: Timestamp,
 ) -> Result<usize, Error> {
-    let parked: Vec<Held> = sqlx::query_as(
+    let parked: Vec<LeasedRow> = sqlx::query_as(
         "SELECT id, kind, version, payload, dedupe_key FROM jobs WHERE state = 'parked' ORDER BY id",
     )
     .fetch_all(&mut *connection)
@@ -157,7 +157,7 @@ pub(crate) async fn free_parked(
 }
 
 /// Whose a job is, where that can be told.
-async fn project_of(connection: &mut Connection, held: &Held) -> Result<Option<ProjectKey>, Error> {
+async fn project_of(connection: &mut Connection, held: &LeasedRow) -> Result<Option<ProjectKey>, Error> {
     let finding = match held.job() {
         Ok(Job::AnalyzePhoto { project, .. } | Job::Sweep { project }) => return Ok(Some(project)),
         Ok(

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::domain::ids::{FindingId, ProjectKey, PunchItemId};
-use crate::store::audit::{self, Entry, Subject};
+use crate::store::audit::{self, AuditSubject, Entry};
 use crate::store::rows::{from_hex, millis};
 use crate::store::{Connection, Error, Lease, Store, queue};
 
@@ -96,7 +96,7 @@ impl Store {
         let detail = json!({ "item": item, "because": because });
         audit::append(
             &mut transaction,
-            Entry::by_service("item.left", Subject::Finding(finding), detail),
+            Entry::by_service("item.left", AuditSubject::Finding(finding), detail),
             now,
         )
         .await?;

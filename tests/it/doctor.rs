@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use punchlens::app::doctor::{self, Line, Opened, Verdict};
+use punchlens::app::doctor::{self, CheckLine, CheckStatus, DoctorContext};
 use punchlens::config::Config;
 use punchlens::simulator::{Access, Level, Limits, Options, Policies, SetField, Time};
 use punchlens::store::{AccountChange, NewAccount};
@@ -30,8 +30,8 @@ fn with_access(access: Access) -> Options {
     Options { access, ..kind() }
 }
 
-async fn examine(config: &Config) -> Vec<Line> {
-    let opened = Opened::open(config, None).await;
+async fn examine(config: &Config) -> Vec<CheckLine> {
+    let opened = DoctorContext::open(config, None).await;
     let lines = doctor::examine(config, None, &opened).await;
     opened.close().await;
     lines
@@ -40,8 +40,8 @@ async fn examine(config: &Config) -> Vec<Line> {
 /// What is wrong, as (name, words, how to mend it).
 async fn wrong(config: &Config) -> Vec<(&'static str, String, String)> {
     let lines = examine(config).await;
-    let wrong = lines.into_iter().filter(|line| line.verdict == Verdict::Wrong);
-    wrong.map(|Line { name, detail, mend, .. }| (name, detail, mend)).collect()
+    let wrong = lines.into_iter().filter(|line| line.verdict == CheckStatus::Wrong);
+    wrong.map(|CheckLine { name, detail, mend, .. }| (name, detail, mend)).collect()
 }
 
 /// Exactly one thing is wrong: this, with these words and this way to mend it.
@@ -114,7 +114,7 @@ async fn a_forward_proxy_leads_out_and_is_named() {
     config.procore.api_url = "http://127.0.0.1:1".into();
     config.procore.login_url = "http://127.0.0.1:1".into();
     let lines = examine(&config).await;
-    assert!(lines.iter().all(|line| line.verdict != Verdict::Wrong), "{lines:#?}");
+    assert!(lines.iter().all(|line| line.verdict != CheckStatus::Wrong), "{lines:#?}");
     let network = lines.iter().find(|line| line.name == "network").expect("a line");
     assert!(network.detail.contains("through the proxy"), "{network:?}");
 
@@ -184,7 +184,7 @@ async fn configured_fields_are_checked_by_name() {
     assert_eq!(wrong(&config).await, []);
     let lines = examine(&app.config).await;
     let note = lines.iter().find(|line| line.name == "fields").expect("a note");
-    assert!(note.verdict == Verdict::Note && note.detail.contains("requires Severity"), "{note:?}");
+    assert!(note.verdict == CheckStatus::Note && note.detail.contains("requires Severity"), "{note:?}");
     app.stop().await;
 }
 

@@ -8,8 +8,8 @@ use punchlens::domain::ids::{FindingId, ImageId, Sha256Digest};
 use punchlens::domain::job::Job;
 use punchlens::domain::punch_item::Edits;
 use punchlens::domain::review::{Delivery, FindingState, RejectReason, Verdict};
-use punchlens::simulator::{Echo, EchoedImages, Fault, FaultKind, Faults, Heard, PunchItem};
-use punchlens::store::Subject;
+use punchlens::simulator::{Echo, EchoedImages, Fault, FaultKind, Faults, LateAnswer, PunchItem};
+use punchlens::store::AuditSubject;
 use serde_json::json;
 
 use crate::support::detector::{photo, sees, wall};
@@ -35,7 +35,7 @@ async fn started(doubt_s: u64, settings: &[(&'static str, &str)]) -> TestApp {
     TestApp::start(sees(&["crack"]), Setup { settings: settings.collect(), ..Setup::default() }).await
 }
 
-fn late(method: &str, path: &str, after_ms: u64, heard: Heard, backdated: bool) -> Fault {
+fn late(method: &str, path: &str, after_ms: u64, heard: LateAnswer, backdated: bool) -> Fault {
     Fault::once(method, path, FaultKind::CommitLate { after_ms, heard, backdated })
 }
 
@@ -66,14 +66,15 @@ impl TestApp {
     }
 
     async fn audited(&self, finding: FindingId) -> Vec<String> {
-        let rows = self.store.audit_of(Subject::Finding(finding)).await.expect("reads");
+        let rows = self.store.audit_of(AuditSubject::Finding(finding)).await.expect("reads");
         rows.into_iter().map(|row| row.kind).collect()
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_create_that_is_carried_out_late_is_one_item() {
-    for (heard, backdated) in [(Heard::Silence, false), (Heard::Reset, true), (Heard::GatewayTimeout, false)]
+    for (heard, backdated) in
+        [(LateAnswer::Silence, false), (LateAnswer::Reset, true), (LateAnswer::GatewayTimeout, false)]
     {
         let app = started(4, &[]).await;
         app.simulator.script(late("POST", ITEMS, LATE_MS, heard, backdated));
@@ -103,7 +104,7 @@ async fn a_create_that_was_never_carried_out_is_made_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_rejected_while_its_create_is_in_doubt_is_deleted_when_it_appears() {
     let app = started(5, &[]).await;
-    app.simulator.script(late("POST", ITEMS, 2 * LATE_MS, Heard::Silence, false));
+    app.simulator.script(late("POST", ITEMS, 2 * LATE_MS, LateAnswer::Silence, false));
     app.upload("IMG_1.jpg", photo(true, 1), &UNIT).await;
     app.until_in_doubt().await;
     let finding = app.card().await.finding.id;
@@ -125,7 +126,7 @@ async fn what_is_rejected_while_its_create_is_in_doubt_is_deleted_when_it_appear
 async fn what_comes_when_nobody_waits_for_it_any_more_is_put_right() {
     let app = started(1, &[]).await;
     for salt in [1, 2] {
-        app.simulator.script(late("POST", ITEMS, 4000, Heard::Reset, salt == 1));
+        app.simulator.script(late("POST", ITEMS, 4000, LateAnswer::Reset, salt == 1));
     }
     let kept = app.upload("IMG_1.jpg", wall(1, 90), &UNIT).await;
     app.upload("IMG_2.jpg", wall(2, 90), &UNIT).await;
@@ -151,7 +152,7 @@ async fn what_comes_when_nobody_waits_for_it_any_more_is_put_right() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_twin_that_a_person_touched_stays() {
     let app = started(1, &[]).await;
-    app.simulator.script(late("POST", ITEMS, 4000, Heard::Reset, false));
+    app.simulator.script(late("POST", ITEMS, 4000, LateAnswer::Reset, false));
     app.upload("IMG_1.jpg", photo(true, 1), &UNIT).await;
     app.until_settled(1).await;
     let first = app.item().id;
@@ -177,9 +178,9 @@ async fn changes_comments_and_deletions_that_come_late_are_sent_once() {
     app.until_settled(2).await;
     let cards = app.cards().await;
 
-    app.simulator.script(late("PATCH", ITEM, LATE_MS, Heard::GatewayTimeout, false));
+    app.simulator.script(late("PATCH", ITEM, LATE_MS, LateAnswer::GatewayTimeout, false));
     app.decide(cards[0].finding.id, Verdict::Accept { edits: Edits::NONE }).await;
-    app.simulator.script(late("DELETE", ITEM, LATE_MS, Heard::Silence, false));
+    app.simulator.script(late("DELETE", ITEM, LATE_MS, LateAnswer::Silence, false));
     app.decide(cards[1].finding.id, REJECT).await;
     assert_eq!((app.item().workflow_status.as_str(), app.writes("PATCH", ITEMS)), ("initiated", 1));
     assert_eq!(app.writes("DELETE", ITEMS), 1);
@@ -187,7 +188,7 @@ async fn changes_comments_and_deletions_that_come_late_are_sent_once() {
     let fields = json!({ "name": "Wall cracked", "workflow_status": "work_required", "location_id": place,
         "trade_id": trade });
     let known = app.simulator.add_punch_item(PROJECT.project, &fields).expect("made");
-    app.simulator.script(late("POST", COMMENTS, LATE_MS, Heard::Reset, false));
+    app.simulator.script(late("POST", COMMENTS, LATE_MS, LateAnswer::Reset, false));
     app.upload("IMG_3.jpg", photo(true, 1), &UNIT).await;
     app.until_settled(3).await;
     let item = app.items().into_iter().find(|item| item.id == known).expect("there");

@@ -6,7 +6,7 @@ use std::process::Command;
 use jiff::{SignedDuration, Timestamp};
 use punchlens::domain::people::{Login, Role};
 use punchlens::http::{Secret, TOKEN_PREFIX};
-use punchlens::store::{NewAccount, NewToken, Subject};
+use punchlens::store::{AuditSubject, NewAccount, NewToken};
 use serde_json::{Value, json};
 
 use crate::support::detector::{photo, sees};
@@ -91,7 +91,7 @@ async fn the_api_withstands_its_own_document() {
     // What was asked reached real findings with a token that may decide, or the run proved nothing.
     let mut decided = 0;
     for card in app.cards().await {
-        let rows = app.store.audit_of(Subject::Finding(card.finding.id)).await.expect("reads");
+        let rows = app.store.audit_of(AuditSubject::Finding(card.finding.id)).await.expect("reads");
         decided += rows.iter().filter(|row| row.kind == "finding.decided").count();
     }
     assert!(decided > 0, "no finding was ever decided");

@@ -3,7 +3,7 @@
 use punchlens::domain::card::Card;
 use punchlens::domain::ids::{LocationId, UserId};
 use punchlens::domain::job::Job;
-use punchlens::domain::people::{Person, ProcoreUser, SignedInBy, Who};
+use punchlens::domain::people::{Person, PersonId, ProcoreUser, SignedInBy};
 use punchlens::domain::punch_item::Edits;
 use punchlens::domain::review::{Decision, FindingState, Verdict};
 use punchlens::simulator::seed;
@@ -137,7 +137,7 @@ async fn sweeps_and_roll_calls_show_what_no_webhook_told() {
 }
 
 fn in_procore(id: UserId, name: &str) -> Person {
-    Person { name: name.into(), who: Who::Procore(id), login: None, by: SignedInBy::Procore }
+    Person { name: name.into(), who: PersonId::Procore(id), login: None, by: SignedInBy::Procore }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,7 +182,7 @@ async fn an_account_names_its_procore_user() {
     assert_eq!(account.procore_user, Some(manager));
     let person = Person {
         name: "Pat".into(),
-        who: Who::Account(account.id),
+        who: PersonId::Account(account.id),
         login: Some("pat".into()),
         by: SignedInBy::Password,
     };

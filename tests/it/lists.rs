@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use punchlens::domain::event::List;
 use punchlens::domain::place::Location;
 use punchlens::procore::Client;
-use punchlens::simulator::{ErrorBody, Fault, FaultKind, Links, Listing, Recorded};
+use punchlens::simulator::{ErrorBody, Fault, FaultKind, Links, Listing, RecordedRequest};
 
 use crate::support::detector::{photo, sees};
 use crate::support::{PROJECT, Setup, TestApp};
@@ -18,9 +18,10 @@ const LISTS: [&str; 4] = [
 ];
 
 /// Calls that count against the limits, hooks left out: those were made before the service began.
-fn calls(app: &TestApp) -> Vec<Recorded> {
-    let counts =
-        |request: &Recorded| request.path.starts_with("/rest/") && !request.path.contains("/webhooks/");
+fn calls(app: &TestApp) -> Vec<RecordedRequest> {
+    let counts = |request: &RecordedRequest| {
+        request.path.starts_with("/rest/") && !request.path.contains("/webhooks/")
+    };
     app.simulator.requests().into_iter().filter(counts).collect()
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use punchlens::domain::delivery::ProjectMode;
 use punchlens::domain::place::{Evidence, LocationTree};
 use punchlens::domain::punch_item::Edits;
-use punchlens::domain::review::{Delivery, FindingState, Keeper, RejectReason, Verdict};
+use punchlens::domain::review::{Delivery, FindingState, HoldReason, RejectReason, Verdict};
 use punchlens::domain::site::Site;
 use punchlens::domain::tagging::Tagging;
 use punchlens::simulator::{PhotoUpload, WebhookFaults};
@@ -92,7 +92,7 @@ async fn what_the_list_has_gets_a_comment_and_no_second_item() {
     let [comment] = &item.comments[..] else { panic!("one comment: {item:#?}") };
     assert!(comment.body.contains(&format!("photo {image} (IMG_1.jpg)")), "{}", comment.body);
     let [card] = &app.on(Shelf::Known).await[..] else { panic!("one card") };
-    assert_eq!(card.held.as_ref().map(|held| held.by), Some(Keeper::OpenItem(known)));
+    assert_eq!(card.held.as_ref().map(|held| held.by), Some(HoldReason::OpenItem(known)));
     assert!(app.on(Shelf::Open).await.is_empty());
 
     // Another photo of the same wall adds to it; a reviewer who disagrees gets an item all the same.

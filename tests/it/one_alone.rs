@@ -1,7 +1,7 @@
 //! The first create that goes wrong is the only one: what Procore refuses or makes otherwise is found out once for all.
 
 use punchlens::domain::delivery::ProjectMode;
-use punchlens::domain::left_out::Field;
+use punchlens::domain::omitted_field::Field;
 use punchlens::domain::punch_item::Edits;
 use punchlens::domain::review::{Delivery, Verdict};
 use punchlens::simulator::{Fault, FaultKind, Faults, Policies, SetField};

@@ -8,7 +8,7 @@ use punchlens::domain::job::Job;
 use punchlens::simulator::{
     Conditions, ErrorBody, Fault, FaultKind, FileSent, PhotoUpload, Refused, Sizes, Tool, ToolOff,
 };
-use punchlens::store::{JobState, LeftOut, LeftOutState, PhotoState};
+use punchlens::store::{JobState, LeftOutState, PhotoState, SkippedPhoto};
 
 use crate::support::detector::{photo, sees};
 use crate::support::{PROJECT, Setup, TestApp};
@@ -34,7 +34,7 @@ fn refuses(paths: &[&str], status: u16) -> Conditions {
 }
 
 impl TestApp {
-    async fn left_out(&self) -> Vec<LeftOut> {
+    async fn left_out(&self) -> Vec<SkippedPhoto> {
         self.store.photos_left_out(None).await.expect("lists")
     }
 

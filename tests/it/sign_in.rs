@@ -1,7 +1,7 @@
 //! Signing in with Procore, over real HTTP: to the simulator's login and back.
 
 use punchlens::domain::ids::{CompanyId, ProjectId, ProjectKey, UserId};
-use punchlens::domain::people::Who;
+use punchlens::domain::people::PersonId;
 use punchlens::simulator::{Fault, FaultKind, Level, seed};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Client, Response, StatusCode, Url};
@@ -98,7 +98,7 @@ async fn people_sign_in_with_procore_and_decide_what_they_may() {
     let person = app.card().await.decision.expect("decided").person.expect("known");
     assert_eq!(
         (person.who, person.login.as_deref()),
-        (Who::Procore(seed::SUPERINTENDENT), Some("sam@northgate.example"))
+        (PersonId::Procore(seed::SUPERINTENDENT), Some("sam@northgate.example"))
     );
 
     // Who may only read the punch list only looks.
@@ -118,7 +118,7 @@ async fn no_token_of_a_person_is_left() {
         requests.iter().filter(|request| request.is("POST", "/oauth/revoke") && request.status == 200);
     assert_eq!(revoked.count(), 2, "access and refresh token");
     let sessions = app.store.sessions(jiff::Timestamp::now()).await.expect("sessions");
-    assert_eq!(sessions[0].who, Who::Procore(seed::MANAGER));
+    assert_eq!(sessions[0].who, PersonId::Procore(seed::MANAGER));
     app.finish().await;
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use punchlens::app::App;
-use punchlens::app::doctor::{self, Opened, Verdict};
+use punchlens::app::doctor::{self, CheckStatus, DoctorContext};
 use punchlens::config::{Config, load_from};
 use punchlens::domain::delivery::ProjectMode;
 use punchlens::domain::ids::{ImageId, ProjectKey};
@@ -103,12 +103,12 @@ async fn hooks_are_made_while_it_serves_and_one_project_does_not_stop_the_other(
     })
     .await;
 
-    let opened = Opened::open(&config, None).await;
+    let opened = DoctorContext::open(&config, None).await;
     let lines = doctor::examine(&config, None, &opened).await;
     opened.close().await;
     let told = format!("project {FORBIDDEN} has no webhook: the service tries to make it");
     let line = lines.iter().find(|line| line.detail.contains(&told));
-    assert!(line.is_some_and(|line| line.name == "hooks" && line.verdict == Verdict::Note), "{lines:#?}");
+    assert!(line.is_some_and(|line| line.name == "hooks" && line.verdict == CheckStatus::Note), "{lines:#?}");
     until("a word in /readyz", async || {
         let answer = client.get(format!("{url}/readyz")).send().await.expect("an answer");
         answer.text().await.expect("text").contains(&told)

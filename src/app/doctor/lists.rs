@@ -1,11 +1,11 @@
 //! Procore's lists that findings are better with: which of them the service account may not read.
 
-use super::Line;
+use super::CheckLine;
 use crate::domain::ids::ProjectKey;
 use crate::procore::{Client, Error};
 
 /// One line for each list that is refused, or one that says that none is.
-pub(super) async fn examine(client: &Client, project: ProjectKey) -> Vec<Line> {
+pub(super) async fn examine(client: &Client, project: ProjectKey) -> Vec<CheckLine> {
     const NAME: &str = "lists";
     let answers = [
         (
@@ -40,16 +40,16 @@ pub(super) async fn examine(client: &Client, project: ProjectKey) -> Vec<Line> {
             Err(error @ (Error::Forbidden { .. } | Error::NotFound { .. } | Error::Rejected { .. })) => {
                 let detail = format!("project {project}: {list} cannot be read, so {without} ({error})");
                 let cure = format!("{cure}; if the tool is switched off in the project, switch it on");
-                lines.push(Line::note(NAME, detail, cure));
+                lines.push(CheckLine::note(NAME, detail, cure));
             }
             Err(error) => {
                 let detail = format!("project {project}: {list} did not come: {error}");
-                lines.push(Line::note(NAME, detail, "try again in a while"));
+                lines.push(CheckLine::note(NAME, detail, "try again in a while"));
             }
         }
     }
     if lines.is_empty() {
-        lines.push(Line::ok(
+        lines.push(CheckLine::ok(
             NAME,
             format!("project {project}: locations, trades, types and managers can be read"),
         ));

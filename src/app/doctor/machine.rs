@@ -2,32 +2,34 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Line;
+use super::CheckLine;
 use crate::store::{Config, Database, Error, Store, free_bytes};
 
 /// Leases are long enough for this.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(5);
 
-pub(super) fn disk(config: &Config) -> Line {
+pub(super) fn disk(config: &Config) -> CheckLine {
     const NAME: &str = "disk";
     let free = match config.database() {
         Ok(Database::Server(_)) => {
-            return Line::ok(NAME, "the database is on a server, which watches its own");
+            return CheckLine::ok(NAME, "the database is on a server, which watches its own");
         }
         Ok(Database::File(file)) => free_bytes(&file),
         Err(error) => Err(error),
     };
     match free {
-        Err(error) => {
-            Line::wrong(NAME, error.to_string(), "check `path` in [store], and the disk (dmesg, smartctl)")
-        }
-        Ok(None) => Line::note(NAME, "how much is free cannot be told here", ""),
-        Ok(Some(free)) if free < config.free_bytes_min => Line::wrong(
+        Err(error) => CheckLine::wrong(
+            NAME,
+            error.to_string(),
+            "check `path` in [store], and the disk (dmesg, smartctl)",
+        ),
+        Ok(None) => CheckLine::note(NAME, "how much is free cannot be told here", ""),
+        Ok(Some(free)) if free < config.free_bytes_min => CheckLine::wrong(
             NAME,
             format!("only {} MiB are free beside the database", free >> 20),
             "make some room, or lower store.picture_budget_bytes and store.picture_keep_days",
         ),
-        Ok(Some(free)) if free < config.picture_budget_bytes => Line::note(
+        Ok(Some(free)) if free < config.picture_budget_bytes => CheckLine::note(
             NAME,
             format!(
                 "{} MiB are free beside the database, less than the {} MiB that pictures may take in the end",
@@ -36,31 +38,31 @@ pub(super) fn disk(config: &Config) -> Line {
             ),
             "lower store.picture_budget_bytes, or give the database a larger disk",
         ),
-        Ok(Some(free)) => Line::ok(NAME, format!("{} MiB are free beside the database", free >> 20)),
+        Ok(Some(free)) => CheckLine::ok(NAME, format!("{} MiB are free beside the database", free >> 20)),
     }
 }
 
 /// The database as a file, what it says of projects, and its queue.
-pub(super) async fn database(store: Result<&Store, &Error>) -> Vec<Line> {
+pub(super) async fn database(store: Result<&Store, &Error>) -> Vec<CheckLine> {
     const NAME: &str = "database";
     match store {
-        Ok(store) => look(store)
-            .await
-            .unwrap_or_else(|error| vec![Line::wrong(NAME, error.to_string(), "check [store] and the disk")]),
-        Err(error) => vec![Line::wrong(NAME, error.to_string(), "check [store]; the log says more")],
+        Ok(store) => look(store).await.unwrap_or_else(|error| {
+            vec![CheckLine::wrong(NAME, error.to_string(), "check [store] and the disk")]
+        }),
+        Err(error) => vec![CheckLine::wrong(NAME, error.to_string(), "check [store]; the log says more")],
     }
 }
 
-async fn look(store: &Store) -> Result<Vec<Line>, Error> {
+async fn look(store: &Store) -> Result<Vec<CheckLine>, Error> {
     const NAME: &str = "database";
     store.ping().await?;
     if let Some(damage) = store.integrity().await? {
         let mend = "stop the service, move the file aside, restore a backup";
-        return Ok(vec![Line::wrong(NAME, format!("the file is damaged: {damage}"), mend)]);
+        return Ok(vec![CheckLine::wrong(NAME, format!("the file is damaged: {damage}"), mend)]);
     }
     let audit = store.verify_audit().await?;
     let mut lines = vec![match &audit.broken {
-        None => Line::ok(
+        None => CheckLine::ok(
             NAME,
             format!(
                 "{} writes; {} audit rows in {} unbroken chains",
@@ -69,7 +71,7 @@ async fn look(store: &Store) -> Result<Vec<Line>, Error> {
                 audit.chains.len()
             ),
         ),
-        Some(at) => Line::wrong(
+        Some(at) => CheckLine::wrong(
             NAME,
             format!("the {} audit chain does not hold at row {}: {}", at.chain, at.seq, at.what),
             "somebody changed the database by hand: compare with a backup",
@@ -79,7 +81,7 @@ async fn look(store: &Store) -> Result<Vec<Line>, Error> {
         let apart = server.duration_since(Timestamp::now()).abs();
         if apart > CLOCKS_APART {
             let detail = format!("this box's clock is {apart:#} off from the database server's");
-            lines.push(Line::wrong(
+            lines.push(CheckLine::wrong(
                 NAME,
                 detail,
                 "boxes that share a database need the same time: set up NTP on both",
@@ -87,10 +89,10 @@ async fn look(store: &Store) -> Result<Vec<Line>, Error> {
         }
     }
     for stop in store.stops().await? {
-        lines.push(Line::wrong("projects", stop.what(), format!("mend that, then: {}", stop.cure())));
+        lines.push(CheckLine::wrong("projects", stop.what(), format!("mend that, then: {}", stop.cure())));
     }
     for missing in store.missing_hooks().await? {
-        lines.push(Line::note(
+        lines.push(CheckLine::note(
             "hooks",
             missing.to_string(),
             "mend the reason; the running service tries again",
@@ -100,7 +102,7 @@ async fn look(store: &Store) -> Result<Vec<Line>, Error> {
     let waiting = queue.parked + queue.dead;
     if waiting > 0 {
         let detail = format!("{waiting} jobs wait for a person");
-        lines.push(Line::note("queue", detail, "punchlens jobs tells why, and retries or drops them"));
+        lines.push(CheckLine::note("queue", detail, "punchlens jobs tells why, and retries or drops them"));
     }
     Ok(lines)
 }

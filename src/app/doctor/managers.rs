@@ -1,6 +1,6 @@
 //! Whether an accepted item has a manager, project by project: without one, Procore makes this service it.
 
-use super::Line;
+use super::CheckLine;
 use crate::app::rules;
 use crate::config::Config;
 use crate::domain::delivery::ProjectMode;
@@ -19,7 +19,7 @@ const NAME: &str = "managers";
 const OFFERED: usize = 5;
 
 /// One line for each project in which items are written to Procore.
-pub(super) async fn examine(config: &Config, client: &Client, store: Option<&Store>) -> Vec<Line> {
+pub(super) async fn examine(config: &Config, client: &Client, store: Option<&Store>) -> Vec<CheckLine> {
     let writing: Vec<ProjectKey> = config
         .procore
         .projects
@@ -42,7 +42,7 @@ pub(super) async fn examine(config: &Config, client: &Client, store: Option<&Sto
             Ok(catalogue) => {
                 judge(project, &rules.tagging, &catalogue, &accounts, config.sign_in.key_on_this_machine)
             }
-            Err(error) => Line::note(
+            Err(error) => CheckLine::note(
                 NAME,
                 format!("project {project}: Procore does not list who may manage punch items: {error}"),
                 "give people.manager in the project's rules file as Procore's id of the user",
@@ -58,12 +58,12 @@ fn judge(
     catalogue: &Catalogue,
     accounts: &[Account],
     key: bool,
-) -> Line {
+) -> CheckLine {
     let (configured, fired) = tagging.manager(None, &[], catalogue);
     if let Some(id) = configured {
         let manager = catalogue.managers.iter().find(|person| person.id == id);
         let manager = manager.map_or_else(|| id.to_string(), |person| person.name.clone());
-        return Line::ok(
+        return CheckLine::ok(
             NAME,
             format!("project {project}: whoever accepts an item manages it, else {manager}"),
         );
@@ -73,13 +73,13 @@ fn judge(
         fired.into_iter().map(|rule| format!(" ({} {})", rule.rule, rule.because)).collect();
     let wrong = wrong.concat();
     if lacking.is_empty() {
-        return Line::ok(NAME, format!("project {project}: whoever accepts an item manages it{wrong}"));
+        return CheckLine::ok(NAME, format!("project {project}: whoever accepts an item manages it{wrong}"));
     }
     let detail = format!(
         "project {project}: what is accepted by {} would have no manager, and Procore makes this service it{wrong}",
         lacking.join(", ")
     );
-    Line::wrong(NAME, detail, cure(catalogue))
+    CheckLine::wrong(NAME, detail, cure(catalogue))
 }
 
 /// Who can accept in `project` and would leave the item without a manager.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::{Line, lists};
+use super::{CheckLine, lists};
 use crate::config::Config;
 use crate::domain::delivery::ProjectMode;
 use crate::domain::ids::ProjectKey;
@@ -16,7 +16,11 @@ use crate::procore::{Client, Error};
 /// A clock that is off by more makes evidence doubtful, and by still more hides drafts from look-ups.
 const CLOCK_OFF_MAX: Duration = Duration::from_mins(1);
 
-pub(super) async fn examine(config: &Config, client: &Client, secret: Option<&SecretString>) -> Vec<Line> {
+pub(super) async fn examine(
+    config: &Config,
+    client: &Client,
+    secret: Option<&SecretString>,
+) -> Vec<CheckLine> {
     let permitted = client.config().permitted();
     let Some(first) = permitted.first() else { return Vec::new() };
     let route = client.route();
@@ -25,8 +29,8 @@ pub(super) async fn examine(config: &Config, client: &Client, secret: Option<&Se
         Err(error) => return vec![unreached(&error, &route)],
     };
     let mut lines = vec![
-        Line::ok("network", format!("Procore is reached {route}")),
-        Line::ok("credentials", format!("Procore knows this service as {name}")),
+        CheckLine::ok("network", format!("Procore is reached {route}")),
+        CheckLine::ok("credentials", format!("Procore knows this service as {name}")),
         clock(time, Timestamp::now()),
     ];
     for project in &permitted {
@@ -38,11 +42,11 @@ pub(super) async fn examine(config: &Config, client: &Client, secret: Option<&Se
 }
 
 /// Why not even the simplest call works. `route` says how Procore was called.
-fn unreached(error: &Error, route: &str) -> Line {
+fn unreached(error: &Error, route: &str) -> CheckLine {
     let mend = match error {
         Error::Transport { message, .. } => {
             let detail = format!("{error}; Procore is called {route}");
-            return Line::wrong("network", detail, network_cure(message));
+            return CheckLine::wrong("network", detail, network_cure(message));
         }
         Error::Credentials { .. } | Error::Unauthorized { .. } => {
             "copy client id and secret afresh from the app's page in the developer portal; sandbox and production \
@@ -56,7 +60,7 @@ fn unreached(error: &Error, route: &str) -> Line {
         _ => "check procore.environment, procore.api_url and procore.login_url",
     };
     let name = if matches!(error, Error::Intercepted { .. }) { "network" } else { "credentials" };
-    Line::wrong(name, error.to_string(), mend)
+    CheckLine::wrong(name, error.to_string(), mend)
 }
 
 /// What to do about a failure on the way, by what it says.
@@ -78,16 +82,16 @@ fn network_cure(message: &str) -> &'static str {
     }
 }
 
-fn clock(theirs: Option<Timestamp>, ours: Timestamp) -> Line {
+fn clock(theirs: Option<Timestamp>, ours: Timestamp) -> CheckLine {
     const NAME: &str = "clock";
-    let Some(theirs) = theirs else { return Line::note(NAME, "Procore does not tell the time", "") };
+    let Some(theirs) = theirs else { return CheckLine::note(NAME, "Procore does not tell the time", "") };
     let off = ours.duration_since(theirs);
     if off.unsigned_abs() <= CLOCK_OFF_MAX {
-        return Line::ok(NAME, format!("agrees with Procore's to {} s", off.unsigned_abs().as_secs()));
+        return CheckLine::ok(NAME, format!("agrees with Procore's to {} s", off.unsigned_abs().as_secs()));
     }
     let way = if off.is_negative() { "behind" } else { "ahead of" };
     let detail = format!("{} s {way} Procore's", off.unsigned_abs().as_secs());
-    Line::wrong(NAME, detail, "switch time synchronisation on, e.g. timedatectl set-ntp true")
+    CheckLine::wrong(NAME, detail, "switch time synchronisation on, e.g. timedatectl set-ntp true")
 }
 
 /// What the project's mode needs, tool by tool, as (its name in Procore, what people call it, why, whether the
@@ -100,13 +104,13 @@ const PUNCH_LIST: Need =
         tool.can_create
     });
 
-async fn permissions(client: &Client, project: ProjectKey) -> Line {
+async fn permissions(client: &Client, project: ProjectKey) -> CheckLine {
     const NAME: &str = "permissions";
     let tools = match client.permissions(project).await {
         Ok(tools) => tools,
         Err(error) => {
             let mend = format!("make project {project} one of the app's permitted projects in Procore");
-            return Line::wrong(NAME, format!("project {project}: {error}"), mend);
+            return CheckLine::wrong(NAME, format!("project {project}: {error}"), mend);
         }
     };
     let shadow = client.config().mode(project) == Some(ProjectMode::Shadow);
@@ -114,11 +118,11 @@ async fn permissions(client: &Client, project: ProjectKey) -> Line {
     let lacking: Vec<&Need> = needs.iter().filter(|need| !granted(&tools, need)).collect();
     if lacking.is_empty() {
         let names: Vec<&str> = needs.iter().map(|(_, name, ..)| *name).collect();
-        return Line::ok(NAME, format!("project {project}: {} suffice", names.join(" and ")));
+        return CheckLine::ok(NAME, format!("project {project}: {} suffice", names.join(" and ")));
     }
     let names: Vec<&str> = lacking.iter().map(|(_, name, ..)| *name).collect();
     let mend: Vec<String> = lacking.iter().map(|(_, name, level, _)| format!("{name} {level}")).collect();
-    Line::wrong(
+    CheckLine::wrong(
         NAME,
         format!("project {project}: the service account may not do enough in {}", names.join(" and ")),
         format!("give it {}; if the tool is switched off in the project, switch it on", mend.join("; ")),
@@ -134,13 +138,13 @@ async fn hooks(
     client: &Client,
     permitted: &[ProjectKey],
     secret: Option<&SecretString>,
-) -> Vec<Line> {
+) -> Vec<CheckLine> {
     const NAME: &str = "hooks";
     let wanted = &config.webhook.public_url;
     if wanted.is_empty() {
         let every = config.pipeline.poll_every_s;
         let detail = format!("polling only: without webhook.public_url Procore is asked every {every} s");
-        return vec![Line::note(NAME, detail, "")];
+        return vec![CheckLine::note(NAME, detail, "")];
     }
     let mut lines = Vec::new();
     for project in permitted {
@@ -149,13 +153,17 @@ async fn hooks(
                 let ours = hooks.into_iter().find(|hook| hook.destination_url == *wanted);
                 lines.push(hook(client, *project, ours, secret, wanted).await);
             }
-            Err(error @ Error::Forbidden { .. }) => lines.push(Line::wrong(
+            Err(error @ Error::Forbidden { .. }) => lines.push(CheckLine::wrong(
                 NAME,
                 format!("project {project}: {error}"),
                 "give the service account Webhooks API Standard",
             )),
             Err(error) => {
-                lines.push(Line::wrong(NAME, format!("project {project}: {error}"), "try again in a while"));
+                lines.push(CheckLine::wrong(
+                    NAME,
+                    format!("project {project}: {error}"),
+                    "try again in a while",
+                ));
             }
         }
     }
@@ -168,14 +176,15 @@ async fn hook(
     hook: Option<Hook>,
     secret: Option<&SecretString>,
     wanted: &str,
-) -> Line {
+) -> CheckLine {
     const NAME: &str = "hooks";
-    let wrong =
-        |detail: String| Line::wrong(NAME, format!("project {project}: {detail}"), "punchlens hooks sync");
+    let wrong = |detail: String| {
+        CheckLine::wrong(NAME, format!("project {project}: {detail}"), "punchlens hooks sync")
+    };
     let Some(hook) = hook else { return wrong(format!("no hook leads to {wanted}")) };
     if hook.disabled {
         let mend = "punchlens hooks remove, then punchlens hooks sync";
-        return Line::wrong(
+        return CheckLine::wrong(
             NAME,
             format!("project {project}: hook {} is switched off in Procore", hook.id),
             mend,
@@ -194,12 +203,12 @@ async fn hook(
         }
     }
     match client.deliveries(project, &hook, DeliveryStatus::Failed).await {
-        Ok(failed) if !failed.is_empty() => Line::note(
+        Ok(failed) if !failed.is_empty() => CheckLine::note(
             NAME,
             format!("project {project}: {} deliveries to {wanted} failed", failed.len()),
             "check that Procore reaches this address from the internet, with a certificate that holds",
         ),
-        _ => Line::ok(NAME, format!("project {project} delivers to {wanted}")),
+        _ => CheckLine::ok(NAME, format!("project {project} delivers to {wanted}")),
     }
 }
 

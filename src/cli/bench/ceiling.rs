@@ -8,7 +8,7 @@ use super::machine;
 use super::statistics::median;
 use super::subject::ms;
 use crate::domain::thoroughness::Thoroughness;
-use crate::inference::{self, Bare, Detector};
+use crate::inference::{self, Detector, SingleSession};
 use crate::photo::{self, Limits};
 
 /// The combined ceiling: decoding and inference share the cores, so their CPU times add up.
@@ -37,7 +37,7 @@ pub(super) fn measure(
     rounds: usize,
     (sessions, whole): (usize, impl Fn() -> anyhow::Result<Option<f64>>),
 ) -> anyhow::Result<Option<Ceiling>> {
-    let mut sessions = (0..sessions).map(|_| Bare::open(config)).collect::<Result<Vec<_>, _>>()?;
+    let mut sessions = (0..sessions).map(|_| SingleSession::open(config)).collect::<Result<Vec<_>, _>>()?;
     let (mut decodes, mut inferences, mut wholes) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         let Some((decode, infer)) = bare_round(&mut sessions, limits, photos)? else { return Ok(None) };
@@ -59,7 +59,7 @@ pub(super) fn measure(
 
 /// CPU milliseconds of decoding and of inference a photo, all `sessions` at once over all photos.
 fn bare_round(
-    sessions: &mut [Bare],
+    sessions: &mut [SingleSession],
     limits: &Limits,
     photos: &[Vec<u8>],
 ) -> anyhow::Result<Option<(f64, f64)>> {
@@ -80,7 +80,7 @@ fn bare_round(
 
 /// CPU time of decoding and of inference over all photos, from the one with `number` on.
 fn bare_looks(
-    bare: &mut Bare,
+    bare: &mut SingleSession,
     number: usize,
     limits: &Limits,
     photos: &[Vec<u8>],

@@ -5,10 +5,10 @@ use crate::http::Tls;
 use crate::store::{Error, Store};
 
 /// How it is; or what is wrong, and what to do about it.
-pub(super) type Told = Result<String, String>;
+pub(super) type CheckResult = Result<String, String>;
 
 /// Who can sign in, and how.
-pub(super) async fn sign_in(config: &Config, store: Result<&Store, &Error>) -> Told {
+pub(super) async fn sign_in(config: &Config, store: Result<&Store, &Error>) -> CheckResult {
     let accounts = store.map_err(Error::to_string)?.accounts().await.map_err(|error| error.to_string())?;
     let active = accounts.iter().filter(|account| account.disabled_at.is_none()).count();
     let mut ways = Vec::new();
@@ -31,7 +31,7 @@ pub(super) async fn sign_in(config: &Config, store: Result<&Store, &Error>) -> T
 }
 
 /// Whether passwords and sessions cross the network in the clear.
-pub(super) fn privacy(config: &Config) -> Told {
+pub(super) fn privacy(config: &Config) -> CheckResult {
     let tls = Tls::load(&config.http).map_err(|error| error.to_string())?;
     let (http, proxied) = (&config.http, !config.http.trusted_proxies.is_empty());
     if tls.is_some() {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::domain::detection::Seen;
+use crate::domain::detection::Predictions;
 use crate::domain::ids::Sha256Digest;
 use crate::inference::{ModelInfo, ScoreMap};
 use crate::photo::annotate::{self, Heat, Mark};
@@ -26,7 +26,7 @@ pub(super) fn write(
     path: &Path,
     bytes: &[u8],
     limits: &Limits,
-    seen: &Seen,
+    seen: &Predictions,
     map: Option<&ScoreMap>,
     model: &ModelInfo,
 ) -> Result<(), String> {

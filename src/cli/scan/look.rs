@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::annotated;
-use super::files::Found;
-use super::record::{Failure, Looked, Milliseconds, ModelStamp, Outcome, Record, Seen};
+use super::files::FoundFiles;
+use super::record::{AnalyzedPhoto, Failure, Milliseconds, ModelStamp, Outcome, Record, ThoroughnessRecord};
 use super::tags::Tagger;
 use crate::domain::ids::Sha256Digest;
 use crate::domain::thoroughness::Thoroughness;
@@ -24,10 +24,10 @@ pub(super) struct Scanner<'a> {
 
 impl Scanner<'_> {
     /// Looks at one file. Never fails: what is wrong with it is in the record.
-    pub(super) fn look(&self, found: &Found) -> Record {
+    pub(super) fn look(&self, found: &FoundFiles) -> Record {
         let (path, outcome) = match found {
-            Found::File(path) => (path, self.look_at(path)),
-            Found::Nothing { path, because } => {
+            FoundFiles::File(path) => (path, self.look_at(path)),
+            FoundFiles::Nothing { path, because } => {
                 (path, Err(Failure { code: "not_found", message: because.clone() }))
             }
         };
@@ -38,7 +38,7 @@ impl Scanner<'_> {
         Record::new(path.display().to_string(), outcome)
     }
 
-    fn look_at(&self, path: &Path) -> Result<Seen, Failure> {
+    fn look_at(&self, path: &Path) -> Result<AnalyzedPhoto, Failure> {
         let started = Instant::now();
         let bytes = read(path, self.limits)?;
         let sha256 = Sha256Digest::of(&bytes);
@@ -59,7 +59,7 @@ impl Scanner<'_> {
         }
         let model = self.detector.model();
         let tags = self.tagger.map(|tagger| tagger.tags(path, &photo, &sha256, &look.seen, model));
-        Ok(Seen {
+        Ok(AnalyzedPhoto {
             tags,
             sha256,
             format: photo.format,
@@ -69,7 +69,7 @@ impl Scanner<'_> {
             class_scores: look.seen.class_scores,
             findings: look.seen.detections,
             model: ModelStamp::new(self.detector.model(), self.detector.provider().got),
-            looked: Looked {
+            looked: ThoroughnessRecord {
                 mode: self.thoroughness,
                 ended_early: timings.ended_early,
                 tiles: timings.tiles,

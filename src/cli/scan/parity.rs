@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::files::Found;
+use super::files::FoundFiles;
 use super::look::Scanner;
 use super::record::Outcome;
-use crate::domain::detection::{ClassScore, DefectClass, Detection, Seen};
+use crate::domain::detection::{ClassScore, DefectClass, Detection, Predictions};
 use crate::domain::geometry::{PixelBox, Upright};
 use crate::domain::score::Score;
 use crate::domain::thoroughness::Thoroughness;
@@ -100,7 +100,12 @@ fn joined(regions: &[Region]) -> Option<Region> {
 
 /// What the two do not agree on: the classes, a score, a region's place or score. A class or a region whose score
 /// stands on the threshold may be reported by one alone.
-fn disagreements(seen: &Seen, golden: &GoldenPhoto, manifest: &Manifest, allowed: &Tolerance) -> Vec<String> {
+fn disagreements(
+    seen: &Predictions,
+    golden: &GoldenPhoto,
+    manifest: &Manifest,
+    allowed: &Tolerance,
+) -> Vec<String> {
     let mut found = Vec::new();
     if seen.class_scores.len() != golden.class_scores.len() {
         found.push(format!("{} classes", seen.class_scores.len()));
@@ -173,11 +178,11 @@ fn check(golden: &Golden, file: &Path) {
     };
     let mut found = Vec::new();
     for (name, expected) in &golden.photos {
-        let record = scanner.look(&Found::File(root().join(name)));
+        let record = scanner.look(&FoundFiles::File(root().join(name)));
         let differences = match record.outcome {
             Outcome::Seen(seen) => {
                 assert_eq!(seen.size, [expected.width, expected.height], "{name}");
-                let seen = Seen { detections: seen.findings, class_scores: seen.class_scores };
+                let seen = Predictions { detections: seen.findings, class_scores: seen.class_scores };
                 disagreements(&seen, expected, &manifest, &tolerance(golden.precision))
             }
             Outcome::Failed { error } => vec![format!("{error:?}")],
@@ -242,9 +247,9 @@ fn a_difference_is_seen() {
         let (class, score) = (DefectClass::new("dark"), Score::new(score).expect("in range"));
         let area = PixelBox::new(x, 10.0, x + 40.0, 50.0).expect("a box");
         let found = Detection { class: class.clone(), score, area, area_share: 0.2 };
-        Seen { detections: vec![found], class_scores: vec![ClassScore { class, score }] }
+        Predictions { detections: vec![found], class_scores: vec![ClassScore { class, score }] }
     };
-    let count = |seen: &Seen, golden: &GoldenPhoto| {
+    let count = |seen: &Predictions, golden: &GoldenPhoto| {
         disagreements(seen, golden, &manifest, &tolerance(PrecisionChoice::Fp32)).len()
     };
     assert_eq!(count(&seen(0.9, 10.0), &golden(0.9)), 0);
@@ -259,7 +264,7 @@ fn a_difference_is_seen() {
     assert_eq!(elsewhere(2, PrecisionChoice::Int8), 0, "another weak spot: `min_cells` are two");
     assert_eq!(elsewhere(3, PrecisionChoice::Int8), 2, "no weak one");
     assert_eq!(elsewhere(1, PrecisionChoice::Fp32), 2, "floats have no steps");
-    let nothing = |score| Seen { detections: Vec::new(), ..seen(score, 0.0) };
+    let nothing = |score| Predictions { detections: Vec::new(), ..seen(score, 0.0) };
     assert_eq!(count(&nothing(0.49), &golden(0.501)), 0, "on the threshold of 0.5");
     assert_eq!(count(&nothing(0.59), &golden(0.6)), 1, "the region");
     assert_eq!(count(&nothing(0.49), &golden(0.6)), 2, "the score and the region");

@@ -76,7 +76,7 @@ impl Record {
 #[serde(untagged)]
 pub(super) enum Outcome {
     /// It was looked at.
-    Seen(Box<Seen>),
+    Seen(Box<AnalyzedPhoto>),
     /// It could not be looked at.
     Failed {
         /// Why.
@@ -95,7 +95,7 @@ pub(super) struct Failure {
 
 /// What was seen in a photo.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Seen {
+pub(super) struct AnalyzedPhoto {
     /// SHA-256 of the file.
     pub sha256: Sha256Digest,
     /// What kind of file it is.
@@ -117,7 +117,7 @@ pub(super) struct Seen {
     /// Which model looked.
     pub model: ModelStamp,
     /// How closely it looked.
-    pub looked: Looked,
+    pub looked: ThoroughnessRecord,
     /// Where the time went, in milliseconds.
     pub ms: Milliseconds,
 }
@@ -152,7 +152,7 @@ impl ModelStamp {
 
 /// How closely a photo was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct Looked {
+pub(super) struct ThoroughnessRecord {
     /// As asked for.
     pub mode: Thoroughness,
     /// Whether the first, cheap look was enough.

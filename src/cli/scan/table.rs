@@ -5,7 +5,7 @@ use std::time::Duration;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
-use super::record::{Outcome, Record, Seen};
+use super::record::{AnalyzedPhoto, Outcome, Record};
 use super::tags::{Item, Tags};
 use crate::domain::detection::DefectClass;
 
@@ -127,7 +127,7 @@ fn reasons(file: &str, tags: &Tags) -> String {
 }
 
 /// One row for each class that was found, best first.
-fn rows(file: &str, seen: &Seen) -> Vec<[String; 6]> {
+fn rows(file: &str, seen: &AnalyzedPhoto) -> Vec<[String; 6]> {
     let mut classes = Vec::new();
     for finding in &seen.findings {
         if !classes.contains(&&finding.class) {

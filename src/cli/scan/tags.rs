@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::app::rules;
 use crate::cli::site::locations_in;
-use crate::domain::detection::Seen;
+use crate::domain::detection::Predictions;
 use crate::domain::finding::findings;
 use crate::domain::ids::{CompanyId, ImageId, ProjectId, ProjectKey, Sha256Digest, TradeId};
 use crate::domain::merge::merge;
@@ -120,7 +120,7 @@ impl Tagger {
         file: &Path,
         photo: &Photo,
         content: &Sha256Digest,
-        seen: &Seen,
+        seen: &Predictions,
         model: &ModelInfo,
     ) -> Tags {
         let filename = file.file_name().unwrap_or_default().to_string_lossy().into_owned();

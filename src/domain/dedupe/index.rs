@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::domain::dedupe::{Match, Sighting, match_finding, most_bits};
 use crate::domain::detection::DefectClass;
 use crate::domain::ids::{FindingId, LocationId, PhotoId};
-use crate::domain::likeness::Bits;
+use crate::domain::image_hash::Bits;
 use crate::domain::tagging::OnceRules;
 
 /// The known sightings of one project.

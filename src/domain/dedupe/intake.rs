@@ -8,7 +8,7 @@ use crate::domain::card::Card;
 use crate::domain::dedupe::{Match, Mute, Reason, Sighting, cap, muted};
 use crate::domain::delivery::ProjectMode;
 use crate::domain::ids::{FindingId, PunchItemId};
-use crate::domain::review::{FindingState, Held, Keeper, MuteId};
+use crate::domain::review::{FindingState, Hold, HoldReason, MuteId};
 use crate::domain::score::Score;
 use crate::domain::tagging::{CapRules, OnceRules};
 
@@ -40,7 +40,7 @@ pub struct Intake {
 
 /// A card that a candidate could join, as it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct KnownCard {
     /// Which.
     pub finding: FindingId,
     /// Where it stands.
@@ -57,18 +57,18 @@ pub struct Recognised {
     /// What likeness says.
     pub by_likeness: Match,
     /// The cards behind that, and the candidate's own if there is one already.
-    pub cards: Vec<Standing>,
+    pub cards: Vec<KnownCard>,
     /// The card that could be the same, for a person to decide.
     pub similar: Option<FindingId>,
 }
 
 /// What becomes of a candidate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum IntakeDecision {
     /// It gets a card, and a draft where the mode is so.
     New,
     /// It gets a card that waits, whatever the mode.
-    Kept(Held),
+    Kept(Hold),
     /// The photo is one more of a known card.
     Joins {
         /// Which card.
@@ -78,16 +78,21 @@ pub enum Fate {
         /// Undecided cards that turn out to be of the same defect.
         folds: Vec<FindingId>,
         /// What keeps the defect back where the photo says it is.
-        kept: Option<Held>,
+        kept: Option<Hold>,
     },
 }
 
 impl Intake {
     /// Decides, for each candidate in turn. `recognised` belongs to the candidates one by one, `made_today` counts
     /// the drafts that were made by themselves for the project. The order of candidates does not matter.
-    pub fn decide(&self, recognised: &[Recognised], mutes: &[(MuteId, Mute)], made_today: u32) -> Vec<Fate> {
+    pub fn decide(
+        &self,
+        recognised: &[Recognised],
+        mutes: &[(MuteId, Mute)],
+        made_today: u32,
+    ) -> Vec<IntakeDecision> {
         let pairs = self.candidates.iter().zip(recognised);
-        let mut fates: Vec<Fate> =
+        let mut fates: Vec<IntakeDecision> =
             pairs.map(|(candidate, known)| fate(candidate, known, mutes, self.today)).collect();
         if self.mode == ProjectMode::Draft {
             self.hold_beyond_caps(&mut fates, made_today);
@@ -95,8 +100,8 @@ impl Intake {
         fates
     }
 
-    fn hold_beyond_caps(&self, fates: &mut [Fate], made_today: u32) {
-        let new = self.candidates.iter().zip(fates.iter()).filter(|(_, fate)| **fate == Fate::New);
+    fn hold_beyond_caps(&self, fates: &mut [IntakeDecision], made_today: u32) {
+        let new = self.candidates.iter().zip(fates.iter()).filter(|(_, fate)| **fate == IntakeDecision::New);
         let new: Vec<(FindingId, Score)> =
             new.map(|(candidate, _)| (candidate.card.finding.id, candidate.card.finding.score)).collect();
         let waiting = cap(&new, made_today, &self.caps).waiting;
@@ -107,38 +112,38 @@ impl Intake {
             format!("It waits, as {per_photo} drafts are the most for one photo.")
         };
         for (candidate, fate) in self.candidates.iter().zip(fates) {
-            if *fate == Fate::New && waiting.contains(&candidate.card.finding.id) {
-                *fate = Fate::Kept(Held { by: Keeper::Cap, because: because.clone() });
+            if *fate == IntakeDecision::New && waiting.contains(&candidate.card.finding.id) {
+                *fate = IntakeDecision::Kept(Hold { by: HoldReason::Cap, because: because.clone() });
             }
         }
     }
 }
 
-fn fate(candidate: &Candidate, known: &Recognised, mutes: &[(MuteId, Mute)], today: Date) -> Fate {
+fn fate(candidate: &Candidate, known: &Recognised, mutes: &[(MuteId, Mute)], today: Date) -> IntakeDecision {
     let kept = kept(candidate, mutes, today);
     let own = candidate.card.finding.id;
     let Some((finding, folds)) = keeper(&known.cards, own) else {
-        return kept.map_or(Fate::New, Fate::Kept);
+        return kept.map_or(IntakeDecision::New, IntakeDecision::Kept);
     };
     let because = match &known.by_likeness {
         Match::Same { because, .. } => *because,
         Match::New | Match::MaybeSame { .. } => Reason::Itself,
     };
-    Fate::Joins { finding, because, folds, kept }
+    IntakeDecision::Joins { finding, because, folds, kept }
 }
 
 /// What keeps the candidate back: a mute before the list, as a reviewer who muted wants to hear nothing of it.
-fn kept(candidate: &Candidate, mutes: &[(MuteId, Mute)], today: Date) -> Option<Held> {
+fn kept(candidate: &Candidate, mutes: &[(MuteId, Mute)], today: Date) -> Option<Hold> {
     if let Some((id, mute)) = muted(&candidate.card.finding, &candidate.card.place, mutes, today) {
-        return Some(Held { by: Keeper::Mute(*id), because: mute.words() });
+        return Some(Hold { by: HoldReason::Mute(*id), because: mute.words() });
     }
     let (item, because) = candidate.on_the_list.clone()?;
-    Some(Held { by: Keeper::OpenItem(item), because })
+    Some(Hold { by: HoldReason::OpenItem(item), because })
 }
 
 /// The card that goes on, and the undecided ones that it takes in. What a person decided stays as it is.
-fn keeper(cards: &[Standing], own: FindingId) -> Option<(FindingId, Vec<FindingId>)> {
-    let rank = |card: &&Standing| {
+fn keeper(cards: &[KnownCard], own: FindingId) -> Option<(FindingId, Vec<FindingId>)> {
+    let rank = |card: &&KnownCard| {
         let decided = match card.state {
             FindingState::Accepted => 0,
             FindingState::Proposed => 1,
@@ -166,7 +171,7 @@ mod tests {
     use crate::domain::detection::DefectClass;
     use crate::domain::geometry::{PixelBox, Size};
     use crate::domain::ids::{CompanyId, ImageId, LocationId, PhotoId, ProjectId, ProjectKey, Sha256Digest};
-    use crate::domain::likeness::Print;
+    use crate::domain::image_hash::ImageHash;
     use crate::domain::place::{Location, Place};
     use crate::domain::review::{Delivery, RejectReason};
     use crate::domain::{
@@ -185,7 +190,7 @@ mod tests {
         let (image, score) = (ImageId::new(i64::from(n)), Score::new(score).expect("a score"));
         let class = DefectClass::new("crack");
         let location = Location::from_name(LocationId::new(204), "Building A>Unit 204");
-        let print = Print::from_parts(0, 0, [0x88; 64]);
+        let print = ImageHash::from_parts(0, 0, [0x88; 64]);
         let photo = PhotoId::of(PROJECT, image);
         let finding =
             Finding { id: id(n), class: class.clone(), score, regions: vec![], hull, area_share: 0.1 };
@@ -255,17 +260,19 @@ mod tests {
         Recognised { by_likeness: Match::New, cards: vec![], similar: None }
     }
 
-    fn standing(n: u8, state: FindingState, second: i64) -> Standing {
+    fn standing(n: u8, state: FindingState, second: i64) -> KnownCard {
         let found_at = Timestamp::from_second(second).expect("in range");
-        Standing { finding: id(n), state, found_at, over: false }
+        KnownCard { finding: id(n), state, found_at, over: false }
     }
 
-    fn joins(n: u8, cards: Vec<Standing>) -> Option<(FindingId, Vec<FindingId>)> {
+    fn joins(n: u8, cards: Vec<KnownCard>) -> Option<(FindingId, Vec<FindingId>)> {
         let same = Match::Same { finding: id(90), because: Reason::Burst, also: vec![] };
         let known = Recognised { by_likeness: same, cards, similar: None };
         match fate(&candidate(n, 0.9), &known, &[], TODAY) {
-            Fate::Joins { finding, because: Reason::Burst, folds, kept: None } => Some((finding, folds)),
-            Fate::New => None,
+            IntakeDecision::Joins { finding, because: Reason::Burst, folds, kept: None } => {
+                Some((finding, folds))
+            }
+            IntakeDecision::New => None,
             other => panic!("{other:?}"),
         }
     }
@@ -288,7 +295,7 @@ mod tests {
             joins(9, vec![standing(5, TakenOver, 9), standing(4, Rejected, 0)]),
             Some((id(5), vec![]))
         );
-        let over = Standing { over: true, ..standing(4, Rejected, 0) };
+        let over = KnownCard { over: true, ..standing(4, Rejected, 0) };
         assert_eq!(joins(9, vec![over]), None, "what silenced it has run out");
         assert_eq!(joins(4, vec![over]), Some((id(4), vec![])), "the very same bytes tell nothing new");
     }
@@ -309,13 +316,13 @@ mod tests {
         let keeper = |candidates, mutes: &[(MuteId, Mute)]| {
             let fates = intake(ProjectMode::Draft, candidates).decide(&[unknown()], mutes, 0);
             match &fates[..] {
-                [Fate::Kept(held)] => Some(held.by),
-                [Fate::New] => None,
+                [IntakeDecision::Kept(held)] => Some(held.by),
+                [IntakeDecision::New] => None,
                 other => panic!("{other:?}"),
             }
         };
-        assert_eq!(keeper(vec![listed()], &[(MuteId(3), mute)]), Some(Keeper::Mute(MuteId(3))));
-        assert_eq!(keeper(vec![listed()], &[]), Some(Keeper::OpenItem(PunchItemId::new(7))));
+        assert_eq!(keeper(vec![listed()], &[(MuteId(3), mute)]), Some(HoldReason::Mute(MuteId(3))));
+        assert_eq!(keeper(vec![listed()], &[]), Some(HoldReason::OpenItem(PunchItemId::new(7))));
         assert_eq!(keeper(vec![candidate(1, 0.5)], &[]), None);
     }
 
@@ -325,7 +332,7 @@ mod tests {
         let held = |mode, made_today| -> Vec<u8> {
             let known = [unknown(), unknown(), unknown()];
             let fates = intake(mode, three()).decide(&known, &[], made_today);
-            (1..).zip(&fates).filter(|(_, fate)| **fate != Fate::New).map(|(n, _)| n).collect()
+            (1..).zip(&fates).filter(|(_, fate)| **fate != IntakeDecision::New).map(|(n, _)| n).collect()
         };
         assert_eq!(held(ProjectMode::Draft, 0), [1]);
         assert_eq!(held(ProjectMode::Draft, 9), [1, 3]);

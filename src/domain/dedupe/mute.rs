@@ -102,7 +102,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::domain::detection::{Detection, Seen};
+    use crate::domain::detection::{Detection, Predictions};
     use crate::domain::finding::findings;
     use crate::domain::ids::{CompanyId, ProjectId, ProjectKey, Sha256Digest};
     use crate::domain::place::Location;
@@ -119,7 +119,7 @@ mod tests {
             area_share: 0.1,
         };
         let project = ProjectKey { company: CompanyId::new(1), project: ProjectId::new(1) };
-        let seen = Seen { detections: vec![detection], class_scores: vec![] };
+        let seen = Predictions { detections: vec![detection], class_scores: vec![] };
         findings(project, &Sha256Digest::of(b"photo"), &seen).remove(0)
     }
 

@@ -3,12 +3,12 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use crate::domain::dedupe::{Index, Match, Reason, Sighting, Verdict, compare, groups, match_finding};
+use crate::domain::dedupe::{Index, Match, Reason, Sighting, Similarity, compare, groups, match_finding};
 use crate::domain::detection::DefectClass;
 use crate::domain::ids::{
     CompanyId, FindingId, ImageId, LocationId, PhotoId, ProjectId, ProjectKey, Sha256Digest,
 };
-use crate::domain::likeness::Print;
+use crate::domain::image_hash::ImageHash;
 use crate::domain::place::Location;
 use crate::domain::tagging::{OnceRules, Tagging};
 
@@ -24,9 +24,9 @@ fn id(n: u64) -> FindingId {
 }
 
 /// A print with full structure that differs from print 0 in the lowest `bits` bits.
-fn print(bits: u32) -> Print {
+fn print(bits: u32) -> ImageHash {
     let flipped = if bits == 0 { 0 } else { u64::MAX >> (64 - bits) };
-    Print::from_parts(0x5A5A_0F0F_3C3C_6996 ^ flipped, u64::MAX, [0x88; 64])
+    ImageHash::from_parts(0x5A5A_0F0F_3C3C_6996 ^ flipped, u64::MAX, [0x88; 64])
 }
 
 /// Room `n` of building 0, which is location 0.
@@ -57,36 +57,36 @@ fn sighting(n: u64, location: Option<i64>, second: Option<i64>, photo: u32, regi
 fn sightings_compare_by_copy_burst_and_place() {
     let known = sighting(1, Some(1), Some(0), 0, 0);
     let cases = [
-        (sighting(1, None, None, 64, 64), Verdict::Same(Reason::Itself, 0)),
-        (sighting(2, Some(9), Some(90_000), 6, 64), Verdict::Same(Reason::Copy, 6)),
-        (sighting(2, Some(9), Some(90_000), 7, 0), Verdict::Different),
-        (sighting(2, None, Some(120), 32, 16), Verdict::Same(Reason::Burst, 16)),
-        (sighting(2, None, Some(121), 32, 0), Verdict::Different),
-        (sighting(2, Some(9), Some(60), 32, 0), Verdict::Different),
-        (sighting(2, Some(0), Some(60), 32, 0), Verdict::Same(Reason::Burst, 0)),
-        (sighting(2, Some(0), None, 32, 0), Verdict::Different),
-        (sighting(2, Some(1), None, 32, 10), Verdict::Same(Reason::Again, 10)),
-        (sighting(2, Some(1), Some(90_000), 32, 14), Verdict::Maybe(14)),
-        (sighting(2, Some(1), Some(90_000), 32, 15), Verdict::Different),
-        (sighting(2, None, None, 32, 0), Verdict::Different),
+        (sighting(1, None, None, 64, 64), Similarity::Same(Reason::Itself, 0)),
+        (sighting(2, Some(9), Some(90_000), 6, 64), Similarity::Same(Reason::Copy, 6)),
+        (sighting(2, Some(9), Some(90_000), 7, 0), Similarity::Different),
+        (sighting(2, None, Some(120), 32, 16), Similarity::Same(Reason::Burst, 16)),
+        (sighting(2, None, Some(121), 32, 0), Similarity::Different),
+        (sighting(2, Some(9), Some(60), 32, 0), Similarity::Different),
+        (sighting(2, Some(0), Some(60), 32, 0), Similarity::Same(Reason::Burst, 0)),
+        (sighting(2, Some(0), None, 32, 0), Similarity::Different),
+        (sighting(2, Some(1), None, 32, 10), Similarity::Same(Reason::Again, 10)),
+        (sighting(2, Some(1), Some(90_000), 32, 14), Similarity::Maybe(14)),
+        (sighting(2, Some(1), Some(90_000), 32, 15), Similarity::Different),
+        (sighting(2, None, None, 32, 0), Similarity::Different),
     ];
     for (new, expected) in cases {
         assert_eq!(compare(&new, &known, &rules()), expected, "{new:?}");
         assert_eq!(compare(&known, &new, &rules()), expected, "the other way round");
     }
     let other_class = Sighting { class: DefectClass::new("spalling"), ..sighting(2, Some(1), Some(0), 0, 0) };
-    assert_eq!(compare(&other_class, &known, &rules()), Verdict::Different);
+    assert_eq!(compare(&other_class, &known, &rules()), Similarity::Different);
 }
 
 #[test]
 fn plain_pictures_and_other_colours_are_never_the_same() {
-    let plain = Print::from_parts(0, 0xFF, [0x88; 64]);
+    let plain = ImageHash::from_parts(0, 0xFF, [0x88; 64]);
     let one = Sighting { photo: plain, region: plain, ..sighting(1, Some(1), Some(0), 0, 0) };
     let two = Sighting { finding: id(2), ..one.clone() };
-    assert_eq!(compare(&one, &two, &rules()), Verdict::Different, "8 cells of structure are too few");
-    let green = Print::from_parts(0x5A5A_0F0F_3C3C_6996, u64::MAX, [0x55; 64]);
+    assert_eq!(compare(&one, &two, &rules()), Similarity::Different, "8 cells of structure are too few");
+    let green = ImageHash::from_parts(0x5A5A_0F0F_3C3C_6996, u64::MAX, [0x55; 64]);
     let three = Sighting { photo: green, region: green, ..sighting(3, Some(1), Some(0), 0, 0) };
-    assert_eq!(compare(&three, &sighting(4, Some(1), Some(0), 0, 0), &rules()), Verdict::Different);
+    assert_eq!(compare(&three, &sighting(4, Some(1), Some(0), 0, 0), &rules()), Similarity::Different);
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Field {
 }
 
 /// How one field stands.
-enum Standing {
+enum FieldState {
     AsWanted,
     Ours,
     Theirs,
@@ -47,15 +47,15 @@ fn standing<T: PartialEq>(
     sent: &[T],
     echoes: &[(T, T)],
     same: impl Fn(&T, &T) -> bool,
-) -> Standing {
+) -> FieldState {
     let as_written = echoes.last().is_some_and(|(sent, came_back)| sent == wanted && came_back == now);
     if as_written || same(wanted, now) {
-        Standing::AsWanted
+        FieldState::AsWanted
     } else if sent.iter().any(|sent| same(sent, now)) || echoes.iter().any(|(_, came_back)| came_back == now)
     {
-        Standing::Ours
+        FieldState::Ours
     } else {
-        Standing::Theirs
+        FieldState::Theirs
     }
 }
 
@@ -69,9 +69,9 @@ pub(super) fn compare(edits: &Edits, situation: &Situation<'_>, remote: &RemoteI
     let echoes = &situation.history.echoes;
     let mut kept = Vec::new();
     let mut ours = |field, standing| match standing {
-        Standing::AsWanted => false,
-        Standing::Ours => true,
-        Standing::Theirs => {
+        FieldState::AsWanted => false,
+        FieldState::Ours => true,
+        FieldState::Theirs => {
             kept.push(field);
             false
         }

@@ -61,7 +61,7 @@ fn planned(mode: ProjectMode, verdict: Option<&Verdict>, remote: Option<&RemoteI
     })
 }
 
-fn undecided(held: Option<Keeper>, earlier: &[PunchItemDraft], remote: Option<&RemoteItem>) -> Plan {
+fn undecided(held: Option<HoldReason>, earlier: &[PunchItemDraft], remote: Option<&RemoteItem>) -> Plan {
     plan(&Situation {
         mode: ProjectMode::Draft,
         state: FindingState::Proposed,
@@ -82,7 +82,7 @@ fn what_is_held_waits_for_a_person() {
     let item = remote();
     let gone = RemoteItem { deleted: true, ..remote() };
     let moved = RemoteItem { workflow_status: "work_required".into(), ..remote() };
-    let (cap, open_item) = (Some(Keeper::Cap), Some(Keeper::OpenItem(PunchItemId::new(9))));
+    let (cap, open_item) = (Some(HoldReason::Cap), Some(HoldReason::OpenItem(PunchItemId::new(9))));
     assert_eq!(undecided(cap, &[], None), Plan::Withhold);
     assert_eq!(undecided(cap, &[], Some(&item)), Plan::Settled, "it was made before");
     assert_eq!(undecided(open_item, &[], None), Plan::Withhold);
@@ -371,13 +371,14 @@ fn of_two_items_the_younger_that_nobody_touched_goes() {
         change(&mut item);
         item
     };
-    let bin = |goes, stays| Twins::Bin { goes: PunchItemId::new(goes), stays: PunchItemId::new(stays) };
-    let check = |own: &RemoteItem, other: &RemoteItem, expected: Option<Twins>| {
-        let got = twins(&situation, own, other);
-        match expected {
-            Some(expected) => assert_eq!(got, expected),
-            None => assert!(matches!(got, Twins::Leave(_)), "{got:?}"),
-        }
+    let id = PunchItemId::new;
+    let bin = |goes, stays| DuplicateItems::Bin { goes: id(goes), stays: id(stays) };
+    let check = |own: &RemoteItem, other: &RemoteItem, expected: Option<DuplicateItems>| match (
+        twins(&situation, own, other),
+        expected,
+    ) {
+        (got, Some(expected)) => assert_eq!(got, expected),
+        (got, None) => assert!(matches!(got, DuplicateItems::Leave(_)), "{got:?}"),
     };
     let plain: fn(&mut RemoteItem) = |_| {};
     let retitled: fn(&mut RemoteItem) = |item| item.title = "By the door".into();
@@ -392,9 +393,9 @@ fn of_two_items_the_younger_that_nobody_touched_goes() {
         check(&item(8, theirs), &item(7, plain), Some(bin(7, 8)));
         check(&item(7, theirs), &item(8, moved), None);
     }
-    check(&item(7, plain), &item(8, binned), Some(Twins::Gone));
+    check(&item(7, plain), &item(8, binned), Some(DuplicateItems::Gone));
     check(&item(7, binned), &item(8, plain), Some(bin(8, 7)));
     let begun = History { binning: true, ..History::default() };
     let situation = Situation { history: &begun, ..situation };
-    assert_eq!(twins(&situation, &item(8, binned), &item(7, plain)), Twins::Binned);
+    assert_eq!(twins(&situation, &item(8, binned), &item(7, plain)), DuplicateItems::Binned);
 }

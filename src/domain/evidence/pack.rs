@@ -50,7 +50,7 @@ pub struct Chain {
 
 /// A fact as a person reads it; it says nothing that the chain does not say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Told {
+pub struct ReadableFact {
     /// The row's chain.
     #[serde(default = "general")]
     pub chain: String,
@@ -88,7 +88,7 @@ pub struct Pack {
     /// The pictures in the pack: file name to the photo whose recording names their digest.
     pub pictures: BTreeMap<String, String>,
     /// The story for people, oldest first.
-    pub story: Vec<Told>,
+    pub story: Vec<ReadableFact>,
     /// The proof: the general chain, then the project's.
     #[serde(default)]
     pub chains: Vec<Chain>,
@@ -206,10 +206,10 @@ impl Pack {
         let former = self.format == FORMER_FORMAT;
         let mut facts = self.facts();
         for told in &self.story {
-            let same = |said: Told| {
+            let same = |said: ReadableFact| {
                 let detail =
                     if former { alike(&said.detail, &told.detail) } else { said.detail == told.detail };
-                detail && Told { detail: told.detail.clone(), ..said } == *told
+                detail && ReadableFact { detail: told.detail.clone(), ..said } == *told
             };
             let said = facts.next().and_then(|(chain, fact)| tell(chain, fact));
             if !said.is_some_and(same) {
@@ -235,8 +235,8 @@ pub fn chains_of(project: ProjectKey) -> [String; 2] {
 }
 
 /// A fact as a person reads it; `None` when its time or its particulars cannot be read.
-pub fn tell(chain: &str, fact: &Fact) -> Option<Told> {
-    Some(Told {
+pub fn tell(chain: &str, fact: &Fact) -> Option<ReadableFact> {
+    Some(ReadableFact {
         chain: chain.to_owned(),
         seq: fact.seq,
         at: jiff::Timestamp::from_millisecond(fact.at).ok()?.to_string(),

@@ -92,7 +92,7 @@ pub fn photo_differences(facts: &[Fact], row: Option<&PhotoRow>) -> Vec<String> 
 }
 
 /// What the chain says of a finding.
-struct Said {
+struct AuditedFinding {
     card: Card,
     place: Place,
     draft: PunchItemDraft,
@@ -103,12 +103,12 @@ struct Said {
     punch_item: Option<PunchItemId>,
 }
 
-fn said_of_finding(facts: &[Fact]) -> Result<Option<Said>, String> {
+fn said_of_finding(facts: &[Fact]) -> Result<Option<AuditedFinding>, String> {
     let mut said = None;
     for fact in facts {
         if fact.kind == "finding.proposed" {
             let card: Card = read(fact)?;
-            said = Some(Said {
+            said = Some(AuditedFinding {
                 place: card.place.clone(),
                 draft: card.draft.clone(),
                 state: card.state,
@@ -124,7 +124,7 @@ fn said_of_finding(facts: &[Fact]) -> Result<Option<Said>, String> {
     Ok(said)
 }
 
-impl Said {
+impl AuditedFinding {
     fn follow(&mut self, fact: &Fact) -> Result<(), String> {
         match fact.kind.as_str() {
             "finding.decided" => self.decide(read(fact)?),

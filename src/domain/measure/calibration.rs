@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Judged;
+use super::ScoredLabel;
 
 /// The scores that lie in one part of 0..=1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -20,10 +20,11 @@ pub struct Bin {
 }
 
 /// The scores by `bins` equal parts of 0..=1, parts without scores left out.
-pub fn reliability(judged: &[Judged], bins: usize) -> Vec<Bin> {
-    let part = |one: &Judged| ((f64::from(one.score) * bins as f64) as usize).min(bins.saturating_sub(1));
+pub fn reliability(judged: &[ScoredLabel], bins: usize) -> Vec<Bin> {
+    let part =
+        |one: &ScoredLabel| ((f64::from(one.score) * bins as f64) as usize).min(bins.saturating_sub(1));
     let bin = |index: usize| {
-        let inside: Vec<&Judged> = judged.iter().filter(|one| part(one) == index).collect();
+        let inside: Vec<&ScoredLabel> = judged.iter().filter(|one| part(one) == index).collect();
         let count = inside.len();
         let sum: f64 = inside.iter().map(|one| f64::from(one.score)).sum();
         let hold = inside.iter().filter(|one| one.holds).count();
@@ -40,7 +41,7 @@ pub fn reliability(judged: &[Judged], bins: usize) -> Vec<Bin> {
 
 /// The expected calibration error: how far scores and what holds lie apart, on average over the
 /// scores. None without scores.
-pub fn calibration_error(judged: &[Judged], bins: usize) -> Option<f64> {
+pub fn calibration_error(judged: &[ScoredLabel], bins: usize) -> Option<f64> {
     let gap = |bin: &Bin| bin.count as f64 * (bin.mean_score - bin.share_that_holds).abs();
     let sum: f64 = reliability(judged, bins).iter().map(gap).sum();
     (!judged.is_empty()).then(|| sum / judged.len() as f64)
@@ -52,8 +53,8 @@ mod tests {
 
     use super::*;
 
-    fn judged(pairs: &[(f32, bool)]) -> Vec<Judged> {
-        pairs.iter().map(|&(score, holds)| Judged { score, holds }).collect()
+    fn judged(pairs: &[(f32, bool)]) -> Vec<ScoredLabel> {
+        pairs.iter().map(|&(score, holds)| ScoredLabel { score, holds }).collect()
     }
 
     #[test]
@@ -83,8 +84,8 @@ mod tests {
 
         #[test]
         fn scores_that_are_certain_and_right_have_no_error(truth in prop::collection::vec(any::<bool>(), 1..30)) {
-            let sure: Vec<Judged> =
-                truth.iter().map(|&holds| Judged { score: if holds { 1.0 } else { 0.0 }, holds }).collect();
+            let sure: Vec<ScoredLabel> =
+                truth.iter().map(|&holds| ScoredLabel { score: if holds { 1.0 } else { 0.0 }, holds }).collect();
             prop_assert!(calibration_error(&sure, 10).is_some_and(|error| error < 1e-12));
         }
     }

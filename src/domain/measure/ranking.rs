@@ -6,7 +6,7 @@ use super::ratio;
 
 /// A score, and whether what it stands for holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Judged {
+pub struct ScoredLabel {
     /// The model's calibrated score.
     pub score: f32,
     /// What is known.
@@ -14,7 +14,7 @@ pub struct Judged {
 }
 
 /// The area under the steps of precision over recall; equal scores count together. None where nothing holds.
-pub fn average_precision(judged: &[Judged]) -> Option<f64> {
+pub fn average_precision(judged: &[ScoredLabel]) -> Option<f64> {
     let positive = judged.iter().filter(|one| one.holds).count();
     let mut ranked = judged.to_vec();
     ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -41,8 +41,8 @@ pub struct Counts {
 
 impl Counts {
     /// Counts scores at or above `threshold` as flagged.
-    pub fn at(judged: &[Judged], threshold: f32) -> Self {
-        let flagged = |one: &&Judged| one.score >= threshold;
+    pub fn at(judged: &[ScoredLabel], threshold: f32) -> Self {
+        let flagged = |one: &&ScoredLabel| one.score >= threshold;
         Self {
             hits: judged.iter().filter(flagged).filter(|one| one.holds).count(),
             flagged: judged.iter().filter(flagged).count(),
@@ -74,8 +74,8 @@ mod tests {
 
     type Pairs = [(f32, bool)];
 
-    fn judged(pairs: &Pairs) -> Vec<Judged> {
-        pairs.iter().map(|&(score, holds)| Judged { score, holds }).collect()
+    fn judged(pairs: &Pairs) -> Vec<ScoredLabel> {
+        pairs.iter().map(|&(score, holds)| ScoredLabel { score, holds }).collect()
     }
 
     #[test]
@@ -110,9 +110,9 @@ mod tests {
         assert_eq!(Counts::default().f1(), None);
     }
 
-    fn any_scores() -> impl Strategy<Value = Vec<Judged>> {
+    fn any_scores() -> impl Strategy<Value = Vec<ScoredLabel>> {
         let one = (0..20_u8, any::<bool>());
-        let one = one.prop_map(|(score, holds)| Judged { score: f32::from(score) / 20.0, holds });
+        let one = one.prop_map(|(score, holds)| ScoredLabel { score: f32::from(score) / 20.0, holds });
         prop::collection::vec(one, 1..40)
     }
 
@@ -122,8 +122,8 @@ mod tests {
             (Just(judged.clone()), Just(judged).prop_shuffle())
         })) {
             let area = average_precision(&judged);
-            let squared: Vec<Judged> =
-                shuffled.iter().map(|one| Judged { score: one.score * one.score, ..*one }).collect();
+            let squared: Vec<ScoredLabel> =
+                shuffled.iter().map(|one| ScoredLabel { score: one.score * one.score, ..*one }).collect();
             match (area, average_precision(&squared)) {
                 (Some(a), Some(b)) => prop_assert!((a - b).abs() < 1e-9 && (0.0..=1.0 + 1e-9).contains(&a)),
                 (a, b) => prop_assert_eq!(a, b),

@@ -41,7 +41,7 @@ pub struct Located {
 }
 
 /// The circle and the span of heights in which the camera is believed to have been.
-struct Belief {
+struct MiddleDistance {
     circle: Polygon,
     bounds: Rect,
     heights: Option<(f64, f64)>,
@@ -116,7 +116,7 @@ impl Site {
     }
 }
 
-fn belief(middle: Coord, radius: f64, heights: Option<(f64, f64)>) -> Belief {
+fn belief(middle: Coord, radius: f64, heights: Option<(f64, f64)>) -> MiddleDistance {
     let corner = |step: u32| {
         let (sin, cos) = (f64::from(step) / f64::from(CIRCLE_CORNERS) * TAU).sin_cos();
         Coord { x: middle.x + radius * cos, y: middle.y + radius * sin }
@@ -125,7 +125,7 @@ fn belief(middle: Coord, radius: f64, heights: Option<(f64, f64)>) -> Belief {
         Coord { x: middle.x - radius, y: middle.y - radius },
         Coord { x: middle.x + radius, y: middle.y + radius },
     );
-    Belief {
+    MiddleDistance {
         circle: Polygon::new((0..CIRCLE_CORNERS).map(corner).collect::<LineString>(), vec![]),
         bounds,
         heights,
@@ -133,7 +133,7 @@ fn belief(middle: Coord, radius: f64, heights: Option<(f64, f64)>) -> Belief {
 }
 
 /// Square metres of the circle inside the outline.
-fn overlap(outline: &MultiPolygon, bounds: Option<Rect>, belief: &Belief) -> f64 {
+fn overlap(outline: &MultiPolygon, bounds: Option<Rect>, belief: &MiddleDistance) -> f64 {
     if bounds.is_some_and(|bounds| !bounds.intersects(&belief.bounds)) {
         return 0.0;
     }

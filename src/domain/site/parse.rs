@@ -4,7 +4,7 @@ use geo::{BoundingRect, Coord, CoordsIter, MapCoords, MultiPolygon, Polygon};
 use geojson::{Feature, FeatureCollection, Geometry, GeometryValue, JsonValue};
 
 use crate::domain::place::tree;
-use crate::domain::site::{AREAS_MAX, Area, CORNERS_MAX, Kin, Kind, Origin, Site, link};
+use crate::domain::site::{AREAS_MAX, Area, AreaRelations, CORNERS_MAX, Kind, Origin, Site, link};
 
 /// A site file that cannot be used. Each message says what to change.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -83,7 +83,7 @@ fn area(feature: &Feature) -> Result<Area, String> {
         altitude: altitude(feature)?,
         floor_id: text(feature, "floor_id")?,
         floor: text(feature, "floor")?,
-        kin: Kin::default(),
+        kin: AreaRelations::default(),
     })
 }
 

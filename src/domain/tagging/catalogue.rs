@@ -43,7 +43,7 @@ pub struct Catalogue {
 
 /// The entry that was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct CatalogueMatch {
     /// Procore's id.
     pub id: i64,
     /// Its name.
@@ -53,7 +53,7 @@ pub struct Found {
 }
 
 /// One thing that can be taken.
-struct Offer<'a> {
+struct CatalogueEntry<'a> {
     id: i64,
     names: [Option<&'a str>; 2],
     active: bool,
@@ -64,8 +64,8 @@ impl Catalogue {
     ///
     /// # Errors
     /// Why none is, in words that follow "because".
-    pub fn trade(&self, wanted: &[Ref]) -> Result<Found, String> {
-        let offers = self.trades.iter().map(|trade| Offer {
+    pub fn trade(&self, wanted: &[Ref]) -> Result<CatalogueMatch, String> {
+        let offers = self.trades.iter().map(|trade| CatalogueEntry {
             id: trade.id.value(),
             names: [Some(&trade.name), None],
             active: trade.active,
@@ -77,8 +77,8 @@ impl Catalogue {
     ///
     /// # Errors
     /// As for [`Catalogue::trade`].
-    pub fn item_type(&self, wanted: &[Ref]) -> Result<Found, String> {
-        let offers = self.item_types.iter().map(|(id, name)| Offer {
+    pub fn item_type(&self, wanted: &[Ref]) -> Result<CatalogueMatch, String> {
+        let offers = self.item_types.iter().map(|(id, name)| CatalogueEntry {
             id: id.value(),
             names: [Some(name), None],
             active: true,
@@ -90,7 +90,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// As for [`Catalogue::trade`].
-    pub fn manager(&self, wanted: &Ref) -> Result<Option<Found>, String> {
+    pub fn manager(&self, wanted: &Ref) -> Result<Option<CatalogueMatch>, String> {
         person(wanted, &self.managers, "punch item manager")
     }
 
@@ -98,16 +98,16 @@ impl Catalogue {
     ///
     /// # Errors
     /// As for [`Catalogue::trade`].
-    pub fn approver(&self, wanted: &Ref) -> Result<Option<Found>, String> {
+    pub fn approver(&self, wanted: &Ref) -> Result<Option<CatalogueMatch>, String> {
         person(wanted, &self.approvers, "final approver")
     }
 }
 
-fn person(wanted: &Ref, people: &[Person], part: &str) -> Result<Option<Found>, String> {
+fn person(wanted: &Ref, people: &[Person], part: &str) -> Result<Option<CatalogueMatch>, String> {
     if wanted.is_empty() {
         return Ok(None);
     }
-    let offers = people.iter().map(|person| Offer {
+    let offers = people.iter().map(|person| CatalogueEntry {
         id: person.id.value(),
         names: [Some(&person.name), person.login.as_deref()],
         active: true,
@@ -115,7 +115,12 @@ fn person(wanted: &Ref, people: &[Person], part: &str) -> Result<Option<Found>, 
     first(std::slice::from_ref(wanted), &offers.collect::<Vec<_>>(), part, "project").map(Some)
 }
 
-fn first(wanted: &[Ref], offers: &[Offer<'_>], what: &str, whose: &str) -> Result<Found, String> {
+fn first(
+    wanted: &[Ref],
+    offers: &[CatalogueEntry<'_>],
+    what: &str,
+    whose: &str,
+) -> Result<CatalogueMatch, String> {
     let mut doubts = Vec::new();
     for (place, wanted) in wanted.iter().enumerate() {
         match fitting(wanted, offers).as_slice() {
@@ -123,7 +128,7 @@ fn first(wanted: &[Ref], offers: &[Offer<'_>], what: &str, whose: &str) -> Resul
             [offer] if !offer.active => doubts.push(format!("{} is not active", quoted(offer))),
             [offer] => {
                 let order = if place == 0 { "the first choice" } else { "the first listed one there is" };
-                return Ok(Found {
+                return Ok(CatalogueMatch {
                     id: offer.id,
                     name: offer.names[0].unwrap_or_default().to_owned(),
                     because: format!("The {what} is {}: {order}.", quoted(offer)),
@@ -143,15 +148,15 @@ fn first(wanted: &[Ref], offers: &[Offer<'_>], what: &str, whose: &str) -> Resul
 
 /// All offers that `wanted` can mean: one by id; by name the active before the inactive, and the
 /// exact spelling before one that differs in case and spaces.
-fn fitting<'a, 'b>(wanted: &Ref, offers: &'a [Offer<'b>]) -> Vec<&'a Offer<'b>> {
+fn fitting<'a, 'b>(wanted: &Ref, offers: &'a [CatalogueEntry<'b>]) -> Vec<&'a CatalogueEntry<'b>> {
     let wanted = match wanted {
         Ref::Id(id) => return offers.iter().filter(|offer| offer.id == *id).take(1).collect(),
         Ref::Name(name) => name,
     };
     let alike = plain(wanted);
-    let of = |active: bool, exact: bool| -> Vec<&'a Offer<'b>> {
+    let of = |active: bool, exact: bool| -> Vec<&'a CatalogueEntry<'b>> {
         let same = |name: &str| if exact { name == wanted } else { plain(name) == alike };
-        let named = |offer: &&Offer<'_>| {
+        let named = |offer: &&CatalogueEntry<'_>| {
             offer.active == active && offer.names.iter().flatten().any(|name| same(name))
         };
         offers.iter().filter(named).collect()
@@ -166,7 +171,7 @@ fn plain(name: &str) -> String {
     tree::fold(&name.replace(['–', '—', '‐', '‑'], "-"))
 }
 
-fn quoted(offer: &Offer<'_>) -> String {
+fn quoted(offer: &CatalogueEntry<'_>) -> String {
     format!("“{}”", offer.names[0].unwrap_or_default())
 }
 

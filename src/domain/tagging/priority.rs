@@ -18,7 +18,7 @@ pub(super) fn decide(
     fired: &mut Vec<FiredRule>,
 ) -> Priority {
     let length = wording::length_share(finding, class.extent, photo);
-    let facts = Facts { finding, length, place };
+    let facts = PriorityInputs { finding, length, place };
     let hits: Vec<(Priority, FiredRule)> = rules
         .priority
         .iter()
@@ -38,13 +38,13 @@ pub(super) fn decide(
     most
 }
 
-struct Facts<'a> {
+struct PriorityInputs<'a> {
     finding: &'a Finding,
     length: f32,
     place: &'a Place,
 }
 
-impl Facts<'_> {
+impl PriorityInputs<'_> {
     /// Why `rule` fires, condition by condition; `None` if it does not.
     fn reasons(&self, rule: &PriorityRule) -> Option<Vec<String>> {
         let class = self.finding.class.name();

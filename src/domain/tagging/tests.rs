@@ -2,7 +2,7 @@ use insta::assert_snapshot;
 use jiff::civil::{Date, date};
 
 use crate::domain::capture::{GpsFix, TakenAt};
-use crate::domain::detection::{DefectClass, Detection, Seen};
+use crate::domain::detection::{DefectClass, Detection, Predictions};
 use crate::domain::finding::{Finding, findings};
 use crate::domain::geometry::Size;
 use crate::domain::ids::{
@@ -26,7 +26,7 @@ fn finding(class: &str, regions: &[(f32, [f32; 4], f32)]) -> Finding {
         area: (*corners).try_into().expect("a box"),
         area_share: *area_share,
     });
-    let seen = Seen { detections: detections.collect(), class_scores: vec![] };
+    let seen = Predictions { detections: detections.collect(), class_scores: vec![] };
     findings(PROJECT, &Sha256Digest::of(b"photo"), &seen).remove(0)
 }
 

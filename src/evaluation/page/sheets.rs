@@ -3,9 +3,9 @@
 use data_encoding::BASE64;
 
 use crate::evaluation::labels::Row;
-use crate::evaluation::look::Looked;
-use crate::evaluation::picks::{Pick, Picks};
+use crate::evaluation::look::PictureResult;
 use crate::evaluation::report::Run;
+use crate::evaluation::worst_pictures::{Pick, Picks};
 use crate::photo::annotate::{self, Mark};
 use crate::photo::{self, Limits, encode};
 
@@ -69,7 +69,7 @@ pub fn sheets(run: &Run<'_>, picks: &[Picks], limits: &Limits) -> Vec<Sheet> {
     picks.iter().map(sheet).collect()
 }
 
-fn draw(row: &Row, looked: &Looked, class: &str, limits: &Limits) -> Option<String> {
+fn draw(row: &Row, looked: &PictureResult, class: &str, limits: &Limits) -> Option<String> {
     let bytes = std::fs::read(&row.file).ok()?;
     let picture = photo::decode(&bytes, limits, Some(LONG_SIDE)).ok()?.picture;
     let found = looked.found.iter().filter(|detection| detection.class.name() == class);

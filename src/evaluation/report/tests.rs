@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::geometry::Size;
 use crate::evaluation::labels::{Rules, parse};
-use crate::evaluation::look::LookedFor;
+use crate::evaluation::look::ClassResult;
 use crate::evaluation::pick;
 use crate::inference::manifest::Licence;
 use crate::inference::{ProviderReport, Timings};
@@ -34,25 +34,25 @@ fn model() -> ModelInfo {
     }
 }
 
-fn looked(scores: [f32; 3]) -> Looked {
-    Looked {
+fn looked(scores: [f32; 3]) -> PictureResult {
+    PictureResult {
         size: Size::new(100, 100),
-        classes: scores.map(|score| LookedFor { score, boxes: None, cells: None }).to_vec(),
+        classes: scores.map(|score| ClassResult { score, boxes: None, cells: None }).to_vec(),
         found: Vec::new(),
         decode: Duration::ZERO,
         timings: Timings::default(),
     }
 }
 
-fn ended_early(looked: Looked) -> Looked {
-    Looked { timings: Timings { ended_early: true, ..looked.timings }, ..looked }
+fn ended_early(looked: PictureResult) -> PictureResult {
+    PictureResult { timings: Timings { ended_early: true, ..looked.timings }, ..looked }
 }
 
 /// Four tiles of one source and rooms of another, scored by hand.
 struct Scored {
     model: ModelInfo,
     rows: Vec<Row>,
-    looked: Vec<Result<Looked, String>>,
+    looked: Vec<Result<PictureResult, String>>,
 }
 
 impl Scored {

@@ -28,9 +28,9 @@ impl<T: DeserializeOwned + Send> FromRequestParts<State> for Segments<T> {
 
 /// The query.
 #[derive(Debug)]
-pub(super) struct Asked<T>(pub(super) T);
+pub(super) struct QueryParams<T>(pub(super) T);
 
-impl<T: DeserializeOwned> FromRequestParts<State> for Asked<T> {
+impl<T: DeserializeOwned> FromRequestParts<State> for QueryParams<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
@@ -43,9 +43,9 @@ impl<T: DeserializeOwned> FromRequestParts<State> for Asked<T> {
 
 /// The body.
 #[derive(Debug)]
-pub(super) struct Sent<T>(pub(super) T);
+pub(super) struct JsonBody<T>(pub(super) T);
 
-impl<T: DeserializeOwned> FromRequest<State> for Sent<T> {
+impl<T: DeserializeOwned> FromRequest<State> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &State) -> Result<Self, Problem> {
@@ -59,11 +59,11 @@ impl<T: DeserializeOwned> FromRequest<State> for Sent<T> {
 /// A project to narrow to: `8-6778`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct OfProject {
+pub(super) struct ProjectParam {
     project: Option<String>,
 }
 
-impl OfProject {
+impl ProjectParam {
     pub(super) fn read(&self) -> Result<Option<ProjectKey>, HttpError> {
         project(self.project.as_deref())
     }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract;
 use serde::{Deserialize, Serialize};
 
-use super::ask::{Asked, Segments, Sent};
+use super::ask::{JsonBody, QueryParams, Segments};
 use super::findings::seen;
 use crate::domain::card::Card;
 use crate::domain::ids::FindingId;
@@ -22,10 +22,10 @@ use crate::store::{Actor, Batch};
 /// A decision as a script sends it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wish {
-    verdict: WishedVerdict,
+pub(super) struct DecisionRequest {
+    verdict: VerdictRequest,
     #[serde(default)]
-    edits: WishedEdits,
+    edits: EditsRequest,
     #[serde(default)]
     reason: Option<RejectReason>,
     /// For whom the script speaks.
@@ -36,9 +36,9 @@ pub(super) struct Wish {
 /// The same about several findings; they have nothing to edit in common.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct BatchWish {
+pub(super) struct BatchDecisionRequest {
     findings: Vec<FindingId>,
-    verdict: WishedVerdict,
+    verdict: VerdictRequest,
     #[serde(default)]
     reason: Option<RejectReason>,
     #[serde(default)]
@@ -48,7 +48,7 @@ pub(super) struct BatchWish {
 /// Which decisions to take back.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct UndoWish {
+pub(super) struct UndoRequest {
     findings: Vec<FindingId>,
     #[serde(default)]
     reviewer: String,
@@ -56,7 +56,7 @@ pub(super) struct UndoWish {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum WishedVerdict {
+enum VerdictRequest {
     Accept,
     Reject,
 }
@@ -64,7 +64,7 @@ enum WishedVerdict {
 /// [`Edits`], read strictly: a misspelt field must not look as if it had been taken.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct WishedEdits {
+struct EditsRequest {
     title: Option<String>,
     description: Option<String>,
     location: Option<i64>,
@@ -74,8 +74,8 @@ struct WishedEdits {
     manager: Option<i64>,
 }
 
-impl From<WishedEdits> for Edits {
-    fn from(wished: WishedEdits) -> Self {
+impl From<EditsRequest> for Edits {
+    fn from(wished: EditsRequest) -> Self {
         Self {
             title: wished.title.map(|text| text.trim().to_owned()),
             description: wished.description,
@@ -91,7 +91,7 @@ impl From<WishedEdits> for Edits {
 /// For whom a script speaks.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Speaker {
+pub(super) struct OnBehalfOf {
     reviewer: String,
 }
 
@@ -99,12 +99,12 @@ pub(super) struct Speaker {
 #[derive(Debug, Serialize)]
 pub(super) struct Outcome {
     done: Vec<Card>,
-    left: Vec<Left>,
+    left: Vec<Unchanged>,
 }
 
 /// A finding that was left as it is.
 #[derive(Debug, Serialize)]
-struct Left {
+struct Unchanged {
     finding: FindingId,
     reason: String,
 }
@@ -113,7 +113,7 @@ pub(super) async fn decide(
     Script(viewer): Script,
     extract::State(state): extract::State<State>,
     Segments(id): Segments<String>,
-    Sent(wish): Sent<Wish>,
+    JsonBody(wish): JsonBody<DecisionRequest>,
 ) -> Result<Json<Card>, Problem> {
     let card = seen(&state, &viewer, &id).await?;
     guard::check_decision(&viewer, card.project)?;
@@ -131,7 +131,7 @@ pub(super) async fn undo(
     Script(viewer): Script,
     extract::State(state): extract::State<State>,
     Segments(id): Segments<String>,
-    Asked(who): Asked<Speaker>,
+    QueryParams(who): QueryParams<OnBehalfOf>,
 ) -> Result<Json<Card>, Problem> {
     let card = seen(&state, &viewer, &id).await?;
     guard::check_decision(&viewer, card.project)?;
@@ -153,7 +153,7 @@ pub(super) async fn send_again(
 pub(super) async fn decide_batch(
     Script(viewer): Script,
     extract::State(state): extract::State<State>,
-    Sent(wish): Sent<BatchWish>,
+    JsonBody(wish): JsonBody<BatchDecisionRequest>,
 ) -> Result<Json<Outcome>, Problem> {
     let verdict = verdict(wish.verdict, Edits::NONE, wish.reason)?;
     let (mine, mut left) = sorted_out(&state, &viewer, &wish.findings).await?;
@@ -166,7 +166,7 @@ pub(super) async fn decide_batch(
 pub(super) async fn undo_batch(
     Script(viewer): Script,
     extract::State(state): extract::State<State>,
-    Sent(wish): Sent<UndoWish>,
+    JsonBody(wish): JsonBody<UndoRequest>,
 ) -> Result<Json<Outcome>, Problem> {
     let (mine, mut left) = sorted_out(&state, &viewer, &wish.findings).await?;
     let name = speaker(&wish.reviewer, &viewer.person);
@@ -180,7 +180,7 @@ async fn sorted_out(
     state: &State,
     viewer: &Viewer,
     ids: &[FindingId],
-) -> Result<(Vec<FindingId>, Vec<Left>), HttpError> {
+) -> Result<(Vec<FindingId>, Vec<Unchanged>), HttpError> {
     let most = state.store().config().list_rows as usize;
     if ids.is_empty() || ids.len() > most {
         return Err(HttpError::Invalid(format!("findings must name 1 to {most} findings.")));
@@ -191,27 +191,27 @@ async fn sorted_out(
         let project = projects.get(&id).ok_or(HttpError::NotFound("finding"));
         match project.and_then(|project| guard::check_decision(viewer, *project)) {
             Ok(()) => mine.push(id),
-            Err(error) => left.push(Left { finding: id, reason: error.to_string() }),
+            Err(error) => left.push(Unchanged { finding: id, reason: error.to_string() }),
         }
     }
     Ok((mine, left))
 }
 
-fn outcome(batch: Batch, left: &mut Vec<Left>) -> Outcome {
-    left.extend(batch.left.into_iter().map(|(finding, reason)| Left { finding, reason }));
+fn outcome(batch: Batch, left: &mut Vec<Unchanged>) -> Outcome {
+    left.extend(batch.left.into_iter().map(|(finding, reason)| Unchanged { finding, reason }));
     Outcome { done: batch.done, left: std::mem::take(left) }
 }
 
-fn verdict(wished: WishedVerdict, edits: Edits, reason: Option<RejectReason>) -> Result<Verdict, HttpError> {
+fn verdict(wished: VerdictRequest, edits: Edits, reason: Option<RejectReason>) -> Result<Verdict, HttpError> {
     match (wished, reason) {
-        (WishedVerdict::Accept, None) => Ok(Verdict::Accept { edits }),
-        (WishedVerdict::Reject, Some(reason)) if edits.is_empty() => Ok(Verdict::Reject { reason }),
-        (WishedVerdict::Accept, Some(_)) => Err(HttpError::Invalid("Accepting needs no reason.".into())),
-        (WishedVerdict::Reject, None) => {
+        (VerdictRequest::Accept, None) => Ok(Verdict::Accept { edits }),
+        (VerdictRequest::Reject, Some(reason)) if edits.is_empty() => Ok(Verdict::Reject { reason }),
+        (VerdictRequest::Accept, Some(_)) => Err(HttpError::Invalid("Accepting needs no reason.".into())),
+        (VerdictRequest::Reject, None) => {
             let names: Vec<&str> = RejectReason::ALL.iter().map(|reason| reason.name()).collect();
             Err(HttpError::Invalid(format!("Rejecting needs a reason, one of: {}.", names.join(", "))))
         }
-        (WishedVerdict::Reject, Some(_)) => {
+        (VerdictRequest::Reject, Some(_)) => {
             Err(HttpError::Invalid("What is rejected is not edited: leave edits out.".into()))
         }
     }

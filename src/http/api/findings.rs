@@ -6,7 +6,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ask::{self, Asked, OfProject, Segments};
+use super::ask::{self, ProjectParam, QueryParams, Segments};
 use crate::domain::card::Card;
 use crate::domain::ids::TradeId;
 use crate::domain::people::Viewer;
@@ -23,7 +23,7 @@ use crate::store::{CardOrder, CardQuery, Counts, Shelf};
 pub(super) struct ListQuery {
     state: Option<FindingState>,
     delivery: Option<Delivery>,
-    shelf: Option<AskedShelf>,
+    shelf: Option<ShelfParam>,
     project: Option<String>,
     class: Option<String>,
     place: Option<String>,
@@ -35,14 +35,14 @@ pub(super) struct ListQuery {
     found_before: Option<Timestamp>,
     decided_since: Option<Timestamp>,
     decided_before: Option<Timestamp>,
-    order: Option<AskedOrder>,
+    order: Option<SortParam>,
     limit: Option<u32>,
     offset: u32,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum AskedShelf {
+enum ShelfParam {
     Open,
     Capped,
     Muted,
@@ -51,7 +51,7 @@ enum AskedShelf {
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum AskedOrder {
+enum SortParam {
     NewestFirst,
     ByScore,
     LastDecided,
@@ -67,10 +67,10 @@ impl ListQuery {
             states: self.state.into_iter().collect(),
             deliveries: self.delivery.into_iter().collect(),
             shelf: self.shelf.map_or(Shelf::Any, |shelf| match shelf {
-                AskedShelf::Open => Shelf::Open,
-                AskedShelf::Capped => Shelf::Capped,
-                AskedShelf::Muted => Shelf::Muted,
-                AskedShelf::Known => Shelf::Known,
+                ShelfParam::Open => Shelf::Open,
+                ShelfParam::Capped => Shelf::Capped,
+                ShelfParam::Muted => Shelf::Muted,
+                ShelfParam::Known => Shelf::Known,
             }),
             class: self.class,
             place: self.place,
@@ -83,12 +83,12 @@ impl ListQuery {
             decided_since: self.decided_since,
             decided_before: self.decided_before,
             order: self.order.map_or(CardOrder::NewestFirst, |order| match order {
-                AskedOrder::NewestFirst => CardOrder::NewestFirst,
-                AskedOrder::ByScore => CardOrder::ByScore,
-                AskedOrder::LastDecided => CardOrder::LastDecided,
-                AskedOrder::ByPlace => CardOrder::ByPlace,
-                AskedOrder::ByClass => CardOrder::ByClass,
-                AskedOrder::ByPhoto => CardOrder::ByPhoto,
+                SortParam::NewestFirst => CardOrder::NewestFirst,
+                SortParam::ByScore => CardOrder::ByScore,
+                SortParam::LastDecided => CardOrder::LastDecided,
+                SortParam::ByPlace => CardOrder::ByPlace,
+                SortParam::ByClass => CardOrder::ByClass,
+                SortParam::ByPhoto => CardOrder::ByPhoto,
             }),
             limit: Some(limit),
             offset: self.offset,
@@ -107,7 +107,7 @@ pub(super) struct Listing {
 pub(super) async fn counts(
     Script(viewer): Script,
     extract::State(state): extract::State<State>,
-    Asked(of): Asked<OfProject>,
+    QueryParams(of): QueryParams<ProjectParam>,
 ) -> Result<Json<Counts>, Problem> {
     let now = state.now();
     let midnight = now.to_zoned_datetime(state.zone().clone()).start_of_day();
@@ -119,7 +119,7 @@ pub(super) async fn counts(
 pub(super) async fn list(
     Script(viewer): Script,
     extract::State(state): extract::State<State>,
-    Asked(query): Asked<ListQuery>,
+    QueryParams(query): QueryParams<ListQuery>,
 ) -> Result<Json<Listing>, Problem> {
     if query.limit == Some(0) {
         return Err(HttpError::Invalid("limit must be at least 1.".into()).into());

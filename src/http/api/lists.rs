@@ -6,9 +6,9 @@ use axum::http::StatusCode;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::ask::{self, Asked, OfProject, Segments, Sent};
+use super::ask::{self, JsonBody, ProjectParam, QueryParams, Segments};
 use crate::domain::ids::ProjectKey;
-use crate::domain::keeping::{self, ClassRecord, ReliabilityBin};
+use crate::domain::keep_rate::{self, ClassRecord, ReliabilityBin};
 use crate::domain::people::{Role, Viewer};
 use crate::domain::review::{MuteId, RejectReason};
 use crate::http::State;
@@ -72,7 +72,7 @@ pub(super) async fn choices(
     Script(viewer): Script,
     extract::State(state): extract::State<State>,
     Segments((project, list)): Segments<(String, String)>,
-    Asked(typed): Asked<Typed>,
+    QueryParams(typed): QueryParams<Typed>,
 ) -> Result<Json<Choices>, Problem> {
     let project = ask::project(Some(&project)).ok().flatten().ok_or(HttpError::NotFound("project"))?;
     guard::check_sight(&viewer, project, "project")?;
@@ -86,7 +86,7 @@ pub(super) async fn choices(
 pub(super) async fn mutes(
     Script(viewer): Script,
     extract::State(state): extract::State<State>,
-    Asked(of): Asked<OfProject>,
+    QueryParams(of): QueryParams<ProjectParam>,
 ) -> Result<Json<Mutes>, Problem> {
     let projects = viewer.narrowed(of.read()?);
     Ok(Json(Mutes { mutes: state.store().mutes(projects.as_deref()).await? }))
@@ -95,7 +95,7 @@ pub(super) async fn mutes(
 /// A class to mute everywhere in a project.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct MuteWish {
+pub(super) struct MuteRequest {
     project: String,
     class: String,
     reason: RejectReason,
@@ -104,7 +104,7 @@ pub(super) struct MuteWish {
 pub(super) async fn add_mute(
     Script(viewer): Script,
     extract::State(state): extract::State<State>,
-    Sent(wish): Sent<MuteWish>,
+    JsonBody(wish): JsonBody<MuteRequest>,
 ) -> Result<(StatusCode, Json<MuteRow>), Problem> {
     let project = ask::project(Some(&wish.project))?;
     let id = mutes::add(&state, &viewer, project, &wish.class, wish.reason).await?;
@@ -124,14 +124,14 @@ pub(super) struct Record {
 pub(super) async fn record(
     Script(viewer): Script,
     extract::State(state): extract::State<State>,
-    Asked(of): Asked<OfProject>,
+    QueryParams(of): QueryParams<ProjectParam>,
 ) -> Result<Json<Record>, Problem> {
     let review = state.review();
     let since = state.now() - SignedDuration::from_hours(24 * i64::from(review.record_days));
     let projects = viewer.narrowed(of.read()?);
     let rulings = state.store().rulings(projects.as_deref(), since, review.record_decisions_max).await?;
-    let (reliability, calibration_error) = keeping::reliability(&rulings);
-    let classes = keeping::class_records(&rulings, review.keep_window as usize, state.zone());
+    let (reliability, calibration_error) = keep_rate::reliability(&rulings);
+    let classes = keep_rate::class_records(&rulings, review.keep_window as usize, state.zone());
     Ok(Json(Record { days: review.record_days, classes, reliability, calibration_error }))
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::filter::Tab;
 use super::submitted::{Form, Submitted};
-use super::{Address, Desk, Page, desk};
+use super::{Address, ListContext, Page, list_context};
 use crate::domain::ids::FindingId;
 use crate::domain::punch_item::Edits;
 use crate::domain::review::{Decision, Verdict};
@@ -15,7 +15,7 @@ use crate::http::error::HttpError;
 
 /// The findings that are ticked.
 fn ticked(form: &Form) -> Result<Vec<FindingId>, HttpError> {
-    form.all("id").map(desk::parse_id).collect()
+    form.all("id").map(list_context::parse_id).collect()
 }
 
 fn verdict(form: &Form) -> Result<Verdict, HttpError> {
@@ -31,7 +31,7 @@ pub(in crate::http) async fn decide(
     Query(address): Query<Address>,
     Submitted { session, form }: Submitted,
 ) -> Page {
-    let desk = Desk::new(&state, &session, address.filter.into());
+    let desk = ListContext::new(&state, &session, address.filter.into());
     let ids = ticked(&form)?;
     if ids.is_empty() {
         return Err(HttpError::Invalid("Nothing selected. No decision was saved.".into()).into());
@@ -60,7 +60,7 @@ pub(in crate::http) async fn undo(
     Query(address): Query<Address>,
     Submitted { session, form }: Submitted,
 ) -> Page {
-    let desk = Desk::new(&state, &session, address.filter.into());
+    let desk = ListContext::new(&state, &session, address.filter.into());
     let person = &session.viewer.person;
     let at = batch_instant(form.text("at")).ok_or(HttpError::NotFound("decision"))?;
     let ids = state.store().decided_at(&person.name, at).await?;

@@ -4,16 +4,16 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::beside::Beside;
-use super::desk::Done;
 use super::filter::Filter;
-use super::form::{Complaint, Fields};
+use super::form::{FieldError, Fields};
 use super::icons::{Icon, icon};
+use super::list_context::Done;
+use super::nearby_items::NearbyItems;
 use super::page::{self, TabCounts, Viewer};
 use super::reasons::reasons;
-use super::remembered::Remembered;
+use super::recent_choices::Remembered;
 use super::toast::toast;
-use super::{photo, words};
+use super::{labels, photo};
 use crate::domain::card::Card;
 use crate::domain::dedupe::Muting;
 use crate::domain::ids::{FindingId, PhotoId};
@@ -33,7 +33,7 @@ const OTHER_PLACES: usize = 3;
 pub(super) struct CardPage<'a> {
     pub(super) card: &'a Card,
     pub(super) fields: &'a Fields,
-    pub(super) complaints: &'a [Complaint],
+    pub(super) complaints: &'a [FieldError],
     pub(super) choices: &'a Choices,
     pub(super) filter: &'a Filter,
     pub(super) counts: TabCounts,
@@ -55,7 +55,7 @@ pub(super) struct CardPage<'a> {
     /// Other photos of the same defect.
     pub(super) others: &'a [PhotoId],
     /// What else is known at its place.
-    pub(super) beside: &'a Beside,
+    pub(super) beside: &'a NearbyItems,
     /// What was decided or undone just before.
     pub(super) done: &'a Done,
     /// Why what was asked for did not happen.
@@ -75,7 +75,7 @@ impl CardPage<'_> {
     /// The whole document.
     pub(super) fn render(&self) -> Markup {
         let title =
-            format!("{} – {}", words::class(&self.card.finding.class), words::place(&self.card.place));
+            format!("{} – {}", labels::class(&self.card.finding.class), labels::place(&self.card.place));
         let body = html! {
             div #view data-page="card" {
                 (page::card_bar(self.filter, self.counts, self.viewer))
@@ -130,18 +130,18 @@ impl CardPage<'_> {
     }
 
     pub(super) fn headline(&self) -> Markup {
-        let status = words::status(self.card);
+        let status = labels::status(self.card);
         let score = self.card.finding.score;
         html! {
             div.headline {
-                h1 { (words::class(&self.card.finding.class)) }
+                h1 { (labels::class(&self.card.finding.class)) }
                 div #chip data-live {
-                    p.status.(status.tone.class()) { (icon(words::sign(status.tone))) (status.short) }
+                    p.status.(status.tone.class()) { (icon(labels::sign(status.tone))) (status.short) }
                 }
                 p.score {
                     meter min="0" max="100" value=(format!("{:.0}", score.value() * 100.0)) aria-hidden="true" {}
                     strong { (score.words()) }
-                    span.hint { (score) " · " (words::share(self.card.finding.area_share)) }
+                    span.hint { (score) " · " (labels::share(self.card.finding.area_share)) }
                 }
             }
             div.state #state data-live {
@@ -172,7 +172,7 @@ impl CardPage<'_> {
             div.field.(kind.name) {
                 label for=(kind.name) {
                     (icon(kind.icon)) (kind.label)
-                    @if kind.name == LOCATION.name { span.hint { (words::evidence(&self.card.place)) } }
+                    @if kind.name == LOCATION.name { span.hint { (labels::evidence(&self.card.place)) } }
                 }
                 input #(kind.name) type="text" name=(kind.name) value=(value) list=(list_id) placeholder=(kind.empty)
                     data-choices=[source] autocapitalize="off" spellcheck="false" enterkeyhint="done"
@@ -193,7 +193,7 @@ impl CardPage<'_> {
                 p.others {
                     "Could be "
                     @for place in places.iter().take(OTHER_PLACES) {
-                        button type="button" data-fill="location" value=(words::path(&place.path)) { (words::path_end(&place.path)) }
+                        button type="button" data-fill="location" value=(labels::path(&place.path)) { (labels::path_end(&place.path)) }
                     }
                 }
             }
@@ -227,7 +227,7 @@ impl CardPage<'_> {
                     @for priority in Priority::ALL {
                         label {
                             input type="radio" name="priority" value=(priority) checked[self.fields.priority == priority.name()];
-                            span { (words::priority(priority)) }
+                            span { (labels::priority(priority)) }
                         }
                     }
                 }
@@ -274,7 +274,7 @@ impl CardPage<'_> {
             div.actions #actions {
                 details.reject #reject {
                     summary.button { (icon(Icon::Reject)) span { "Reject" } kbd { "R" } }
-                    (reasons(Some(&self.action("reject")), |reason| words::mutes(self.card, reason, self.muting)))
+                    (reasons(Some(&self.action("reject")), |reason| labels::mutes(self.card, reason, self.muting)))
                 }
                 a.button.skip #skip href=(self.skip_url()) data-swap { (icon(Icon::Skip)) span { "Skip" } kbd { "S" } }
                 button.button.accept #accept type="submit" { (icon(Icon::Accept)) span { "Accept" } kbd { "A" } }
@@ -302,9 +302,9 @@ impl CardPage<'_> {
                 }
                 dl.facts {
                     dt { "Photo" } dd { (card.photo.filename) }
-                    @if let Some(taken) = card.photo.taken_at { dt { "Taken" } dd { (words::taken(taken)) } }
+                    @if let Some(taken) = card.photo.taken_at { dt { "Taken" } dd { (labels::taken(taken)) } }
                     @if let Some(uploader) = &card.photo.uploader { dt { "Uploaded by" } dd { (uploader) } }
-                    dt { "Found" } dd { (words::moment(card.found_at, self.zone, self.now)) }
+                    dt { "Found" } dd { (labels::moment(card.found_at, self.zone, self.now)) }
                     dt { "Project" } dd { (self.choices.project_name.clone().unwrap_or_else(|| card.project.to_string())) }
                     dt { "Reference" } dd { code { (card.draft.reference) } }
                     dt { "Sent" } dd { "the fields above, this reference, and the photo already in Procore (image " (card.photo.image) ")" }
@@ -332,7 +332,7 @@ fn short(field: &str, label: &str) -> String {
         return label.to_owned();
     }
     let names: Vec<String> = label.split(choices::PATH_SEPARATOR).map(str::to_owned).collect();
-    words::path_end(&names)
+    labels::path_end(&names)
 }
 
 struct ChoiceField {

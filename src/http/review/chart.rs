@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::civil::Date;
 use maud::{Markup, html};
 
-use crate::domain::keeping::{Kept, ReliabilityBin};
+use crate::domain::keep_rate::{KeepRate, ReliabilityBin};
 
 const WIDTH: f64 = 320.0;
 const HEIGHT: f64 = 108.0;
@@ -18,7 +18,7 @@ const SIDE: f64 = 240.0;
 const ROOM: f64 = 15.0;
 
 /// Keep-rates over time, week by week.
-pub(super) fn over_time(weeks: &[(Date, Kept)]) -> Markup {
+pub(super) fn over_time(weeks: &[(Date, KeepRate)]) -> Markup {
     let dots = dots(weeks);
     let (Some((first, _)), Some((last, _))) = (weeks.first(), weeks.last()) else { return html! {} };
     html! {
@@ -41,12 +41,12 @@ pub(super) fn over_time(weeks: &[(Date, Kept)]) -> Markup {
 }
 
 /// Where each week's dot lies: evenly by time.
-fn dots(weeks: &[(Date, Kept)]) -> Vec<(f64, f64)> {
+fn dots(weeks: &[(Date, KeepRate)]) -> Vec<(f64, f64)> {
     let day_of = |date: Date| f64::from(date.since(Date::ZERO).map_or(0, |span| span.get_days()));
     let (first, last) =
         (weeks.first().map_or(0.0, |week| day_of(week.0)), weeks.last().map_or(0.0, |week| day_of(week.0)));
     let (span, across) = (last - first, WIDTH - LEFT - 2.0 * AIR);
-    let at = |&(week, kept): &(Date, Kept)| {
+    let at = |&(week, kept): &(Date, KeepRate)| {
         let x = if span > 0.0 { (day_of(week) - first) / span } else { 0.5 };
         (LEFT + AIR + x * across - AIR / 2.0, y_of(kept.rate().unwrap_or(0.0)))
     };
@@ -65,7 +65,7 @@ fn line(dots: &[(f64, f64)]) -> String {
     path
 }
 
-fn over_time_words(weeks: &[(Date, Kept)]) -> String {
+fn over_time_words(weeks: &[(Date, KeepRate)]) -> String {
     let told: Vec<String> =
         weeks.iter().map(|(week, kept)| format!("{}: {} of {}", day(*week), kept.kept, kept.of)).collect();
     format!("Kept by week. {}", told.join("; "))
@@ -121,9 +121,9 @@ mod tests {
     #[test]
     fn weeks_are_drawn_evenly_by_time_and_told_in_words() {
         let weeks = [
-            (date(2026, 3, 2), Kept { kept: 4, of: 4 }),
-            (date(2026, 3, 9), Kept { kept: 0, of: 2 }),
-            (date(2026, 3, 30), Kept { kept: 1, of: 2 }),
+            (date(2026, 3, 2), KeepRate { kept: 4, of: 4 }),
+            (date(2026, 3, 9), KeepRate { kept: 0, of: 2 }),
+            (date(2026, 3, 30), KeepRate { kept: 1, of: 2 }),
         ];
         let dots = dots(&weeks);
         assert!((dots[1].0 - dots[0].0) * 3.0 - (dots[2].0 - dots[1].0) < 0.01, "{dots:?}");
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_single_week_is_a_dot_in_the_middle() {
-        let drawn = over_time(&[(date(2026, 3, 2), Kept { kept: 1, of: 4 })]).into_string();
+        let drawn = over_time(&[(date(2026, 3, 2), KeepRate { kept: 1, of: 4 })]).into_string();
         assert!(drawn.contains("circle") && !drawn.contains("curve"), "{drawn}");
     }
 }

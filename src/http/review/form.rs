@@ -6,8 +6,8 @@ use crate::domain::punch_item::{Edits, Priority, PunchItemDraft};
 use crate::http::choices::{self, Choice, Choices};
 use crate::http::error::HttpError;
 
+use super::labels;
 use super::submitted::Form;
-use super::words;
 
 /// The longest title that is taken.
 const TITLE_MAX: usize = 255;
@@ -29,7 +29,7 @@ pub(super) struct Fields {
 
 /// One thing that cannot be taken as typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Complaint {
+pub(super) struct FieldError {
     /// The field's name in the form.
     pub(super) field: &'static str,
     /// What is wrong and what to do.
@@ -71,7 +71,7 @@ impl Fields {
     ///
     /// # Errors
     /// With a complaint for every field that cannot be taken; nothing is then to be decided.
-    pub(super) fn edits(&self, card: &Card, choices: &Choices) -> Result<Edits, Vec<Complaint>> {
+    pub(super) fn edits(&self, card: &Card, choices: &Choices) -> Result<Edits, Vec<FieldError>> {
         let suggested = Self::of(&card.draft, card, choices);
         let mut reader = Reader { complaints: Vec::new() };
         let edits = Edits {
@@ -114,7 +114,7 @@ pub(in crate::http) fn check_texts(edits: &Edits) -> Result<(), HttpError> {
 fn location_name(id: LocationId, card: &Card, choices: &Choices) -> String {
     let own = card.place.location.as_ref().filter(|location| location.id == id);
     choices::label(&choices.locations, id.value()).map_or_else(
-        || own.map_or_else(|| format!("location {id}"), |location| words::path(&location.path)),
+        || own.map_or_else(|| format!("location {id}"), |location| labels::path(&location.path)),
         str::to_owned,
     )
 }
@@ -129,12 +129,12 @@ fn name(list: &[Choice], id: i64, kind: &str) -> String {
 }
 
 struct Reader {
-    complaints: Vec<Complaint>,
+    complaints: Vec<FieldError>,
 }
 
 impl Reader {
     fn complain(&mut self, field: &'static str, text: impl Into<String>) {
-        self.complaints.push(Complaint { field, text: text.into() });
+        self.complaints.push(FieldError { field, text: text.into() });
     }
 
     fn text(&mut self, field: &'static str, typed: &str, suggested: &str, most: usize) -> Option<String> {

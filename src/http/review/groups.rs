@@ -7,7 +7,7 @@ use super::filter::{Filter, Grouping, Tab};
 use super::icons::{Icon, icon};
 use super::page::Viewer;
 use super::reasons::reasons;
-use super::{photo, words};
+use super::{labels, photo};
 use crate::domain::card::Card;
 use crate::store::PLACE_JOINT;
 
@@ -50,8 +50,8 @@ impl Group<'_> {
                 .place
                 .location
                 .as_ref()
-                .map_or_else(|| "Place unknown".to_owned(), |at| words::path(&at.path)),
-            Grouping::Class => words::class(&card.finding.class),
+                .map_or_else(|| "Place unknown".to_owned(), |at| labels::path(&at.path)),
+            Grouping::Class => labels::class(&card.finding.class),
             Grouping::Photo => card.photo.filename.clone(),
         }
     }
@@ -99,7 +99,7 @@ impl Group<'_> {
                 button type="submit" disabled hidden {}
                 details.reject {
                     summary.button { (icon(Icon::Reject)) "Reject " span data-ticked { (self.cards.len()) } "…" }
-                    (reasons(None, words::mutes_group))
+                    (reasons(None, labels::mutes_group))
                 }
                 button.button.accept type="submit" name="verdict" value="accept" { (icon(Icon::Accept)) "Accept " span data-ticked { (self.cards.len()) } }
             }
@@ -110,8 +110,8 @@ impl Group<'_> {
 fn tile(card: &Card, by: Grouping, filter: &Filter, form: Option<&String>) -> Markup {
     let title = card.decided_draft().title;
     let line = match by {
-        Grouping::Class => words::place_end(&card.place),
-        Grouping::Place | Grouping::Photo => words::class(&card.finding.class),
+        Grouping::Class => labels::place_end(&card.place),
+        Grouping::Place | Grouping::Photo => labels::class(&card.finding.class),
     };
     html! {
         li.tile {

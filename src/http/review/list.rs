@@ -7,14 +7,14 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use super::card::card_path;
-use super::desk::{Done, Options};
 use super::filter::{Filter, Grouping, Tab, project_name};
 use super::groups::groups;
 use super::icons::{Icon, icon, mark};
+use super::list_context::{Done, Options};
 use super::page::{self, TabCounts, Viewer};
 use super::record::lift_form;
 use super::toast::toast;
-use super::{photo, words};
+use super::{labels, photo};
 use crate::domain::card::Card;
 use crate::store::MuteRow;
 
@@ -102,7 +102,7 @@ impl ListPage<'_> {
     fn selects(&self) -> Markup {
         let (options, filter) = (self.options, self.filter);
         let projects = options.projects.iter().map(|(key, name)| (project_name(*key), name.clone()));
-        let classes = options.classes.iter().map(|class| (class.name().to_owned(), words::class(class)));
+        let classes = options.classes.iter().map(|class| (class.name().to_owned(), labels::class(class)));
         let places = options.places.iter().map(|place| (place.clone(), place.clone()));
         let trades = options.trades.iter().map(|(id, name)| (id.to_string(), name.clone()));
         let uploaders = options.uploaders.iter().map(|name| (name.clone(), name.clone()));
@@ -135,9 +135,9 @@ impl ListPage<'_> {
         html! {
             (icon(Icon::Muted))
             p {
-                strong { (words::class(&first.mute.class)) " · " @if first.place.is_empty() { "everywhere" } @else { (first.place) } }
+                strong { (labels::class(&first.mute.class)) " · " @if first.place.is_empty() { "everywhere" } @else { (first.place) } }
                 @for words in said { span.hint { (words) } }
-                span.hint { (words::count(silenced, "finding", "findings")) " kept back." }
+                span.hint { (labels::count(silenced, "finding", "findings")) " kept back." }
             }
             @if self.viewer.has(first.mute.takes(), first.project) { (lift_form(first.id, self.viewer)) }
         }
@@ -152,7 +152,7 @@ impl ListPage<'_> {
     }
 
     fn row(&self, card: &Card) -> Markup {
-        let status = words::status(card);
+        let status = labels::status(card);
         let draft = card.decided_draft();
         html! {
             li {
@@ -160,14 +160,14 @@ impl ListPage<'_> {
                     (photo::thumbnail(card))
                     span.what {
                         strong { (draft.title) }
-                        span.where { (icon(Icon::Place)) (words::place(&card.place)) }
+                        span.where { (icon(Icon::Place)) (labels::place(&card.place)) }
                         span.how {
-                            span { (words::class(&card.finding.class)) ", " (card.finding.score.words()) }
-                            span.priority.(draft.priority) { (icon(Icon::Flag)) (words::priority(draft.priority)) }
+                            span { (labels::class(&card.finding.class)) ", " (card.finding.score.words()) }
+                            span.priority.(draft.priority) { (icon(Icon::Flag)) (labels::priority(draft.priority)) }
                             @if let Some(trade) = &card.trade_name { span { (trade) } }
                         }
-                        @if self.filter.tab != Tab::ToReview || status.tone == words::Tone::Problem {
-                            span.status.(status.tone.class()) { (icon(words::sign(status.tone))) (status.short) }
+                        @if self.filter.tab != Tab::ToReview || status.tone == labels::Tone::Problem {
+                            span.status.(status.tone.class()) { (icon(labels::sign(status.tone))) (status.short) }
                         }
                         @if let (Tab::Problems, Some(more)) = (self.filter.tab, &status.more) { span.trouble { (more) } }
                     }
@@ -179,7 +179,7 @@ impl ListPage<'_> {
 
     fn when(&self, card: &Card) -> String {
         let at = card.decision.as_ref().map_or(card.found_at, |decision| decision.at);
-        words::short_moment(at, self.zone, self.now)
+        labels::short_moment(at, self.zone, self.now)
     }
 
     fn nothing(&self) -> Markup {
@@ -224,7 +224,7 @@ impl ListPage<'_> {
                 @if self.filter.tab == Tab::ToReview && self.filter.group.is_none() {
                     @if let Some(first) = self.cards.first() {
                         a.button.primary href=(self.filter.url(&card_path(first), &[])) data-swap {
-                            "Review " (words::count(self.counts.to_review, "suggestion", "suggestions")) (icon(Icon::Forward))
+                            "Review " (labels::count(self.counts.to_review, "suggestion", "suggestions")) (icon(Icon::Forward))
                         }
                     }
                 }

@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, html};
 use super::filter::{Filter, Tab, project_name};
 use super::icons::{Icon, icon, mark};
 use crate::domain::ids::ProjectKey;
-use crate::domain::people::{Rights, Role};
+use crate::domain::people::{AccessRights, Role};
 use crate::http::assets;
 
 /// What the frame shows of the person who looks.
@@ -16,7 +16,7 @@ pub(super) struct Viewer {
     /// The session's token for forms.
     pub(super) csrf: String,
     /// What the person may do, and where.
-    pub(super) rights: Rights,
+    pub(super) rights: AccessRights,
 }
 
 impl Viewer {

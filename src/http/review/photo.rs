@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::filter::Filter;
 use super::icons::{Icon, icon};
-use super::words;
+use super::labels;
 use crate::domain::card::Card;
 use crate::domain::geometry::{PixelBox, Size, Upright};
 use crate::domain::ids::{FindingId, PhotoId};
@@ -102,7 +102,7 @@ pub(super) fn others(photos: &[PhotoId]) -> Markup {
     html! {
         @if !photos.is_empty() {
             section.others-photos aria-label="Other photos of this" {
-                h2 { "Also in " (words::count(photos.len() as u64, "photo", "photos")) }
+                h2 { "Also in " (labels::count(photos.len() as u64, "photo", "photos")) }
                 ul {
                     @for (index, photo) in photos.iter().enumerate() {
                         li { a href=(picture_url(*photo)) target="_blank" rel="noopener" { img src=(picture_url(*photo)) alt=(format!("Other photo {}", index + 1)) loading="lazy" decoding="async"; } }
@@ -147,7 +147,7 @@ fn score_map(card: &Card, area: PixelBox<Upright>, shown: bool) -> Markup {
 
 /// Lays the score map over the photo and takes it off: a form, so that it needs no script. Beside it, what it shows.
 fn map_switch(card: &Card, filter: &Filter, shown: bool) -> Markup {
-    let class = words::class(&card.finding.class).to_lowercase();
+    let class = labels::class(&card.finding.class).to_lowercase();
     html! {
         form.mapping method="get" action=(super::card::card_path(card)) {
             @for (name, value) in filter.pairs() { input type="hidden" name=(name) value=(value); }
@@ -176,9 +176,9 @@ fn crop(card: &Card, area: PixelBox<Upright>, sharp: Option<PixelBox<Upright>>) 
 }
 
 fn describe(card: &Card) -> String {
-    let class = words::class(&card.finding.class);
-    let regions = words::count(card.finding.regions.len() as u64, "outlined region", "outlined regions");
-    format!("{class} in photo {}, {regions}, {}", card.photo.filename, words::place(&card.place))
+    let class = labels::class(&card.finding.class);
+    let regions = labels::count(card.finding.regions.len() as u64, "outlined region", "outlined regions");
+    format!("{class} in photo {}, {regions}, {}", card.photo.filename, labels::place(&card.place))
 }
 
 /// The four corners of a viewfinder: they point at the defect and leave its edges visible.

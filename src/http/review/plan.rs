@@ -9,7 +9,7 @@ use maud::{Markup, PreEscaped, html as markup};
 use super::filter::{Filter, Tab};
 use super::icons::{Icon, icon, mark};
 use super::page::{self, View, Viewer};
-use super::{Address, Desk, Page, html, words};
+use super::{Address, ListContext, Page, html, labels};
 use crate::domain::ids::ProjectKey;
 use crate::domain::site::{Dot, Floor, Site};
 use crate::http::State;
@@ -35,7 +35,7 @@ pub(in crate::http) async fn plan(
     Reviewer(session): Reviewer,
     Query(address): Query<Address>,
 ) -> Page {
-    let mut desk = Desk::new(&state, &session, address.filter.into());
+    let mut desk = ListContext::new(&state, &session, address.filter.into());
     let projects = desk.projects().await?;
     // Buildings of two projects have no common plan: one at a time.
     desk.filter.project = desk.filter.project.or_else(|| projects.first().map(|(project, _)| *project));
@@ -119,7 +119,7 @@ impl PlanPage<'_> {
                         }
                     }
                 }
-                @if empty > 0 { p.hint { (words::count(empty as u64, "floor has", "floors have")) " none." } }
+                @if empty > 0 { p.hint { (labels::count(empty as u64, "floor has", "floors have")) " none." } }
             }
         }
     }

@@ -10,10 +10,10 @@ use super::filter::{Filter, Tab, parse_project, project_name};
 use super::icons::{Icon, icon, mark};
 use super::page::{self, View, Viewer};
 use super::submitted::Submitted;
-use super::{Address, Desk, Page, chart, html, words};
+use super::{Address, ListContext, Page, chart, html, labels};
 use crate::domain::ids::ProjectKey;
-use crate::domain::keeping::{
-    ClassRecord, Kept, ReliabilityBin, ReviewTime, class_records, reliability, review_time,
+use crate::domain::keep_rate::{
+    ClassRecord, KeepRate, ReliabilityBin, ReviewTime, class_records, reliability, review_time,
 };
 use crate::domain::people::Role;
 use crate::domain::review::{MuteId, RejectReason};
@@ -25,7 +25,7 @@ use crate::store::MuteRow;
 /// What the page shows.
 struct RecordPage<'a> {
     records: Vec<ClassRecord>,
-    total: Kept,
+    total: KeepRate,
     bins: Vec<ReliabilityBin>,
     error: Option<f64>,
     time: ReviewTime,
@@ -52,7 +52,7 @@ pub(in crate::http) async fn record(
     Reviewer(session): Reviewer,
     Query(address): Query<Address>,
 ) -> Page {
-    let desk = Desk::new(&state, &session, address.filter.into());
+    let desk = ListContext::new(&state, &session, address.filter.into());
     let review = state.review();
     let rules = Rules {
         window: review.keep_window as usize,
@@ -66,7 +66,7 @@ pub(in crate::http) async fn record(
     let muted = desk.mutes().await?;
     let page = RecordPage {
         records: class_records(&rulings, rules.window, state.zone()),
-        total: Kept::count(&rulings),
+        total: KeepRate::count(&rulings),
         bins,
         error,
         time: review_time(&rulings),
@@ -110,12 +110,12 @@ impl RecordPage<'_> {
             ),
             (
                 "Waited for you",
-                self.time.waited.map_or_else(|| "–".to_owned(), words::span),
+                self.time.waited.map_or_else(|| "–".to_owned(), labels::span),
                 "half of them longer".to_owned(),
             ),
             (
                 "A card takes",
-                self.time.a_card.map_or_else(|| "–".to_owned(), words::span),
+                self.time.a_card.map_or_else(|| "–".to_owned(), labels::span),
                 "half of them less".to_owned(),
             ),
         ];
@@ -141,7 +141,7 @@ impl RecordPage<'_> {
     }
 
     fn class(&self, record: &ClassRecord, project: &str) -> Markup {
-        let class = words::class(&record.class);
+        let class = labels::class(&record.class);
         markup! {
             article.record {
                 h3 { (class) }

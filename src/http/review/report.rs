@@ -12,7 +12,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use super::filter::Filter;
 use super::icons::{Icon, icon, mark};
 use super::page::{self, View, Viewer};
-use super::{Address, Desk, Page, html, photo, words};
+use super::{Address, ListContext, Page, html, labels, photo};
 use crate::domain::card::Card;
 use crate::domain::ids::{PhotoId, ProjectKey};
 use crate::domain::review::{FindingState, Verdict};
@@ -63,7 +63,7 @@ pub(in crate::http) async fn report(
     Query(address): Query<Address>,
 ) -> Page {
     let as_file = !address.file.is_empty();
-    let desk = Desk::new(&state, &session, address.filter.into());
+    let desk = ListContext::new(&state, &session, address.filter.into());
     let today = state.now().to_zoned_datetime(state.zone().clone()).date();
     let day = desk.filter.day.unwrap_or(today);
     let most = state.store().config().list_rows;
@@ -218,7 +218,7 @@ impl Report<'_> {
             @if !self.decided.is_empty() {
                 (self.part("Found earlier, decided on this day", &self.decided.iter().collect::<Vec<_>>(), false))
             }
-            footer.hint { "Made by Punchlens on " (words::moment_on_paper(self.now, self.state.zone())) ". Suggestions by a model, decisions by people; sizes are shares of the photo, not measures." }
+            footer.hint { "Made by Punchlens on " (labels::moment_on_paper(self.now, self.state.zone())) ". Suggestions by a model, decisions by people; sizes are shares of the photo, not measures." }
         }
     }
 
@@ -243,15 +243,15 @@ impl Report<'_> {
 
     fn entry(&self, card: &Card) -> Markup {
         let draft = card.decided_draft();
-        let status = words::status(card);
+        let status = labels::status(card);
         markup! {
             article.entry {
                 @if let Some(source) = self.pictures.source(card.photo.id) { (photo::still(card, &source)) }
                 div {
                     h3 { (draft.title) }
-                    p { (words::class(&card.finding.class)) ", " (card.finding.score.words()) " · " (words::place(&card.place)) }
+                    p { (labels::class(&card.finding.class)) ", " (card.finding.score.words()) " · " (labels::place(&card.place)) }
                     p {
-                        "Priority " (words::priority(draft.priority).to_lowercase())
+                        "Priority " (labels::priority(draft.priority).to_lowercase())
                         @if let Some(trade) = &card.trade_name { " · " (trade) }
                         @if let Some(due) = draft.due { " · due " (due.strftime("%-d %b %Y")) }
                         " · photo " (card.photo.filename)
@@ -268,7 +268,7 @@ impl Report<'_> {
             Verdict::Reject { reason } => format!(" ({})", reason.words()),
             Verdict::Accept { .. } => String::new(),
         };
-        let at = words::moment_on_paper(decision.at, self.state.zone());
+        let at = labels::moment_on_paper(decision.at, self.state.zone());
         Some(format!("{}{why}, {at}", decision.reviewer))
     }
 }

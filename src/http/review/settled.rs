@@ -5,17 +5,17 @@ use maud::{Markup, html};
 use super::card::CardPage;
 use super::form::Fields;
 use super::icons::{Icon, icon};
-use super::{photo, words};
+use super::{labels, photo};
+use crate::domain::item_status::ItemStatus;
 use crate::domain::punch_item::PunchItemDraft;
 use crate::domain::review::{Delivery, FindingState};
-use crate::domain::standing::Standing;
 
 impl CardPage<'_> {
     pub(super) fn settled(&self) -> Markup {
         let draft = self.card.decided_draft();
         html! {
             (self.headline())
-            @if let Some(decided) = words::decided(self.card, self.zone, self.now) { p.decided { (icon(Icon::Person)) (decided) } }
+            @if let Some(decided) = labels::decided(self.card, self.zone, self.now) { p.decided { (icon(Icon::Person)) (decided) } }
             h2.title { (draft.title) }
             (self.facts(&draft))
             @if !draft.description.is_empty() { p.text { (draft.description) } }
@@ -48,7 +48,7 @@ impl CardPage<'_> {
         let in_procore = self.card.delivery == Delivery::Delivered && self.card.punch_item.is_some();
         let decided = match self.card.state {
             FindingState::Accepted => {
-                !in_procore || !self.card.in_procore.as_ref().is_some_and(Standing::has_moved_on)
+                !in_procore || !self.card.in_procore.as_ref().is_some_and(ItemStatus::has_moved_on)
             }
             FindingState::Rejected => !in_procore,
             FindingState::Proposed | FindingState::TakenOver => false,
@@ -61,7 +61,7 @@ impl CardPage<'_> {
         let rows = [
             ("Location", fields.location),
             ("Trade", fields.trade),
-            ("Priority", words::priority(draft.priority).to_owned()),
+            ("Priority", labels::priority(draft.priority).to_owned()),
             ("Due", fields.due),
             ("Manager", fields.manager),
         ];

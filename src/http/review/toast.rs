@@ -4,11 +4,11 @@ use maud::{Markup, html};
 
 use super::batch::batch_name;
 use super::card::card_path;
-use super::desk::Done;
 use super::filter::Filter;
 use super::icons::{Icon, icon};
+use super::labels;
+use super::list_context::Done;
 use super::page::Viewer;
-use super::words;
 use crate::domain::card::Card;
 use crate::domain::review::FindingState;
 use crate::store::MuteRow;
@@ -18,7 +18,7 @@ pub(super) fn toast(done: &Done, filter: &Filter, viewer: &Viewer, here: &str) -
     match done {
         Done::Undone { number, left, before } => {
             let undone =
-                format!("Undone: {}{}", words::count(*number, "finding", "findings"), unchanged(*left));
+                format!("Undone: {}{}", labels::count(*number, "finding", "findings"), unchanged(*left));
             if let Some(last) = undoable(before, filter) {
                 return last.render(viewer, Some(&format!("{undone}. Before that:")));
             }
@@ -50,7 +50,7 @@ fn undoable(done: &Done, filter: &Filter) -> Option<Undoable> {
         }
         Done::Batch { at, state, number, left } => {
             let (word, sign) = decided(*state)?;
-            let text = format!("{}{}", words::count(*number, "finding", "findings"), unchanged(*left));
+            let text = format!("{}{}", labels::count(*number, "finding", "findings"), unchanged(*left));
             let action = filter.url("/review/batch/undo", &[]);
             Some(Undoable { action, word, sign, text, at: Some(batch_name(*at)) })
         }
@@ -81,7 +81,7 @@ fn unmute(card: &Card, mute: &MuteRow, viewer: &Viewer, here: &str) -> Markup {
             input type="hidden" name="next" value=(here);
             (icon(Icon::Muted))
             p data-announce {
-                strong { "Muted" } " " span { (words::class(&card.finding.class)) @if let Some(room) = room { " in " (room) } " " (words::until(mute.mute.until)) }
+                strong { "Muted" } " " span { (labels::class(&card.finding.class)) @if let Some(room) = room { " in " (room) } " " (labels::until(mute.mute.until)) }
             }
             button type="submit" { "Undo the mute" }
         }

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::schema::{OPENAPI, faults};
 use super::*;
+use crate::domain::photo_retries::{DownloadProblem, DownloadTries};
 use crate::domain::review::RejectReason;
-use crate::domain::tries::{Tries, Trouble};
 use crate::http::api::OPERATIONS;
 
 /// A script with this machine's key.
@@ -269,7 +269,7 @@ async fn a_script_has_photos_looked_at_again() {
     let site = Site::new().await;
     let robot = Robot(&site);
     assert_eq!(robot.get(LEFT_OUT, &[], "").await.json(), json!({ "photos": [] }));
-    let tries = Tries { trouble: Trouble::NotShown, tries: 1, same: 1, content: None };
+    let tries = DownloadTries { trouble: DownloadProblem::NotShown, tries: 1, same: 1, content: None };
     site.store
         .note_photo_tries((PROJECT, ImageId::new(9)), "", &tries, "hidden", now())
         .await

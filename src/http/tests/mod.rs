@@ -24,7 +24,7 @@ use tower::ServiceExt;
 use crate::domain::card::Card;
 use crate::domain::ids::{FindingId, ImageId, ProjectKey};
 use crate::domain::job::Job;
-use crate::domain::people::{Login, Rights, Role, Viewer};
+use crate::domain::people::{AccessRights, Login, Role, Viewer};
 use crate::domain::tagging::MuteRules;
 use crate::http::config::tests::{Sections, defaults};
 use crate::http::password::tests::CHEAP;
@@ -184,7 +184,7 @@ impl Site {
     /// Signs a reviewer called `name` in and gives the cookie.
     async fn sign_in(&self, name: &str) -> String {
         let mut viewer = sample::viewer(name);
-        viewer.rights = Rights::Everywhere(Role::Reviewer);
+        viewer.rights = AccessRights::Everywhere(Role::Reviewer);
         self.sign_in_as(&viewer).await
     }
 

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::domain::ids::{CompanyId, ProjectId, UserId};
-use crate::domain::people::{Grant, Person, SignedInBy, TokenId, Who};
+use crate::domain::people::{Grant, Person, PersonId, SignedInBy, TokenId};
 use crate::domain::review::FindingState;
 use crate::http::TOKEN_PREFIX;
-use crate::store::{AccountChange, NewToken, Subject};
+use crate::store::{AccountChange, AuditSubject, NewToken};
 
 const OTHER: ProjectKey = ProjectKey { company: CompanyId::new(8), project: ProjectId::new(6779) };
 
@@ -319,17 +319,17 @@ async fn the_audit_names_who_decided_and_how_they_signed_in() {
     post("undo").await;
     let person = Person {
         name: "ana of the site".into(),
-        who: Who::Account(account.id),
+        who: PersonId::Account(account.id),
         login: Some("ana".into()),
         by: SignedInBy::Password,
     };
     let expected = serde_json::to_value(&person).expect("JSON");
-    let rows = site.store.audit_of(Subject::Finding(id)).await.expect("reads");
+    let rows = site.store.audit_of(AuditSubject::Finding(id)).await.expect("reads");
     for kind in ["finding.decided", "finding.undone"] {
         let row = rows.iter().find(|row| row.kind == kind).expect(kind);
         assert_eq!((&row.detail["person"], row.actor.as_str()), (&expected, "ana of the site"), "{kind}");
     }
-    let rows = site.store.audit_of(Subject::Person(person.who)).await.expect("reads");
+    let rows = site.store.audit_of(AuditSubject::Person(person.who)).await.expect("reads");
     let kinds: Vec<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
     assert_eq!(kinds, ["account.added", "person.signed_in"]);
     let text = serde_json::to_string(&rows).expect("JSON");
@@ -340,15 +340,15 @@ async fn the_audit_names_who_decided_and_how_they_signed_in() {
 async fn rights_that_are_known_later_are_added_to_the_session() {
     let site = Site::new().await;
     let mut viewer = crate::http::sample::viewer("Ana");
-    viewer.person.who = Who::Procore(UserId::new(5));
-    viewer.rights = Rights::In(Vec::new());
+    viewer.person.who = PersonId::Procore(UserId::new(5));
+    viewer.rights = AccessRights::In(Vec::new());
     let secret = Secret::generate();
     let ends = now() + jiff::SignedDuration::from_hours(1);
     site.store.open_session(&secret.digest(), &viewer, ends, now()).await.expect("opens");
     let held = async || site.store.session(&secret.digest(), now()).await.expect("store").expect("signed in");
     assert!(!held().await.may_see(PROJECT));
     let grant = Grant { project: PROJECT, role: Role::Reviewer };
-    site.store.add_grants(Who::Procore(UserId::new(6)), &[grant]).await.expect("adds");
+    site.store.add_grants(PersonId::Procore(UserId::new(6)), &[grant]).await.expect("adds");
     assert!(!held().await.may_see(PROJECT), "another person");
     site.store.add_grants(viewer.person.who, &[grant]).await.expect("adds");
     assert!(held().await.may_decide(PROJECT) && !held().await.has(Role::Admin, PROJECT));

@@ -151,7 +151,7 @@ fn check_pattern(rule: &Value, value: &Value, at: &str, found: &mut Vec<String>)
     let fits = match rule.as_str().expect("a pattern") {
         "^[0-9a-f]{32}$" => digits(32),
         "^[0-9a-f]{64}$" => digits(64),
-        "^(account:[0-9]+|procore:-?[0-9]+|key)$" => text.parse::<crate::domain::people::Who>().is_ok(),
+        "^(account:[0-9]+|procore:-?[0-9]+|key)$" => text.parse::<crate::domain::people::PersonId>().is_ok(),
         other => panic!("this check does not know the pattern {other}"),
     };
     if !fits {

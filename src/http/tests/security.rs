@@ -58,7 +58,7 @@ async fn forged_forms_decide_nothing() {
 #[tokio::test]
 async fn no_form_is_taken_from_elsewhere() {
     let site = Site::new().await;
-    let admin = Viewer { rights: Rights::Everywhere(Role::Admin), ..sample::viewer("Ana") };
+    let admin = Viewer { rights: AccessRights::Everywhere(Role::Admin), ..sample::viewer("Ana") };
     let cookie = site.sign_in_as(&admin).await;
     let id = site.found(1, |_| ()).await.to_string();
     let good = token(&site.get("/review").with("cookie", &cookie).send().await.body);

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::domain::ids::PhotoId;
+use crate::domain::photo_retries::{DownloadProblem, DownloadTries};
 use crate::domain::place::{Location, Place};
 use crate::domain::review::FindingState;
-use crate::domain::tries::{Tries, Trouble};
 
 /// A page's body, for whoever has this cookie.
 async fn page(site: &Site, cookie: &str, path: &str) -> String {
@@ -157,7 +157,7 @@ async fn the_plan_shows_places_as_dots_with_numbers() {
 async fn a_class_that_is_thrown_out_too_often_is_offered_for_muting() {
     let site = Site::with(|sections| sections.review.mute_offer_least = 3).await;
     let reviewer = site.sign_in("Rob").await;
-    let admin = Viewer { rights: Rights::Everywhere(Role::Admin), ..sample::viewer("Ana") };
+    let admin = Viewer { rights: AccessRights::Everywhere(Role::Admin), ..sample::viewer("Ana") };
     let cookie = site.sign_in_as(&admin).await;
     assert!(page(&site, &cookie, "/review/record").await.contains("Nothing decided yet"));
     for image in 1..=4 {
@@ -266,23 +266,23 @@ async fn what_was_chosen_is_offered_on_the_next_card() {
 #[tokio::test]
 async fn photos_that_were_not_looked_at_are_listed_with_a_way_back() {
     let site = Site::new().await;
-    let tries = Tries { trouble: Trouble::NotThePhoto, tries: 2, same: 2, content: None };
+    let tries = DownloadTries { trouble: DownloadProblem::NotThePhoto, tries: 2, same: 2, content: None };
     let of = (PROJECT, ImageId::new(9));
     site.store.note_photo_tries(of, "IMG_9.jpg", &tries, "a page came instead", now()).await.expect("notes");
     let as_of = async |rights| {
         let cookie = site.sign_in_as(&Viewer { rights, ..sample::viewer("Ana") }).await;
         (page(&site, &cookie, "/review/photos").await, cookie)
     };
-    let (listed, cookie) = as_of(Rights::Everywhere(Role::Reviewer)).await;
+    let (listed, cookie) = as_of(AccessRights::Everywhere(Role::Reviewer)).await;
     for words in ["IMG_9.jpg", "a page came instead", "Tried 2 times", "Look again"] {
         assert!(listed.contains(words), "{words}: {listed}");
     }
     let id = PhotoId::of(PROJECT, ImageId::new(9));
     let path = format!("/review/photos/{id}/look-again");
-    let (looked, reader) = as_of(Rights::Everywhere(Role::Viewer)).await;
+    let (looked, reader) = as_of(AccessRights::Everywhere(Role::Viewer)).await;
     assert!(looked.contains("IMG_9.jpg") && !looked.contains("Look again"), "{looked}");
     assert_eq!(post(&site, &reader, &path, &[]).await.status, StatusCode::FORBIDDEN);
-    let (nothing, stranger) = as_of(Rights::In(vec![])).await;
+    let (nothing, stranger) = as_of(AccessRights::In(vec![])).await;
     assert!(!nothing.contains("IMG_9.jpg"), "{nothing}");
     assert_eq!(post(&site, &stranger, &path, &[]).await.status, StatusCode::NOT_FOUND);
 

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use crate::domain::detection::{ClassScore, DefectClass, Detection, Seen};
+use crate::domain::detection::{ClassScore, DefectClass, Detection, Predictions};
 use crate::domain::geometry::{PixelBox, Size, Upright, Working};
 use crate::domain::score::Score;
 use crate::inference::manifest::{Calibration, Class};
@@ -22,13 +22,13 @@ pub(super) struct Candidate {
 
 /// What one view's tensors say: boxes, and how likely each class is anywhere.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Proposed {
+pub(super) struct ViewOutput {
     pub(super) candidates: Vec<Candidate>,
     /// The best score of each class, in the manifest's order.
     pub(super) best: Vec<f32>,
 }
 
-impl Proposed {
+impl ViewOutput {
     pub(super) fn of(classes: usize) -> Self {
         Self { candidates: Vec::new(), best: vec![0.0; classes] }
     }
@@ -48,11 +48,11 @@ pub(super) fn corners([x, y, width, height]: [f32; 4]) -> [f32; 4] {
 }
 
 /// A class, how sure it is, and the box in photo pixels.
-type Found = (usize, Score, PixelBox<Upright>);
+type ScoredBox = (usize, Score, PixelBox<Upright>);
 
 /// What is kept of the candidates.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Keep {
+pub(super) struct BoxLimits {
     /// Of boxes of one class that overlap by more than this share of their union, the best is kept.
     /// None: the model sees to that itself.
     pub(super) iou: Option<f32>,
@@ -62,12 +62,12 @@ pub(super) struct Keep {
 
 /// The class scores of the photo, and the kept boxes of those classes that are reported.
 pub(super) fn seen(
-    views: &[(&View, Proposed)],
-    keep: Keep,
+    views: &[(&View, ViewOutput)],
+    keep: BoxLimits,
     classes: &[Class],
     enabled: &HashSet<String>,
     photo: Size<Upright>,
-) -> Seen {
+) -> Predictions {
     let mut found = Vec::new();
     for (view, proposed) in views {
         for candidate in &proposed.candidates {
@@ -88,26 +88,26 @@ pub(super) fn seen(
         found = apart(&found, iou, keep.most);
     }
     found.truncate(keep.most);
-    let detection = |(class, score, area): Found| {
+    let detection = |(class, score, area): ScoredBox| {
         let area = area.intersection(photo.bounds()).filter(|area| area.area() > 0.0)?;
         let area_share = (area.area() / photo.pixels().max(1) as f32).min(1.0);
         Some(Detection { class: DefectClass::new(&classes[class].name), score, area, area_share })
     };
-    Seen {
+    Predictions {
         detections: found.into_iter().filter_map(detection).collect(),
         class_scores: classes.iter().enumerate().map(|(index, class)| scored(index, class, views)).collect(),
     }
 }
 
-fn scored(index: usize, class: &Class, views: &[(&View, Proposed)]) -> ClassScore {
+fn scored(index: usize, class: &Class, views: &[(&View, ViewOutput)]) -> ClassScore {
     let best = views.iter().filter_map(|(_, proposed)| proposed.best.get(index)).copied();
     let score = class.calibration.of_probability(best.fold(0.0, f32::max));
     ClassScore { class: DefectClass::new(&class.name), score }
 }
 
 /// Greedy non-maximum suppression, class by class, over boxes with the best first, until there are `most`.
-fn apart(found: &[Found], iou: f32, most: usize) -> Vec<Found> {
-    let mut kept: Vec<Found> = Vec::new();
+fn apart(found: &[ScoredBox], iou: f32, most: usize) -> Vec<ScoredBox> {
+    let mut kept: Vec<ScoredBox> = Vec::new();
     for one in found {
         if kept.len() == most {
             break;
@@ -171,8 +171,8 @@ mod tests {
         }
     }
 
-    fn seen_of(candidates: &[(usize, f32, [f32; 4])], keep: Keep) -> Seen {
-        let mut proposed = Proposed::of(2);
+    fn seen_of(candidates: &[(usize, f32, [f32; 4])], keep: BoxLimits) -> Predictions {
+        let mut proposed = ViewOutput::of(2);
         for &(class, score, corners) in candidates {
             proposed.saw(class, score);
             proposed.candidates.push(Candidate { class, score, corners });
@@ -181,7 +181,7 @@ mod tests {
         seen(&[(&view(), proposed)], keep, &classes, &HashSet::new(), Size::new(200, 100))
     }
 
-    const ALL: Keep = Keep { iou: Some(0.5), most: 10 };
+    const ALL: BoxLimits = BoxLimits { iou: Some(0.5), most: 10 };
 
     #[test]
     fn boxes_come_back_to_photo_pixels() {
@@ -214,8 +214,8 @@ mod tests {
             found.iter().map(|detection| detection.score.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(scores(ALL), ["0.90", "0.80"]);
-        assert_eq!(scores(Keep { iou: None, ..ALL }), ["0.90", "0.80", "0.60"]);
-        assert_eq!(scores(Keep { most: 1, ..ALL }), ["0.90"]);
+        assert_eq!(scores(BoxLimits { iou: None, ..ALL }), ["0.90", "0.80", "0.60"]);
+        assert_eq!(scores(BoxLimits { most: 1, ..ALL }), ["0.90"]);
     }
 
     #[test]

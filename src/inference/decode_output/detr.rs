@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::boxes::{Candidate, Proposed, corners};
+use super::boxes::{Candidate, ViewOutput, corners};
 use super::{Side, Tensor};
 use crate::inference::manifest::require;
 use crate::inference::preprocess::View;
@@ -40,7 +40,7 @@ impl DetrLayout {
         tensors: &[Tensor],
         view: &View,
         classes: usize,
-    ) -> Result<Proposed, String> {
+    ) -> Result<ViewOutput, String> {
         let [logits, boxes] = tensors else {
             return Err(format!("there are {} outputs, not 2", tensors.len()));
         };
@@ -48,7 +48,7 @@ impl DetrLayout {
         logits.require_shape(&self.logits, &[1, queries, classes])?;
         boxes.require_shape(&self.boxes, &[1, queries, 4])?;
         let (width, height) = (view.padded_width as f32, view.padded_height as f32);
-        let mut proposed = Proposed::of(classes);
+        let mut proposed = ViewOutput::of(classes);
         for (logits, own) in logits.values.chunks_exact(classes).zip(boxes.values.chunks_exact(4)) {
             let corners = corners([own[0] * width, own[1] * height, own[2] * width, own[3] * height]);
             for (class, logit) in logits.iter().enumerate() {

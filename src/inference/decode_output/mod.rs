@@ -12,13 +12,13 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use self::boxes::{Keep, Proposed};
+use self::boxes::{BoxLimits, ViewOutput};
 pub use self::detr::DetrLayout;
 pub use self::score_map::{ScoreMap, ScoreMapLayout};
 pub use self::yolo::{EndToEndLayout, YoloLayout};
 use super::manifest::{Class, Input};
 use super::preprocess::View;
-use crate::domain::detection::Seen;
+use crate::domain::detection::Predictions;
 use crate::domain::geometry::{Size, Upright};
 
 /// What a model puts out.
@@ -110,7 +110,7 @@ impl OutputLayout {
         classes: &[Class],
         enabled: &HashSet<String>,
         photo: Size<Upright>,
-    ) -> Result<(Seen, Option<ScoreMap>), String> {
+    ) -> Result<(Predictions, Option<ScoreMap>), String> {
         let count = classes.len();
         let keep = match self {
             Self::ScoreMap(layout) => {
@@ -118,19 +118,19 @@ impl OutputLayout {
                 let seen = score_map::decode(layout, &maps, classes, enabled, photo);
                 return Ok((seen, maps.into_iter().next()));
             }
-            Self::Yolo(layout) => Keep { iou: Some(layout.iou), most: layout.max_boxes },
-            Self::YoloEndToEnd(layout) => Keep { iou: None, most: layout.max_boxes },
-            Self::Detr(layout) => Keep { iou: None, most: layout.max_boxes },
+            Self::Yolo(layout) => BoxLimits { iou: Some(layout.iou), most: layout.max_boxes },
+            Self::YoloEndToEnd(layout) => BoxLimits { iou: None, most: layout.max_boxes },
+            Self::Detr(layout) => BoxLimits { iou: None, most: layout.max_boxes },
         };
-        let proposed = |(view, tensors): &(View, Vec<Tensor>)| -> Result<Proposed, String> {
+        let proposed = |(view, tensors): &(View, Vec<Tensor>)| -> Result<ViewOutput, String> {
             match self {
-                Self::ScoreMap(_) => Ok(Proposed::of(count)),
+                Self::ScoreMap(_) => Ok(ViewOutput::of(count)),
                 Self::Yolo(layout) => layout.proposed(only(tensors)?, count),
                 Self::YoloEndToEnd(layout) => layout.proposed(only(tensors)?, count),
                 Self::Detr(layout) => layout.proposed(tensors, view, count),
             }
         };
-        let views: Vec<(&View, Proposed)> =
+        let views: Vec<(&View, ViewOutput)> =
             outputs.iter().map(|output| Ok((&output.0, proposed(output)?))).collect::<Result<_, String>>()?;
         Ok((boxes::seen(&views, keep, classes, enabled, photo), None))
     }

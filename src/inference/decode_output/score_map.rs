@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::regions::Grid;
 use super::{Side, Tensor, only};
-use crate::domain::detection::{ClassScore, DefectClass, Detection, Seen};
+use crate::domain::detection::{ClassScore, DefectClass, Detection, Predictions};
 use crate::domain::geometry::{PixelBox, Size, Upright, Working};
 use crate::domain::score::Score;
 use crate::inference::manifest::{Calibration, Class, Fit, Input, require};
@@ -193,8 +193,8 @@ pub(super) fn decode(
     classes: &[Class],
     enabled: &HashSet<String>,
     photo: Size<Upright>,
-) -> Seen {
-    let mut seen = Seen::default();
+) -> Predictions {
+    let mut seen = Predictions::default();
     for (index, class) in classes.iter().enumerate() {
         let pooled: f64 = maps.iter().map(|map| layout.pooled(&mut map.class(index).to_vec())).sum();
         let score = class.calibration.score(pooled / maps.len().max(1) as f64);
@@ -294,7 +294,7 @@ mod tests {
         photo: Size<Upright>,
         enabled: &[&str],
         value: impl Fn(usize, usize, usize) -> f32,
-    ) -> Seen {
+    ) -> Predictions {
         let classes = [class("crack", false), class("rust", true)];
         let tensor = output(&view, 2, value);
         let enabled = enabled.iter().map(|name| (*name).to_owned()).collect();

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::boxes::{Candidate, Proposed, corners};
+use super::boxes::{Candidate, ViewOutput, corners};
 use super::{Side, Tensor};
 use crate::inference::manifest::require;
 
@@ -51,7 +51,7 @@ impl YoloLayout {
         }
     }
 
-    pub(super) fn proposed(&self, tensor: &Tensor, classes: usize) -> Result<Proposed, String> {
+    pub(super) fn proposed(&self, tensor: &Tensor, classes: usize) -> Result<ViewOutput, String> {
         let more = if self.objectness { 5 } else { 4 };
         let along = if self.objectness { 1 } else { 2 };
         let boxes = tensor.shape.get(along).copied().unwrap_or(0);
@@ -66,7 +66,7 @@ impl YoloLayout {
                 tensor.values[of * boxes + at]
             }
         };
-        let mut proposed = Proposed::of(classes);
+        let mut proposed = ViewOutput::of(classes);
         for at in 0..boxes {
             let anything = if self.objectness { value(at, 4) } else { 1.0 };
             let mut best = (0, f32::NEG_INFINITY);
@@ -94,10 +94,10 @@ impl EndToEndLayout {
         vec![Side::Is(1), Side::Any, Side::Is(6)]
     }
 
-    pub(super) fn proposed(&self, tensor: &Tensor, classes: usize) -> Result<Proposed, String> {
+    pub(super) fn proposed(&self, tensor: &Tensor, classes: usize) -> Result<ViewOutput, String> {
         let boxes = tensor.shape.get(1).copied().unwrap_or(0);
         tensor.require_shape(&self.name, &[1, boxes, 6])?;
-        let mut proposed = Proposed::of(classes);
+        let mut proposed = ViewOutput::of(classes);
         for row in tensor.values.chunks_exact(6) {
             let (score, class) = (row[4], row[5]);
             // What fills the rows that are left over has no score.

@@ -13,7 +13,7 @@ pub(super) const LIBRARY_IN_WHEEL: &str = "onnxruntime/capi/libonnxruntime.so.1.
 type Pin = (&'static str, &'static str);
 
 /// The wheels of one build for one kind of machine.
-pub(super) struct Parcel {
+pub(super) struct WheelSet {
     /// `pip`'s names for the platform.
     pub(super) platforms: &'static [&'static str],
     pub(super) wheels: &'static [Pin],
@@ -21,7 +21,7 @@ pub(super) struct Parcel {
     pub(super) size: &'static str,
 }
 
-impl Parcel {
+impl WheelSet {
     /// Lines for `pip`.
     pub(super) fn requirements(&self) -> String {
         let line = |(wheel, sha256): &Pin| format!("{wheel} --hash=sha256:{sha256}");
@@ -29,13 +29,13 @@ impl Parcel {
     }
 }
 
-const X86_64: Parcel = Parcel {
+const X86_64: WheelSet = WheelSet {
     platforms: &["manylinux_2_28_x86_64"],
     wheels: &[("onnxruntime==1.31.1", "1f3dea47f2f0e5117c2404cea7d21fd253ae7836a3bf167a501cdfbb2600d536")],
     size: "24 MB",
 };
 
-const AARCH64: Parcel = Parcel {
+const AARCH64: WheelSet = WheelSet {
     platforms: &["manylinux_2_28_aarch64"],
     wheels: &[("onnxruntime==1.31.1", "0b9a492176886992e0e875f06bc0367e333f5fff11711a2d642e18b02f3009cc")],
     size: "24 MB",
@@ -43,7 +43,7 @@ const AARCH64: Parcel = Parcel {
 
 /// ONNX Runtime's GPU build and what its extras `cuda` and `cudnn` ask for. `TensorRT` is not among
 /// them: its libraries come with the system (`libnvinfer.so.10`).
-const X86_64_GPU: Parcel = Parcel {
+const X86_64_GPU: WheelSet = WheelSet {
     platforms: &[
         "manylinux_2_28_x86_64",
         "manylinux_2_27_x86_64",
@@ -73,7 +73,7 @@ pub(super) fn folder(build: Build) -> String {
 }
 
 /// What to fetch of `build` for this machine.
-pub(super) fn parcel(build: Build) -> Result<Parcel, String> {
+pub(super) fn parcel(build: Build) -> Result<WheelSet, String> {
     match (std::env::consts::OS, std::env::consts::ARCH, build) {
         ("linux", "x86_64", Build::Cpu) => Ok(X86_64),
         ("linux", "aarch64", Build::Cpu) => Ok(AARCH64),

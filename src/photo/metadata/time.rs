@@ -35,7 +35,7 @@ pub(super) struct Stamp {
 
 /// What else tells the offset from UTC.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Beside {
+pub(super) struct OffsetHints {
     /// Hours east of UTC (TIFF/EP `TimeZoneOffset`).
     pub(super) zone_hours: Option<f64>,
     /// The moment by GPS.
@@ -43,7 +43,7 @@ pub(super) struct Beside {
 }
 
 /// The time of the first of `stamps` that is one, and its offset by whatever tells it.
-pub(super) fn taken_at(stamps: &[Stamp], beside: &Beside) -> (Known<TakenAt>, Option<Origin>) {
+pub(super) fn taken_at(stamps: &[Stamp], beside: &OffsetHints) -> (Known<TakenAt>, Option<Origin>) {
     let mut reason = None;
     for stamp in stamps {
         let Some(text) = &stamp.text else { continue };
@@ -70,7 +70,7 @@ fn offset_of(
     read: &Clock,
     stamp: &Stamp,
     stamps: &[Stamp],
-    beside: &Beside,
+    beside: &OffsetHints,
 ) -> (Option<i32>, Option<&'static str>) {
     let own = [read.offset, stamp.offset.as_deref().and_then(east)];
     match own {
@@ -134,7 +134,7 @@ mod tests {
 
     const NOON: &str = "2026:08:22 10:08:19";
 
-    fn instant(stamps: &[Stamp], beside: &Beside) -> (Option<String>, Option<String>) {
+    fn instant(stamps: &[Stamp], beside: &OffsetHints) -> (Option<String>, Option<String>) {
         let (taken, origin) = taken_at(stamps, beside);
         let taken = taken.as_option().copied().expect("known");
         assert_eq!(taken.local.to_string(), "2026-08-22T10:08:19");
@@ -156,7 +156,7 @@ mod tests {
             ([other(Some(NOON)), vec![stamp(Some(NOON), Some("+01:00"))]].concat(), None, true),
         ];
         for (stamps, expected, likely) in table {
-            let (instant, doubt) = instant(&stamps, &Beside::default());
+            let (instant, doubt) = instant(&stamps, &OffsetHints::default());
             assert_eq!((instant.as_deref(), doubt.is_some()), (expected, likely), "{stamps:?}");
         }
     }
@@ -172,11 +172,11 @@ mod tests {
             ("2026-08-20T08:08:19Z", None),
         ];
         for (gps, expected) in table {
-            let beside = Beside { gps: Some(gps.parse().expect("a time")), zone_hours: None };
+            let beside = OffsetHints { gps: Some(gps.parse().expect("a time")), zone_hours: None };
             let (instant, likely) = instant(&[stamp(Some(NOON), None)], &beside);
             assert_eq!((instant.as_deref(), likely.is_some()), (expected, expected.is_some()), "{gps}");
         }
-        let zone = Beside { zone_hours: Some(2.0), gps: None };
+        let zone = OffsetHints { zone_hours: Some(2.0), gps: None };
         assert_eq!(instant(&[stamp(Some(NOON), None)], &zone).0.as_deref(), Some("2026-08-22T08:08:19Z"));
     }
 
@@ -184,11 +184,11 @@ mod tests {
     fn the_first_time_that_is_one_counts() {
         let digitised = Stamp { likely: Some("of another event"), ..stamp(Some(NOON), None) };
         let (taken, origin) =
-            taken_at(&[stamp(Some("0000:00:00 00:00:00"), None), digitised], &Beside::default());
+            taken_at(&[stamp(Some("0000:00:00 00:00:00"), None), digitised], &OffsetHints::default());
         assert!(taken.as_option().is_some());
         assert_eq!(origin.and_then(|origin| origin.likely).as_deref(), Some("of another event"));
         let (unknown, origin) =
-            taken_at(&[stamp(None, None), stamp(Some("yesterday"), None)], &Beside::default());
+            taken_at(&[stamp(None, None), stamp(Some("yesterday"), None)], &OffsetHints::default());
         assert!(matches!(&unknown, Known::Unknown(because) if because.contains("no date")), "{unknown:?}");
         assert_eq!(origin, None);
     }

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use crate::domain::card::Card;
 use crate::domain::delivery::{Doubt, RemoteItem};
 use crate::domain::ids::PunchItemId;
-use crate::pipeline::hold::Hold;
-use crate::pipeline::{Context, Failure, create, own_items};
+use crate::pipeline::lease::LeaseGuard;
+use crate::pipeline::{Context, Failure, create, item_history};
 use crate::procore;
 use crate::procore::punch_items::PunchItem;
 use crate::store::{OpenWrite, WriteKind};
@@ -20,7 +20,7 @@ fn create_in_doubt(open: &[OpenWrite]) -> Option<Doubt> {
 /// finding's.
 pub(super) async fn existing(
     context: &Context,
-    hold: &Hold,
+    hold: &LeaseGuard,
     card: &Card,
     open: &[OpenWrite],
     now: Timestamp,
@@ -52,7 +52,7 @@ pub(super) async fn shown(context: &Context, card: &Card, item: PunchItemId) -> 
 }
 
 /// The oldest item that was found under the finding's reference and is there; else the oldest that was there.
-async fn stray(context: &Context, hold: &Hold, card: &Card) -> Result<Option<RemoteItem>, Failure> {
+async fn stray(context: &Context, hold: &LeaseGuard, card: &Card) -> Result<Option<RemoteItem>, Failure> {
     let mut gone: Option<RemoteItem> = None;
     for item in context.store.strays(card.project, &card.draft.reference).await? {
         let remote = shown(context, card, item).await?;
@@ -84,7 +84,7 @@ async fn look(
         }
         found.retain(|item| item.reference.as_ref() == Some(reference));
     }
-    own_items::note(context, project, found.get(1..).unwrap_or_default()).await?;
+    item_history::note(context, project, found.get(1..).unwrap_or_default()).await?;
     Ok(found.first().map(PunchItem::to_remote))
 }
 

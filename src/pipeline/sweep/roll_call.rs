@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use crate::domain::delivery::{DRAFT, RemoteItem};
 use crate::domain::ids::{ImageId, PhotoId, ProjectKey, PunchItemId};
+use crate::domain::item_status::ItemStatus;
 use crate::domain::job::Job;
-use crate::domain::standing::Standing;
 use crate::pipeline::{Context, Failure};
 use crate::procore::Error;
 use crate::procore::images::ImageFilter;
@@ -61,7 +61,7 @@ async fn items(context: &Context, project: ProjectKey) -> Result<(), Failure> {
             listed.iter().map(|item| (item.id, item.to_remote())).collect();
         for (item, finding) in &ours {
             if let Some(item) = there.get(item).filter(|item| item.workflow_status != DRAFT) {
-                context.store.note_standing(*finding, &Standing::of(item, context.now())).await?;
+                context.store.note_standing(*finding, &ItemStatus::of(item, context.now())).await?;
             }
         }
         let gone = ours.into_iter().filter(|(item, _)| !there.contains_key(item));

@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::{
-    Hook, HookApi, HookScope, OLD_PAYLOAD_VERSION, PAYLOAD_VERSION, PHOTOS, Synced, Trigger, Wanted,
+    Hook, HookApi, HookScope, HookSpec, HookSync, OLD_PAYLOAD_VERSION, PAYLOAD_VERSION, PHOTOS, Trigger,
     WireHook, WireResource, WireTrigger, collection, not_offered, scoped, scoped_body, split_wanted, v2,
 };
 use crate::procore::call::Call;
@@ -19,7 +19,11 @@ impl Client {
     ///
     /// # Errors
     /// When Procore refuses the hook, or a project's trigger for new photos.
-    pub async fn sync_hook(&self, scope: impl Into<HookScope>, wanted: Wanted<'_>) -> Result<Synced, Error> {
+    pub async fn sync_hook(
+        &self,
+        scope: impl Into<HookScope>,
+        wanted: HookSpec<'_>,
+    ) -> Result<HookSync, Error> {
         let scope = scope.into();
         let existing = self.hooks(scope, wanted.namespace).await?;
         let (mut ours, strays): (Vec<Hook>, Vec<Hook>) =
@@ -34,7 +38,7 @@ impl Client {
         let hook = if rotated { self.rotate_hook(scope, &hook, wanted.authorization).await? } else { hook };
         let (added, unavailable) = self.add_triggers(scope, &hook).await?;
         let strays = ours.chain(strays).collect();
-        Ok(Synced { hook, created, rotated, added, unavailable, strays })
+        Ok(HookSync { hook, created, rotated, added, unavailable, strays })
     }
 
     /// The scope's hooks in `namespace`, of both APIs.
@@ -68,7 +72,7 @@ impl Client {
         Ok(hooks)
     }
 
-    async fn create_hook(&self, scope: HookScope, wanted: Wanted<'_>) -> Result<Hook, Error> {
+    async fn create_hook(&self, scope: HookScope, wanted: HookSpec<'_>) -> Result<Hook, Error> {
         let headers = json!({ "Authorization": wanted.authorization.expose_secret() });
         let new = json!({
             "payload_version": PAYLOAD_VERSION,
@@ -212,9 +216,9 @@ mod tests {
     const TRIGGERS: &str = include_str!("../../../fixtures/procore/hooks/v2_triggers.json");
     const RESOURCES: &str = include_str!("../../../fixtures/procore/hooks/v2_resources.json");
 
-    async fn sync(stub: &Stub, authorization: &str) -> Result<Synced, Error> {
+    async fn sync(stub: &Stub, authorization: &str) -> Result<HookSync, Error> {
         let authorization = authorization.into();
-        let wanted = Wanted { namespace: "punchlens", destination_url: URL, authorization: &authorization };
+        let wanted = HookSpec { namespace: "punchlens", destination_url: URL, authorization: &authorization };
         stub.client().sync_hook(PROJECT, wanted).await
     }
 

@@ -131,7 +131,7 @@ pub struct Trigger {
 
 /// How a hook should be.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct HookSpec<'a> {
     /// Marks it as ours.
     pub namespace: &'a str,
     /// Where deliveries go.
@@ -142,7 +142,7 @@ pub struct Wanted<'a> {
 
 /// What a sync found and did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Synced {
+pub struct HookSync {
     /// The hook as it now is.
     pub hook: Hook,
     /// Whether it was made just now.
@@ -271,7 +271,7 @@ fn split_wanted(scope: HookScope, offered: Option<&[WireResource]>) -> (Vec<Trig
     })
 }
 
-impl Synced {
+impl HookSync {
     /// Whether trades are to be asked of the company's hook.
     pub fn lacks_trades(&self) -> bool {
         self.unavailable.iter().any(|trigger| trigger.resource == TRADES)

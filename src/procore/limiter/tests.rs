@@ -15,8 +15,8 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_780_000_000 + seconds).expect("in range")
 }
 
-fn told(limit: u32, remaining: u32, reset_s: u64) -> Told {
-    Told {
+fn told(limit: u32, remaining: u32, reset_s: u64) -> RateLimitHeaders {
+    RateLimitHeaders {
         limit: Some(limit),
         remaining: Some(remaining),
         reset_in: Some(Duration::from_secs(reset_s)),
@@ -80,19 +80,22 @@ fn calls_in_flight_count() {
 
 #[test]
 fn refusals_close_the_door() {
-    let check = |status, told: Told, expected: Option<u64>| {
+    let check = |status, told: RateLimitHeaders, expected: Option<u64>| {
         let mut ledger = Ledger::default();
         let wait = ledger.heard(at(0), status, told, &CONFIG);
         assert_eq!(wait.map(|wait| wait.as_secs()), expected);
         assert_eq!(waits(&ledger, 0), (expected.unwrap_or(0), expected.unwrap_or(0)));
     };
-    let retry = |seconds| Told { retry_after: Some(Duration::from_secs(seconds)), ..Told::default() };
-    check(429, Told::default(), Some(10));
+    let retry = |seconds| RateLimitHeaders {
+        retry_after: Some(Duration::from_secs(seconds)),
+        ..RateLimitHeaders::default()
+    };
+    check(429, RateLimitHeaders::default(), Some(10));
     check(429, retry(3), Some(3));
-    check(429, Told { retry_after: retry(3).retry_after, ..told(25, 0, 8) }, Some(8));
+    check(429, RateLimitHeaders { retry_after: retry(3).retry_after, ..told(25, 0, 8) }, Some(8));
     check(503, retry(30), Some(30));
-    check(503, Told::default(), None);
-    check(200, Told::default(), None);
+    check(503, RateLimitHeaders::default(), None);
+    check(200, RateLimitHeaders::default(), None);
 }
 
 #[test]
@@ -110,7 +113,7 @@ fn foreground_goes_before_sweeps() {
 async fn a_long_wait_goes_back_to_the_queue() {
     let limiter = Limiter::new(CONFIG);
     let company = CompanyId::new(8);
-    let away = Told { retry_after: Some(Duration::from_mins(1)), ..Told::default() };
+    let away = RateLimitHeaders { retry_after: Some(Duration::from_mins(1)), ..RateLimitHeaders::default() };
     limiter.admit(company, Class::Foreground).await.expect("open").heard(429, away);
     let error = limiter.admit(company, Class::Foreground).await.expect_err("closed");
     assert!(matches!(error, Error::RateLimited { retry_after: Some(wait), .. } if wait.as_secs() >= 59));

@@ -109,9 +109,9 @@ pub(super) async fn member(sign_in: &SignIn, granted: Granted, token: Token) -> 
     Ok(Member { id: me.id, login: me.login, name: me.name, grants, later })
 }
 
-type Known = (Me, Vec<Grant>, Vec<ProjectKey>);
+type FirstAnswers = (Me, Vec<Grant>, Vec<ProjectKey>);
 
-async fn known(sign_in: &SignIn, token: &Token) -> Result<Known, Error> {
+async fn known(sign_in: &SignIn, token: &Token) -> Result<FirstAnswers, Error> {
     let client = &sign_in.client;
     let permitted = client.config().permitted();
     let Some(first) = permitted.first() else {

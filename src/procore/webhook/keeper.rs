@@ -16,11 +16,11 @@ const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 pub struct SecretKeeper {
     config: WebhookConfig,
     credentials: Option<PathBuf>,
-    held: RwLock<Held>,
+    held: RwLock<CachedSecrets>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct CachedSecrets {
     secrets: WebhookSecrets,
     read_at: Instant,
 }
@@ -33,7 +33,7 @@ impl SecretKeeper {
             tracing::error!(%error, "deliveries are refused until the webhook's secrets can be read");
             WebhookSecrets::default()
         });
-        let held = RwLock::new(Held { secrets, read_at: Instant::now() });
+        let held = RwLock::new(CachedSecrets { secrets, read_at: Instant::now() });
         Self { config: config.clone(), credentials, held }
     }
 

@@ -3,9 +3,9 @@ use serde_json::json;
 use super::reader::choices;
 use super::*;
 
-fn request(method: &str, path: &str, query: &[(&str, &str)], body: Value) -> Recorded {
+fn request(method: &str, path: &str, query: &[(&str, &str)], body: Value) -> RecordedRequest {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    Recorded {
+    RecordedRequest {
         number: 1,
         host: Host::Procore,
         method: method.into(),
@@ -60,7 +60,7 @@ fn every_reference_of_the_contract_leads_somewhere() {
 
 #[test]
 fn requests_are_held_to_names_types_and_headers() {
-    let check = |request: Recorded, expected: &[&str]| {
+    let check = |request: RecordedRequest, expected: &[&str]| {
         let found = check_request(&request);
         assert_eq!(places(&found), expected, "{found:?}");
     };
@@ -83,12 +83,13 @@ fn requests_are_held_to_names_types_and_headers() {
     check(request("GET", items, &[("project_id", "1"), range], Value::Null), &["query.filters[updated_at]"]);
     check(request("GET", items, &[("project_id", "1"), ("filters[id][]", "7")], Value::Null), &[]);
     check(request("POST", "/rest/v1.1/punch_items/send_unsent", &[], Value::Null), &["path"]);
-    let bare = Recorded { headers: Vec::new(), ..request("GET", "/rest/v1.0/me", &[], Value::Null) };
+    let bare = RecordedRequest { headers: Vec::new(), ..request("GET", "/rest/v1.0/me", &[], Value::Null) };
     check(bare, &["authorization"]);
     let company = [("company_id", "8")];
-    let bare = Recorded { headers: Vec::new(), ..request("GET", "/rest/v1.0/me", &company, Value::Null) };
+    let bare =
+        RecordedRequest { headers: Vec::new(), ..request("GET", "/rest/v1.0/me", &company, Value::Null) };
     check(bare, &["authorization", "procore-company-id"]);
-    let leak = Recorded { host: Host::Storage, ..request("GET", "/sim-files/x", &[], Value::Null) };
+    let leak = RecordedRequest { host: Host::Storage, ..request("GET", "/sim-files/x", &[], Value::Null) };
     check(leak, &["authorization"]);
 }
 
@@ -96,7 +97,7 @@ fn requests_are_held_to_names_types_and_headers() {
 fn answers_have_every_field_and_no_other() {
     let me = |answer: Value| {
         let request = request("GET", "/rest/v1.0/me", &[], Value::Null);
-        check_answer(&Recorded { answer: Some(answer), ..request })
+        check_answer(&RecordedRequest { answer: Some(answer), ..request })
     };
     assert!(me(json!({ "id": 1, "login": null, "name": "x" })).is_empty());
     let found = me(json!({ "id": null, "login": 5, "extra": 1 }));
@@ -105,7 +106,7 @@ fn answers_have_every_field_and_no_other() {
 
 #[test]
 fn what_procores_own_document_says_of_a_request_holds() {
-    let check = |request: Recorded, expected: &[&str]| {
+    let check = |request: RecordedRequest, expected: &[&str]| {
         let found = check_request(&request);
         assert_eq!(places(&found), expected, "{found:?}");
     };

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::simulator::{ErrorBody, Fault, FaultKind, Faults, Heard};
+use crate::simulator::{ErrorBody, Fault, FaultKind, Faults, LateAnswer};
 
 const ITEMS: &str = "/rest/v1.1/punch_items";
 
@@ -116,17 +116,17 @@ async fn a_create_can_be_carried_out_when_its_caller_has_given_up() {
         request.timeout(Duration::from_millis(200)).send().await
     };
     for (name, heard, backdated) in [
-        ("silence", Heard::Silence, false),
-        ("reset", Heard::Reset, true),
-        ("gateway", Heard::GatewayTimeout, false),
+        ("silence", LateAnswer::Silence, false),
+        ("reset", LateAnswer::Reset, true),
+        ("gateway", LateAnswer::GatewayTimeout, false),
     ] {
         let made = || site.simulator.punch_items().into_iter().find(|item| item.name == name);
         let late = FaultKind::CommitLate { after_ms: 24_000, heard, backdated };
         site.simulator.script(Fault::once("POST", ITEMS, late));
         let answer = create(name).await;
         match heard {
-            Heard::GatewayTimeout => assert_eq!(answer.expect("answers").status(), 504),
-            Heard::Silence | Heard::Reset => assert!(answer.is_err(), "{heard:?}"),
+            LateAnswer::GatewayTimeout => assert_eq!(answer.expect("answers").status(), 504),
+            LateAnswer::Silence | LateAnswer::Reset => assert!(answer.is_err(), "{heard:?}"),
         }
         let asked = site.simulator.now();
         site.simulator.advance(Duration::from_secs(23));

@@ -9,7 +9,7 @@ use crate::domain::card::Card;
 use crate::domain::detection::ClassScore;
 use crate::domain::geometry::{Size, Upright};
 use crate::domain::ids::{FindingId, ImageId, LocationId, PhotoId, ProjectKey, Sha256Digest, UserId};
-use crate::domain::review::Keeper;
+use crate::domain::review::HoldReason;
 use crate::store::{Error, Overlay};
 
 /// What became of a photo.
@@ -155,13 +155,13 @@ pub struct PhotoRow {
 
 /// What a recording added.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Recorded {
+pub struct IntakeCounts {
     /// Findings seen for the first time.
     pub new: Vec<FindingId>,
     /// Findings that were there already and have one more photo, or the same photo again.
     pub known: Vec<FindingId>,
     /// Findings that do not become drafts by themselves, with what keeps them back.
-    pub kept: Vec<(FindingId, Keeper)>,
+    pub kept: Vec<(FindingId, HoldReason)>,
     /// Undecided findings that turned out to be of the same defect as another one.
     pub folded: Vec<FindingId>,
 }

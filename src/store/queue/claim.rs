@@ -6,20 +6,20 @@ use jiff::Timestamp;
 
 use crate::domain::job::{Job, JobId};
 use crate::store::dialect::Dialect;
-use crate::store::queue::aside::aside;
-use crate::store::queue::{Claimed, Held, JobState, Lease, later, push_list};
+use crate::store::queue::set_aside::aside;
+use crate::store::queue::{ClaimedJob, JobState, Lease, LeasedRow, later, push_list};
 use crate::store::record::record;
 use crate::store::rows::{instant, millis};
 use crate::store::sql::QueryBuilder;
-use crate::store::{Error, Store, Turn};
+use crate::store::{Error, Store, WriteLock};
 
 /// Every kind that this build knows; rows of other kinds are set aside by whoever meets them.
 pub(crate) const KINDS: [&str; 7] =
     ["route_event", "analyze_photo", "publish", "apply_decision", "sync_punch_item", "link_photo", "sweep"];
 
 record! {
-    struct Taken {
-        @flatten held: Held,
+    struct ClaimedRow {
+        @flatten held: LeasedRow,
         attempts: i64,
         crashes: i64,
         enqueued_at: i64,
@@ -27,7 +27,7 @@ record! {
     }
 }
 
-impl Taken {
+impl ClaimedRow {
     /// Why this job is not to be tried again, if its claims are spent. This claim is counted.
     fn spent(&self, max_attempts: u32, max_crashes: u32) -> Option<String> {
         let last = self.error.as_deref().unwrap_or("no error was recorded");
@@ -58,18 +58,18 @@ impl Store {
         kinds: &[&str],
         lease: Duration,
         now: Timestamp,
-    ) -> Result<Option<Claimed>, Error> {
+    ) -> Result<Option<ClaimedJob>, Error> {
         if kinds.is_empty() {
             return Ok(None);
         }
         loop {
-            let mut transaction = self.begin_as(Turn::Beside).await?;
+            let mut transaction = self.begin_as(WriteLock::Beside).await?;
             let token = format!("{:032x}", rand::random::<u128>());
             let found = statement(self.0.dialect, owner, kinds, &token, later(now, lease), millis(now))
                 .build_query_as()
                 .fetch_optional(&mut *transaction)
                 .await;
-            let taken: Option<Taken> = match found {
+            let taken: Option<ClaimedRow> = match found {
                 // Two boxes took two jobs of one lane at once, and the other was faster: look again.
                 Err(sqlx::Error::Database(error)) if error.is_unique_violation() => continue,
                 found => found?,
@@ -100,7 +100,7 @@ impl Store {
                         Job::RouteEvent { .. } | Job::AnalyzePhoto { .. } | Job::Sweep { .. } => None,
                     };
                     let lease = Lease { job: JobId(taken.held.id), token, finding };
-                    return Ok(Some(Claimed { job, lease, attempt, enqueued_at }));
+                    return Ok(Some(ClaimedJob { job, lease, attempt, enqueued_at }));
                 }
                 Err(reason) => {
                     aside(&mut transaction, &taken.held, JobState::Parked, self.reason(&reason), now).await?;

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::job::{Job, JobId};
-use crate::store::audit::{self, Entry, Subject};
-use crate::store::queue::{Held, JobState, free, push_list};
+use crate::store::audit::{self, AuditSubject, Entry};
+use crate::store::queue::{JobState, LeasedRow, free, push_list};
 use crate::store::record::record;
 use crate::store::rows::{from_name, instant, millis};
 use crate::store::sql::QueryBuilder;
@@ -61,7 +61,7 @@ pub struct QueueStats {
 
 record! {
     struct Record {
-        @flatten held: Held,
+        @flatten held: LeasedRow,
         state: String,
         attempts: i64,
         crashes: i64,
@@ -116,7 +116,7 @@ impl Store {
         let held = set_aside(&mut transaction, id).await?;
         free(&mut transaction, &held, now).await?;
         let detail = serde_json::json!({ "job": held.dedupe_key });
-        audit::append(&mut transaction, Entry::by(actor, "job.retried", Subject::Job(id), detail), now)
+        audit::append(&mut transaction, Entry::by(actor, "job.retried", AuditSubject::Job(id), detail), now)
             .await?;
         self.commit(transaction).await
     }
@@ -137,7 +137,7 @@ impl Store {
             .await?;
         }
         let detail = serde_json::json!({ "job": held.dedupe_key, "reason": reason });
-        audit::append(&mut transaction, Entry::by(actor, "job.dropped", Subject::Job(id), detail), now)
+        audit::append(&mut transaction, Entry::by(actor, "job.dropped", AuditSubject::Job(id), detail), now)
             .await?;
         self.commit(transaction).await
     }
@@ -193,7 +193,7 @@ impl Store {
 }
 
 /// The row of a parked or dead job.
-async fn set_aside(connection: &mut Connection, id: JobId) -> Result<Held, Error> {
+async fn set_aside(connection: &mut Connection, id: JobId) -> Result<LeasedRow, Error> {
     let row: Option<(String,)> = sqlx::query_as("SELECT state FROM jobs WHERE id = $1")
         .bind(id.0)
         .fetch_optional(&mut *connection)

@@ -1,7 +1,7 @@
 use super::{Fresh, MUTING, PROJECT, accepted, at, found, on_both, rejected};
 use crate::domain::evidence::GENERAL;
 use crate::domain::ids::{ImageId, PhotoId};
-use crate::store::{AuditBreak, Subject};
+use crate::store::{AuditBreak, AuditSubject};
 
 on_both![
     an_honest_chain_holds,
@@ -57,10 +57,10 @@ async fn an_honest_chain_holds(fresh: Fresh) {
 async fn the_rows_tell_what_happened(fresh: Fresh) {
     let finding = found(&fresh.store, 1, "crack", 1).await;
     fresh.store.decide(finding, &accepted("dana", 10), MUTING).await.expect("decides");
-    let rows = fresh.store.audit_of(Subject::Finding(finding)).await.expect("reads");
+    let rows = fresh.store.audit_of(AuditSubject::Finding(finding)).await.expect("reads");
     let told: Vec<_> = rows.iter().map(|row| (row.kind.as_str(), row.actor.as_str(), row.at)).collect();
     assert_eq!(told, [("finding.proposed", "punchlens", at(1)), ("finding.decided", "dana", at(10))]);
-    let photo = Subject::Photo(PhotoId::of(PROJECT, ImageId::new(1)));
+    let photo = AuditSubject::Photo(PhotoId::of(PROJECT, ImageId::new(1)));
     let rows = fresh.store.audit_of(photo).await.expect("reads");
     assert_eq!(rows[0].detail["evidence"]["threshold"], 0.5);
     assert_eq!(rows[0].detail["capture"]["camera"]["known"], "Apple iPhone 15");

@@ -40,8 +40,8 @@ use crate::domain::detection::DefectClass;
 use crate::domain::finding::{Finding, Region};
 use crate::domain::geometry::Size;
 use crate::domain::ids::{CompanyId, FindingId, ImageId, PhotoId, ProjectId, ProjectKey, Sha256Digest};
+use crate::domain::image_hash::ImageHash;
 use crate::domain::job::Job;
-use crate::domain::likeness::Print;
 use crate::domain::place::Place;
 use crate::domain::punch_item::{Edits, PunchItemDraft};
 use crate::domain::review::{Decision, Delivery, FindingState, RejectReason, Verdict};
@@ -49,7 +49,7 @@ use crate::domain::score::Score;
 use crate::domain::tagging::{CapRules, MuteRules, Tagging};
 use crate::store::queue::KINDS;
 use crate::store::{
-    Claimed, Config, Connection, DEFAULTS, MutingOf, PhotoRecord, PhotoState, Store, StoredPicture,
+    ClaimedJob, Config, Connection, DEFAULTS, MutingOf, PhotoRecord, PhotoState, Store, StoredPicture,
 };
 
 const PROJECT: ProjectKey = ProjectKey { company: CompanyId::new(8), project: ProjectId::new(6778) };
@@ -159,12 +159,12 @@ fn analyse(image: i64) -> Job {
 }
 
 /// Claims anything as `worker` at second `now`.
-async fn claim(store: &Store, worker: &str, now: i64) -> Option<Claimed> {
+async fn claim(store: &Store, worker: &str, now: i64) -> Option<ClaimedJob> {
     store.claim(worker, &KINDS, LEASE, at(now)).await.expect("claims")
 }
 
 /// Queues `job` and claims it.
-async fn started(store: &Store, job: Job, now: i64) -> Claimed {
+async fn started(store: &Store, job: Job, now: i64) -> ClaimedJob {
     store.enqueue(std::slice::from_ref(&job), at(now), at(now)).await.expect("queues");
     let claimed = store.claim("box", &[job.kind()], LEASE, at(now)).await.expect("claims").expect("is ready");
     assert_eq!(claimed.job, job);
@@ -271,7 +271,7 @@ fn draft(id: FindingId, class: &str, image: ImageId) -> PunchItemDraft {
 fn drafts(cards: &[Card]) -> Intake {
     let rules = Tagging::default_rules();
     let rules = rules.rules();
-    let print = Print::from_parts(0, 0, [0x88; 64]);
+    let print = ImageHash::from_parts(0, 0, [0x88; 64]);
     let candidate = |card: &Card| Candidate {
         card: card.clone(),
         sighting: Sighting {

@@ -8,8 +8,8 @@ use crate::domain::dedupe::Mute;
 use crate::domain::detection::DefectClass;
 use crate::domain::ids::{FindingId, LocationId, ProjectId, ProjectKey};
 use crate::domain::place::{Location, Place};
-use crate::domain::review::{Decision, Held, Keeper, MuteId, RejectReason, Verdict};
-use crate::store::audit::Subject;
+use crate::domain::review::{Decision, Hold, HoldReason, MuteId, RejectReason, Verdict};
+use crate::store::audit::AuditSubject;
 use crate::store::{CardQuery, Error, MuteRow, Shelf, Store};
 
 on_both![
@@ -96,7 +96,7 @@ async fn what_a_mute_kept_back_is_counted_and_comes_back(fresh: Fresh) {
     let counts = store.counts(None, at(0)).await.expect("counts");
     assert_eq!((counts.to_review, counts.muted, counts.capped), (1, 1, 0));
     assert_eq!(mutes(store).await[0].silenced, 1);
-    let held = Held { by: Keeper::Mute(id), because: mute.words() };
+    let held = Hold { by: HoldReason::Mute(id), because: mute.words() };
     let on = |shelf| CardQuery { shelf, ..CardQuery::default() };
     assert_eq!(store.cards(&on(Shelf::Muted)).await.expect("lists")[0].held, Some(held));
     assert_eq!(store.cards(&on(Shelf::Open)).await.expect("lists").len(), 1);
@@ -107,7 +107,7 @@ async fn what_a_mute_kept_back_is_counted_and_comes_back(fresh: Fresh) {
     let twice = store.lift_mute(id, "lee", at(21)).await.expect_err("lifted");
     assert!(matches!(&twice, Error::Conflict(who) if who.starts_with("dana")), "{twice:?}");
     assert!(matches!(store.lift_mute(MuteId(99), "lee", at(22)).await, Err(Error::NotFound(_))));
-    let told = store.audit_of(Subject::Mute(id)).await.expect("lists");
+    let told = store.audit_of(AuditSubject::Mute(id)).await.expect("lists");
     let kinds: Vec<&str> = told.iter().map(|row| row.kind.as_str()).collect();
     assert_eq!(kinds, ["mute.added", "mute.lifted"]);
     assert!(store.verify_audit().await.expect("walks").broken.is_none());

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Fresh, LEASE, PROJECT, analyse, at, claim, found, on_both, record, started};
 use crate::domain::ids::{ImageId, PhotoId, ProjectId, ProjectKey, Sha256Digest};
 use crate::domain::job::Job;
-use crate::domain::tries::{Tries, Trouble};
+use crate::domain::photo_retries::{DownloadProblem, DownloadTries};
 use crate::store::{Error, JobState, LeftOutState, PhotoRecord, PhotoState, Store};
 
 on_both![
@@ -26,11 +26,11 @@ fn id(image: i64) -> PhotoId {
     PhotoId::of(PROJECT, ImageId::new(image))
 }
 
-fn hidden(tries: u32) -> Tries {
-    Tries { trouble: Trouble::NotShown, tries, same: tries, content: None }
+fn hidden(tries: u32) -> DownloadTries {
+    DownloadTries { trouble: DownloadProblem::NotShown, tries, same: tries, content: None }
 }
 
-async fn note(store: &Store, image: i64, tries: &Tries) {
+async fn note(store: &Store, image: i64, tries: &DownloadTries) {
     let of = (PROJECT, ImageId::new(image));
     store.note_photo_tries(of, "IMG.jpg", tries, "Procore does not show it", at(1)).await.expect("notes");
 }
@@ -44,8 +44,8 @@ async fn settle(store: &Store, image: i64, state: PhotoState, now: i64) {
 async fn tries_are_kept_until_the_photo_is_settled(fresh: Fresh) {
     let store = &fresh.store;
     assert_eq!(store.photo_tries(id(1)).await.expect("reads"), None);
-    let tries = Tries {
-        trouble: Trouble::NotThePhoto,
+    let tries = DownloadTries {
+        trouble: DownloadProblem::NotThePhoto,
         tries: 3,
         same: 2,
         content: Some(Sha256Digest::of(b"<html>")),

@@ -7,8 +7,8 @@ use crate::domain::job::Job;
 use crate::domain::place::{Location, Place};
 use crate::domain::review::{Delivery, FindingState};
 use crate::store::{
-    CardOrder, CardQuery, Counts, Error, Layer, NewDelivery, Overlaid, Overlay, PhotoRecord, PhotoState,
-    Pruned, Received, Recorded, Store, StoredPicture, WriteOutcome,
+    CardOrder, CardQuery, Counts, Error, IntakeCounts, Layer, NewDelivery, Overlaid, Overlay, PhotoRecord,
+    PhotoState, Pruned, Received, Store, StoredPicture, WriteOutcome,
 };
 
 on_both![
@@ -44,7 +44,7 @@ async fn a_photo_comes_back_as_it_was_recorded(fresh: Fresh) {
         store.record_photo(&lease, &record, Some(&suggestions(&cards)), at(2)).await.expect("records");
     assert_eq!(
         recorded,
-        Recorded { new: cards.iter().map(|card| card.finding.id).collect(), ..Recorded::default() }
+        IntakeCounts { new: cards.iter().map(|card| card.finding.id).collect(), ..IntakeCounts::default() }
     );
 
     let photo = store.photo(id(7)).await.expect("reads").expect("is there");
@@ -98,7 +98,7 @@ async fn the_same_photo_or_bytes_again_are_one_finding(fresh: Fresh) {
         let better = card(&record, "crack", 0.99, at(5));
         let recorded =
             store.record_photo(&lease, &record, Some(&drafts(&[better])), at(6)).await.expect("records");
-        assert_eq!(recorded, Recorded { known: vec![finding], ..Recorded::default() });
+        assert_eq!(recorded, IntakeCounts { known: vec![finding], ..IntakeCounts::default() });
     }
     assert_eq!(store.card(finding).await.expect("reads"), first, "nothing else has changed");
     assert_eq!(store.photos_of(finding).await.expect("reads"), [id(1), id(2)]);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Fresh, analyse, at, claim, found};
-use crate::store::{Error, NewDelivery, Received, Turn};
+use crate::store::{Error, NewDelivery, Received, WriteLock};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_by_one_box_wake_the_others() {
@@ -102,7 +102,7 @@ async fn a_server_that_is_not_there_is_told() {
 #[tokio::test]
 async fn a_standby_is_read_only() {
     let Some(fresh) = Fresh::postgres().await else { return };
-    let mut transaction = fresh.store.begin_as(Turn::Free).await.expect("begins");
+    let mut transaction = fresh.store.begin_as(WriteLock::Free).await.expect("begins");
     sqlx::query("SET TRANSACTION READ ONLY").execute(&mut *transaction).await.expect("sets");
     let refused = sqlx::query("DELETE FROM meta").execute(&mut *transaction).await.expect_err("read-only");
     assert!(matches!(Error::from(refused), Error::ReadOnly));

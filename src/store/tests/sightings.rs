@@ -11,12 +11,12 @@ use crate::domain::dedupe::{Candidate, Intake, Mute, Sighting, groups};
 use crate::domain::delivery::ProjectMode;
 use crate::domain::detection::DefectClass;
 use crate::domain::ids::{FindingId, ImageId, LocationId, PhotoId, PunchItemId};
+use crate::domain::image_hash::ImageHash;
 use crate::domain::job::Job;
-use crate::domain::likeness::Print;
 use crate::domain::place::{Location, Place};
-use crate::domain::review::{Decision, Delivery, FindingState, Keeper, RejectReason, Verdict};
+use crate::domain::review::{Decision, Delivery, FindingState, HoldReason, RejectReason, Verdict};
 use crate::domain::tagging::CapRules;
-use crate::store::{CardQuery, Recorded, Store};
+use crate::store::{CardQuery, IntakeCounts, Store};
 
 on_both![
     photos_of_one_defect_on_two_boxes_at_once_are_one_card,
@@ -39,12 +39,12 @@ struct Shot {
 /// The bits of a print without structure, which is like none.
 const PLAIN: u32 = u32::MAX;
 
-fn print(bits: u32) -> Print {
+fn print(bits: u32) -> ImageHash {
     if bits == PLAIN {
-        return Print::from_parts(0, 0, [0x88; 64]);
+        return ImageHash::from_parts(0, 0, [0x88; 64]);
     }
     let flipped = if bits == 0 { 0 } else { u64::MAX >> (64 - bits) };
-    Print::from_parts(0x5A5A_0F0F_3C3C_6996 ^ flipped, u64::MAX, [0x88; 64])
+    ImageHash::from_parts(0x5A5A_0F0F_3C3C_6996 ^ flipped, u64::MAX, [0x88; 64])
 }
 
 fn room(n: i64) -> Location {
@@ -83,7 +83,7 @@ impl Shot {
     }
 }
 
-async fn take(store: &Store, shot: Shot, intake: &Intake) -> Recorded {
+async fn take(store: &Store, shot: Shot, intake: &Intake) -> IntakeCounts {
     let record = record(shot.image, format!("bytes of {}", shot.image).as_bytes());
     let lease = started(store, analyse(shot.image), 0).await.lease;
     store.record_photo(&lease, &record, Some(intake), at(1)).await.expect("records")
@@ -235,12 +235,12 @@ async fn what_mutes_and_caps_and_the_list_keep_back_is_recorded_with_its_reason(
     let id = store.add_mute(PROJECT, &mute, "Room 1", "dana", at(0)).await.expect("mutes");
     let muted = Shot { location: Some(1), region: 0, ..Shot::of(1) };
     let recorded = take(store, muted, &muted.intake()).await;
-    assert_eq!(recorded.kept, [(muted.id(), Keeper::Mute(id))]);
+    assert_eq!(recorded.kept, [(muted.id(), HoldReason::Mute(id))]);
     let listed = Shot::of(2);
     let mut intake = listed.intake();
     intake.candidates[0].on_the_list = Some((PunchItemId::new(7), "It is there.".into()));
     let recorded = take(store, listed, &intake).await;
-    assert_eq!(recorded.kept, [(listed.id(), Keeper::OpenItem(PunchItemId::new(7)))]);
+    assert_eq!(recorded.kept, [(listed.id(), HoldReason::OpenItem(PunchItemId::new(7)))]);
     let caps = CapRules { per_photo: 3, per_project_day: 1 };
     for (image, kept) in [(3, 0), (4, 1)] {
         let shot = Shot::of(image);
@@ -254,7 +254,7 @@ async fn what_mutes_and_caps_and_the_list_keep_back_is_recorded_with_its_reason(
     let link = Job::LinkPhoto { finding: listed.id(), image: ImageId::new(2) };
     assert!(jobs.contains(&link) && jobs.len() == 2, "{jobs:?}");
     let held = store.card(muted.id()).await.expect("reads").expect("is there");
-    assert_eq!((held.delivery, held.held.expect("held").by), (Delivery::Withheld, Keeper::Mute(id)));
+    assert_eq!((held.delivery, held.held.expect("held").by), (Delivery::Withheld, HoldReason::Mute(id)));
 
     // The same wall after the mute has run out is shown again.
     let later = Shot { image: 9, ..muted };

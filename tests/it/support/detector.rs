@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use punchlens::domain::detection::{ClassScore, DefectClass, Detection, Seen};
+use punchlens::domain::detection::{ClassScore, DefectClass, Detection, Predictions};
 use punchlens::domain::geometry::{PixelBox, Size};
 use punchlens::domain::ids::Sha256Digest;
 use punchlens::domain::picture::Picture;
@@ -10,7 +10,7 @@ use punchlens::domain::score::Score;
 use punchlens::domain::thoroughness::Thoroughness;
 use punchlens::inference::manifest::{Calibration, Class, DataStatus, Licence, Precision};
 use punchlens::inference::{
-    ClassInfo, Detector, Error, Look, ModelInfo, Provider, ProviderReport, ScoreMap, Timings,
+    ClassInfo, Detector, Error, ModelInfo, ModelOutput, Provider, ProviderReport, ScoreMap, Timings,
 };
 
 /// Sees the given classes in the middle of every photo whose first pixel is dark, nothing in the others.
@@ -56,7 +56,7 @@ impl Detector for Scripted {
         64
     }
 
-    fn detect(&self, picture: &Picture, _: Thoroughness) -> Result<Look, Error> {
+    fn detect(&self, picture: &Picture, _: Thoroughness) -> Result<ModelOutput, Error> {
         let dark = picture.rgb()[0] < 128;
         let (width, height) = (picture.photo().width as f32, picture.photo().height as f32);
         let area = PixelBox::new(width * 0.25, height * 0.25, width * 0.75, height * 0.5).expect("a box");
@@ -67,7 +67,11 @@ impl Detector for Scripted {
         let class_scores =
             self.classes.iter().map(|name| ClassScore { class: DefectClass::new(name), score }).collect();
         let score_map = Some(self.score_map());
-        Ok(Look { seen: Seen { detections, class_scores }, timings: Timings::default(), score_map })
+        Ok(ModelOutput {
+            seen: Predictions { detections, class_scores },
+            timings: Timings::default(),
+            score_map,
+        })
     }
 }
 

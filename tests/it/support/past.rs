@@ -9,8 +9,8 @@ use punchlens::domain::delivery::ProjectMode;
 use punchlens::domain::detection::DefectClass;
 use punchlens::domain::finding::Finding;
 use punchlens::domain::ids::{FindingId, ImageId, PhotoId, PunchItemId, Sha256Digest};
+use punchlens::domain::image_hash::ImageHash;
 use punchlens::domain::job::Job;
-use punchlens::domain::likeness::Print;
 use punchlens::domain::place::Location;
 use punchlens::domain::punch_item::Edits;
 use punchlens::domain::review::{Decision, RejectReason, Verdict};
@@ -128,7 +128,7 @@ fn intake(cards: &[Card], past: &[Past]) -> Intake {
     let candidate = |(card, past): (&Card, &Past)| {
         let digest = Sha256Digest::of(&past.seed.to_be_bytes()).to_string();
         let half = |at: usize| u64::from_str_radix(&digest[at..at + 16], 16).expect("hex");
-        let print = Print::from_parts(half(0), half(16) | half(32), [(past.seed % 251) as u8; 64]);
+        let print = ImageHash::from_parts(half(0), half(16) | half(32), [(past.seed % 251) as u8; 64]);
         let sighting = Sighting {
             finding: card.finding.id,
             seen_in: card.photo.id,

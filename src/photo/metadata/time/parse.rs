@@ -53,7 +53,7 @@ pub(in crate::photo::metadata) fn clock(text: &str, fraction: Option<&str>) -> R
 }
 
 fn read(text: &str, fraction: Option<&str>) -> Option<Clock> {
-    let mut rest = Rest(text);
+    let mut rest = Cursor(text);
     let (year, month, day) = rest.date()?;
     rest.skip(&[' ', 'T', 't', ':', '_', '-']);
     let (hour, minute, second) = rest.time()?;
@@ -84,9 +84,9 @@ fn read(text: &str, fraction: Option<&str>) -> Option<Clock> {
 }
 
 /// What is left of a text.
-struct Rest<'a>(&'a str);
+struct Cursor<'a>(&'a str);
 
-impl<'a> Rest<'a> {
+impl<'a> Cursor<'a> {
     fn skip(&mut self, letters: &[char]) {
         self.0 = self.0.trim_start_matches(letters);
     }
@@ -151,7 +151,7 @@ impl<'a> Rest<'a> {
     /// Decimal digits of a second.
     fn fraction(&mut self) -> Option<&'a str> {
         let after = self.0.strip_prefix(['.', ',', ':'])?;
-        let mut rest = Rest(after);
+        let mut rest = Cursor(after);
         let digits = rest.digits();
         if digits.is_empty() {
             return None;
