@@ -2,6 +2,7 @@
 //!
 //! Time, new ids and random draws are arguments. Clippy's `disallowed` lists are denied here, and
 //! `tests/it/tidy.rs` refuses imports that point up.
+#![warn(missing_docs)]
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod capture;

@@ -4,6 +4,7 @@
 //! opens one single-thread session per core behind a bounded queue, warms them up and gives a
 //! [`Detector`] back. Nothing falls back silently: what was asked for, what was got and why is in
 //! [`ModelInfo`].
+#![warn(missing_docs)]
 
 mod batcher;
 pub mod coarse;

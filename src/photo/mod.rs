@@ -4,6 +4,7 @@
 //! [`Limits`] before anything of that size is allocated, the pixels decoded no larger than needed,
 //! reduced, and only then turned upright. Whatever a file contains, the answer is a photo or an
 //! [`Error`] that says what was wrong and what to do; a panic inside a codec ends up there too.
+#![warn(missing_docs)]
 
 pub mod annotate;
 mod codec;

@@ -373,13 +373,11 @@ fn of_two_items_the_younger_that_nobody_touched_goes() {
     };
     let id = PunchItemId::new;
     let bin = |goes, stays| DuplicateItems::Bin { goes: id(goes), stays: id(stays) };
-    let check = |own: &RemoteItem, other: &RemoteItem, expected: Option<DuplicateItems>| match (
-        twins(&situation, own, other),
-        expected,
-    ) {
-        (got, Some(expected)) => assert_eq!(got, expected),
-        (got, None) => assert!(matches!(got, DuplicateItems::Leave(_)), "{got:?}"),
-    };
+    let check =
+        |own: &RemoteItem, other: &RemoteItem, expected| match (twins(&situation, own, other), expected) {
+            (got, Some(expected)) => assert_eq!(got, expected),
+            (got, None) => assert!(matches!(got, DuplicateItems::Leave(_)), "{got:?}"),
+        };
     let plain: fn(&mut RemoteItem) = |_| {};
     let retitled: fn(&mut RemoteItem) = |item| item.title = "By the door".into();
     let moved: fn(&mut RemoteItem) = |item| item.workflow_status = INITIATED.into();
