@@ -66,18 +66,17 @@ async fn at_every_boundary(database: Database) {
         let number = if point.starts_with("commit") || point.starts_with("claim") { 4 } else { 1 };
         killed_at(&mut site, point, number).await;
     }
+    site.machines[0].start(None);
     let outcome = site.drained_after_all().await;
     assert!(outcome.linked > 0, "old walls were brought to their items: {outcome:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes since writes in doubt are waited for; run it by name"]
 async fn a_kill_at_any_step_boundary_loses_and_doubles_nothing_on_sqlite() {
     at_every_boundary(Database::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes since writes in doubt are waited for; run it by name"]
 async fn a_kill_at_any_step_boundary_loses_and_doubles_nothing_on_postgres() {
     at_every_boundary(Database::Postgres).await;
 }
@@ -97,6 +96,7 @@ async fn at_every_boundary_again_and_again(database: Database) {
             kills += 1;
         }
     }
+    site.machines[0].start(None);
     println!("{database:?}: {kills} kills in {:.0?}: {}", started.elapsed(), site.drained_after_all().await);
 }
 
@@ -204,13 +204,11 @@ async fn late_for_a_moment(database: Database, boxes: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes since writes in doubt are waited for; run it by name"]
 async fn writes_that_come_late_double_nothing_on_sqlite() {
     late_for_a_moment(Database::Sqlite, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes since writes in doubt are waited for; run it by name"]
 async fn writes_that_come_late_double_nothing_for_two_boxes_on_postgres() {
     late_for_a_moment(Database::Postgres, 2).await;
 }
