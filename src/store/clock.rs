@@ -6,7 +6,11 @@ use crate::domain::job::JobId;
 use crate::store::rows::millis;
 use crate::store::{Error, Store, WriteLock};
 
-/// Two boxes' clocks, and two reads of one clock, may be this far apart, milliseconds.
+/// By how much, milliseconds, a time may be later than it can be before it counts as written by a clock that ran ahead:
+/// two boxes' clocks differ, and whoever writes first may have read the clock last.
+pub(crate) const CLOCKS_APART_MS: i64 = 300_000;
+
+/// The same where nothing but a correction depends on it, milliseconds.
 const TOLERANCE_MS: i64 = 2_000;
 
 /// A lease that a clock far ahead has given.

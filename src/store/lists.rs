@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::domain::event::ListKey;
 use crate::domain::ids::ProjectId;
+use crate::store::clock::CLOCKS_APART_MS;
 use crate::store::rows::{from_json, instant, millis, to_json};
 use crate::store::{Error, Store, Transaction};
 
@@ -67,13 +68,14 @@ impl Store {
         let (company, project, kind) = named(key);
         let expires_at = millis(now.checked_add(lease).unwrap_or(Timestamp::MAX));
         let mut transaction = self.begin().await?;
-        // A claim that ends later than any made now was made by a clock that ran ahead.
+        // A claim that ends much later than any made now was made by a clock that ran ahead. A little later is no proof:
+        // its reader may have read the clock after this caller did.
         let claimed = sqlx::query(
             "INSERT INTO list_readers (company, project, kind, reader, expires_at) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (company, project, kind)
              DO UPDATE SET reader = excluded.reader, expires_at = excluded.expires_at
              WHERE list_readers.reader = excluded.reader OR list_readers.expires_at <= $6
-                OR list_readers.expires_at > excluded.expires_at",
+                OR list_readers.expires_at > $7",
         )
         .bind(company)
         .bind(project)
@@ -81,6 +83,7 @@ impl Store {
         .bind(reader)
         .bind(expires_at)
         .bind(millis(now))
+        .bind(expires_at.saturating_add(CLOCKS_APART_MS))
         .execute(&mut *transaction)
         .await?
         .rows_affected();

@@ -9,12 +9,10 @@ use crate::domain::people::{
 };
 use crate::store::accounts::{self, Account};
 use crate::store::audit::{self, AuditSubject, Entry};
+use crate::store::clock::CLOCKS_APART_MS;
 use crate::store::record::record;
 use crate::store::rows::{from_json, instant, millis, to_json};
 use crate::store::{Connection, Error, Store};
-
-/// How far the clocks of two boxes may be apart, milliseconds.
-const CLOCKS_APART_MS: i64 = 300_000;
 
 /// How old the note of a token's last use may grow before it is written again.
 const USE_NOTED_EVERY: SignedDuration = SignedDuration::from_hours(1);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::ids::{FindingId, ProjectKey};
+use crate::store::clock::CLOCKS_APART_MS;
 use crate::store::record::record;
 use crate::store::rows::{bounded, millis};
 use crate::store::{Connection, Error, Store};
@@ -41,9 +42,10 @@ record! {
 impl Record {
     fn held_by_another(&self, finding: FindingId, now: Timestamp) -> bool {
         let other = self.finding.as_ref().is_some_and(|holder| *holder != finding.to_string());
-        // An end further away than any turn lasts comes from a clock that was set back since.
-        let longest = millis(now).saturating_add(i64::try_from(TRIAL.as_millis()).unwrap_or(i64::MAX));
-        other && self.held_until.is_some_and(|until| until > millis(now) && until <= longest)
+        // Far beyond what any turn lasts, the end was written by a clock that was set back since. By a little it may be
+        // beyond: the holder can have read its clock later than this caller.
+        let plausible = millis(now + TRIAL).saturating_add(CLOCKS_APART_MS);
+        other && self.held_until.is_some_and(|until| until > millis(now) && until <= plausible)
     }
 
     fn confirmed(&self, setup: &str) -> bool {

@@ -76,8 +76,8 @@ async fn a_create_that_is_carried_out_late_is_one_item() {
     for (heard, backdated) in
         [(LateAnswer::Silence, false), (LateAnswer::Reset, true), (LateAnswer::GatewayTimeout, false)]
     {
-        let app = started(4, &[]).await;
-        app.simulator.script(late("POST", ITEMS, LATE_MS, heard, backdated));
+        let app = started(8, &[]).await;
+        app.simulator.script(late("POST", ITEMS, 3 * LATE_MS, heard, backdated));
         app.upload("IMG_1.jpg", photo(true, 1), &UNIT).await;
         app.until_in_doubt().await;
         assert_eq!(app.card().await.delivery, Delivery::Waiting);

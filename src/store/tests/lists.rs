@@ -4,9 +4,11 @@ use serde_json::json;
 
 use super::{Fresh, PROJECT, at, on_both};
 use crate::domain::event::List;
-use crate::store::{ListChange, ListPage};
+use crate::domain::ids::{FindingId, Sha256Digest};
+use crate::store::{CreateTurn, ListChange, ListPage};
 
 on_both![
+    one_creates_at_a_time,
     one_reads_a_list_at_a_time,
     pages_are_kept_until_the_list_is_whole,
     changes_of_an_entry_are_kept_until_they_are_applied,
@@ -15,6 +17,18 @@ on_both![
 
 const CLAIM: Duration = Duration::from_mins(1);
 
+async fn one_creates_at_a_time(fresh: Fresh) {
+    let finding = |name| FindingId::of(PROJECT, &Sha256Digest::of(b"photo"), name);
+    let turn = async |name, second| {
+        fresh.store.take_turn(PROJECT, finding(name), "{}", at(second)).await.expect("asks")
+    };
+    let granted = CreateTurn::Granted { confirmed: false };
+    assert_eq!((turn("crack", 10).await, turn("crack", 11).await), (granted, granted), "the same one again");
+    assert_eq!(turn("mould", 12).await, CreateTurn::Busy);
+    assert_eq!(turn("mould", 9).await, CreateTurn::Busy, "who read the clock first asks later");
+    assert_eq!(turn("mould", -10_000).await, granted, "a turn out of the future was given by a wrong clock");
+}
+
 async fn one_reads_a_list_at_a_time(fresh: Fresh) {
     let (store, key) = (&fresh.store, List::Locations.of_project(PROJECT));
     let claim = async |reader: &str, second: i64| {
@@ -22,6 +36,7 @@ async fn one_reads_a_list_at_a_time(fresh: Fresh) {
     };
     assert!(claim("a", 0).await && claim("a", 1).await, "the same one again");
     assert!(!claim("b", 2).await);
+    assert!(!claim("b", -1).await, "who read the clock first asks later: that is no wrong clock");
     assert!(claim("b", 61).await, "who says nothing for so long is not reading any more");
     store.release_list(&key, "a").await.expect("not theirs any more");
     assert!(!claim("a", 62).await);
