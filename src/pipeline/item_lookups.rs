@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -13,7 +14,11 @@ use crate::procore::punch_items::PunchItem;
 
 type Answer = Result<Vec<PunchItem>, Error>;
 
-/// A place, and to whom its items are told.
+/// How long the first who asks waits for others to ask with it. Photos come in bursts, and each call counts
+/// against the hourly limit; nobody sees this wait beside the download of a photo.
+const GATHER: Duration = Duration::from_millis(400);
+
+/// A place, and where the answer about its items goes.
 type PlaceRequest = (LocationId, oneshot::Sender<Answer>);
 
 /// Who waits for the items at which place, by project.
@@ -66,6 +71,7 @@ pub(super) async fn open_items(context: &Context, project: ProjectKey, location:
     if let Ok(answer) = told.try_recv() {
         return answer;
     }
+    tokio::time::sleep(GATHER).await;
     let most = context.procore.config().ids_per_call.max(1);
     let (places, served) = line.take(location, most);
     let answer = context.procore.open_punch_items(project, &places).await;
