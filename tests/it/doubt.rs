@@ -125,10 +125,12 @@ async fn what_is_rejected_while_its_create_is_in_doubt_is_deleted_when_it_appear
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_when_nobody_waits_for_it_any_more_is_put_right() {
     let app = started(1, &[]).await;
-    for salt in [1, 2] {
-        app.simulator.script(late("POST", ITEMS, 4000, LateAnswer::Reset, salt == 1));
-    }
+    // One after the other: until a create is confirmed, one finding's goes alone.
+    let late = |backdated| late("POST", ITEMS, 4000, LateAnswer::Reset, backdated);
+    app.simulator.script(late(true));
     let kept = app.upload("IMG_1.jpg", wall(1, 90), &UNIT).await;
+    app.until_settled(1).await;
+    app.simulator.script(late(false));
     app.upload("IMG_2.jpg", wall(2, 90), &UNIT).await;
     app.until_settled(2).await;
     let rejected = app.cards().await.into_iter().find(|card| card.photo.image != kept).expect("two walls");

@@ -6,7 +6,7 @@ use punchlens::domain::job::Job;
 use punchlens::domain::people::{Person, PersonId, ProcoreUser, SignedInBy};
 use punchlens::domain::punch_item::Edits;
 use punchlens::domain::review::{Decision, FindingState, Verdict};
-use punchlens::simulator::seed;
+use punchlens::simulator::{Conditions, Refused, seed};
 use punchlens::store::{AccountChange, CardQuery, NewAccount};
 use serde_json::json;
 
@@ -105,6 +105,33 @@ async fn an_accepted_item_stays_accepted_whatever_people_make_of_it() {
     let undone = app.store.undo(card.finding.id, "Ana", jiff::Timestamp::now()).await;
     assert!(undone.expect_err("it is in Procore's hands").to_string().contains("people went on with it"));
     app.finish().await;
+}
+
+/// Procore, or a proxy before it, says for a moment that the item, or the whole list, does not exist.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_that_is_not_found_for_a_moment_is_not_deleted() {
+    for paths in [&["/rest/v1.1/punch_items/*"][..], &["/rest/v1.1/punch_items/*", "/rest/v1.1/punch_items"]]
+    {
+        let app = started(Setup::default()).await;
+        app.upload("IMG_1.jpg", photo(true, 1), &UNIT).await;
+        app.until_settled(1).await;
+        let finding = app.accepted_by(None).await.finding.id;
+        let refused = |path: &&str| Refused { method: Some("GET".into()), path: (*path).into(), status: 404 };
+        let refusals = paths.iter().map(refused).collect();
+        app.simulator.set_conditions(Conditions { refusals, ..Conditions::default() });
+        let now = jiff::Timestamp::now();
+        app.store.enqueue(&[Job::SyncPunchItem { finding }], now, now).await.expect("queued");
+        app.until("a later look", async |app: &TestApp| {
+            let stats = app.store.queue_stats(jiff::Timestamp::now()).await.expect("stats");
+            stats.delayed == 1 && stats.ready + stats.running == 0
+        })
+        .await;
+        let card = app.card().await;
+        assert_eq!(card.state, FindingState::Accepted);
+        assert!(card.in_procore.as_ref().is_none_or(|seen| !seen.deleted), "{card:#?}");
+        app.simulator.set_conditions(Conditions::default());
+        app.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,15 +1,23 @@
 //! The finding's item as Procore has it now, also where we never heard that it was made.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::domain::card::Card;
 use crate::domain::delivery::{Doubt, RemoteItem};
 use crate::domain::ids::PunchItemId;
 use crate::pipeline::lease::LeaseGuard;
-use crate::pipeline::{Context, Failure, create, item_history};
+use crate::pipeline::{Context, Failure, clock, create, item_history};
 use crate::procore;
 use crate::procore::punch_items::PunchItem;
 use crate::store::{OpenWrite, WriteKind};
+
+/// By how much an item may be older than its finding, by two clocks that differ.
+const MADE_BEFORE: Duration = Duration::from_hours(24);
+
+/// When an item is asked for again that Procore lists and does not find.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
 
 /// The doubt about the finding's create, if its answer never came.
 fn create_in_doubt(open: &[OpenWrite]) -> Option<Doubt> {
@@ -43,11 +51,32 @@ pub(super) async fn existing(
     Ok(found)
 }
 
-/// An item as Procore has it now.
+/// An item as Procore has it now; one that Procore's list does not show either is gone.
 pub(super) async fn shown(context: &Context, card: &Card, item: PunchItemId) -> Result<RemoteItem, Failure> {
     match context.procore.punch_item(card.project, item).await {
-        Err(procore::Error::NotFound { .. }) => Ok(RemoteItem::gone(item)),
+        Err(procore::Error::NotFound { .. }) => missing(context, card, item).await,
         other => Ok(other?.to_remote()),
+    }
+}
+
+/// A single "not found" can be a passing fault of Procore's or of a proxy, so the list has to agree.
+///
+/// # Errors
+/// [`Failure::NotYet`] where the list shows the item, or says "not found" too.
+async fn missing(context: &Context, card: &Card, item: PunchItemId) -> Result<RemoteItem, Failure> {
+    let now = clock::procores(context, card.project).await;
+    let from = card.found_at.min(now) - MADE_BEFORE;
+    match context.procore.punch_items_with(card.project, &card.draft.reference, from, now).await {
+        Ok(listed) if listed.iter().all(|listed| listed.id != item) => Ok(RemoteItem::gone(item)),
+        Ok(_) => {
+            tracing::warn!(punch_item.id = %item, "Procore lists the item and says that it is not found; asking again");
+            Err(Failure::NotYet { after: ASK_AGAIN })
+        }
+        Err(procore::Error::NotFound { message }) => {
+            tracing::warn!(punch_item.id = %item, message, "the Punch List is not found either; asking again");
+            Err(Failure::NotYet { after: ASK_AGAIN })
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
