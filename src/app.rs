@@ -183,7 +183,7 @@ impl App {
     async fn load_sightings(&self) {
         for (project, rules) in &self.context.rules {
             match self.context.store.load_sightings(*project, &rules.tagging.rules().once).await {
-                Ok(known) => tracing::info!(%project, sightings = known, "known defects at hand"),
+                Ok(known) => tracing::info!(%project, sightings = known, "known defects loaded"),
                 Err(error) => {
                     tracing::warn!(%project, %error, "known defects are read with the first photo instead");
                 }

@@ -86,7 +86,7 @@ fn self_test(config: &inference::Config) -> Vec<CheckLine> {
         CheckLine::wrong(
             "provider",
             format!("{asked} was asked for, {got} is used: {}", provider.why),
-            "punchlens runtime show tells which one is there; set inference.provider to what the box has",
+            "punchlens runtime show names the one that is installed; set inference.provider to what the box has",
         )
     };
     vec![CheckLine::ok("model", model_line), provider_line]
@@ -102,7 +102,7 @@ async fn tagging(config: &Config, client: &Client) -> Vec<CheckLine> {
         }
         Ok(gaps) => gaps.into_iter().map(|gap| CheckLine::note(NAME, gap, "")).collect(),
         Err(error) => {
-            let mend = "check [tagging] and the files that it names; what stands above may come first";
+            let mend = "check [tagging] and the files that it names; fix the lines above first";
             vec![CheckLine::wrong(NAME, format!("{error:#}"), mend)]
         }
     }
@@ -121,7 +121,9 @@ async fn gaps(config: &Config, client: &Client) -> anyhow::Result<Vec<String>> {
         notes.extend(gaps.into_iter().map(|gap| format!("project {project}: {gap}")));
         let site = rules.site.as_ref().map(|site| site.check(&reference.locations).len());
         if let Some(faults) = site.filter(|faults| *faults > 0) {
-            notes.push(format!("project {project}: {faults} areas of the site file are to be mended: see punchlens site check"));
+            notes.push(format!(
+                "project {project}: {faults} areas of the site file need fixing: run punchlens site check"
+            ));
         }
     }
     Ok(notes)

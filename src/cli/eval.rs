@@ -203,7 +203,7 @@ fn tell(args: &Args, report: &Report) -> anyhow::Result<()> {
         writeln!(io::stdout(), "{}", table::tables(report))?;
     }
     for failed in &report.failed {
-        writeln!(io::stderr(), "{}: not looked at: {}", failed.image, failed.reason)?;
+        writeln!(io::stderr(), "{}: not analysed: {}", failed.image, failed.reason)?;
     }
     writeln!(
         io::stderr(),

@@ -78,9 +78,9 @@ fn words(card: &Card, photos: usize, history: &[AuditRow], zone: &TimeZone) -> S
 
 fn state(card: &Card) -> String {
     match (card.state, card.decision.as_ref()) {
-        (FindingState::Proposed, _) if card.held.is_some() => "kept back".into(),
+        (FindingState::Proposed, _) if card.held.is_some() => "held".into(),
         (FindingState::Proposed, _) => format!("waits for a person; punch item {}", card.delivery.name()),
-        (FindingState::TakenOver, _) => "somebody changed the item in Procore first".into(),
+        (FindingState::TakenOver, _) => "someone changed the item in Procore first".into(),
         (_, Some(decision)) => {
             let what = match &decision.verdict {
                 Verdict::Accept { .. } => "accepted".to_owned(),

@@ -92,7 +92,7 @@ async fn sync(
         println!("{scope}: hook {} {how}, {} triggers added", synced.hook.id, synced.added.len());
         if synced.hook.disabled {
             println!(
-                "{scope}: somebody switched it off in Procore; hooks remove and hooks sync make a new one"
+                "{scope}: switched off in Procore; run hooks remove, then hooks sync, to create a new one"
             );
         }
         for trigger in &synced.unavailable {

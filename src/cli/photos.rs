@@ -60,7 +60,7 @@ async fn list(store: &Store, project: Option<ProjectKey>) -> anyhow::Result<()> 
         ]);
     }
     if table.is_empty() {
-        println!("Every photo was looked at.");
+        println!("Every photo was analysed.");
     } else {
         println!("{table}");
     }
@@ -88,6 +88,6 @@ async fn retry(store: &Store, wanted: Option<&str>) -> anyhow::Result<()> {
     for photo in &chosen {
         store.look_again(*photo, OPERATOR, Timestamp::now()).await?;
     }
-    println!("{} photos will be looked at again", chosen.len());
+    println!("{} photos will be analysed again", chosen.len());
     Ok(())
 }

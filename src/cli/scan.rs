@@ -341,7 +341,7 @@ mod tests {
             summary.add(record);
         }
         assert_eq!((summary.findings(), summary.unreadable()), (9, 2));
-        assert!(summary.table().contains("05.jpg: not looked at"), "{}", summary.table());
+        assert!(summary.table().contains("05.jpg: not analysed"), "{}", summary.table());
     }
 
     #[test]

@@ -67,7 +67,7 @@ fn report(site: &Site, tree: &LocationTree) -> ExitCode {
         println!("sound: {areas} areas, each one of the project's {locations} locations");
         return ExitCode::SUCCESS;
     }
-    println!("{} to be mended", problems.len());
+    println!("{} to fix", problems.len());
     ExitCode::from(1)
 }
 

@@ -132,7 +132,7 @@ async fn act(action: Action, config: &Config, store: &Store) -> anyhow::Result<(
         }
         Action::Add { login, name, role, projects, procore_user } => {
             let name = tidy_name(name.as_deref().unwrap_or(login.as_str()));
-            ensure!(!name.is_empty(), "--name is empty: it stands beside the person's decisions");
+            ensure!(!name.is_empty(), "--name is empty: it is shown beside the person's decisions");
             let password = new_password(config, &[login.as_str(), &name])?;
             let projects = some_of(config, projects);
             let new = NewAccount { login, name, role, projects, password };

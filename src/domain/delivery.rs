@@ -283,7 +283,7 @@ fn reject(situation: &Situation<'_>) -> Plan {
             Plan::Yield("the item was taken out of the recycle bin in Procore".to_owned())
         }
         Some(remote) if moved_on(remote).is_none() && touched(situation, remote) => Plan::Yield(
-            "somebody changed the draft in Procore, so it was not deleted: delete it there".to_owned(),
+            "someone changed the draft in Procore, so it was not deleted: delete it there".to_owned(),
         ),
         Some(remote) => moved_on(remote).map_or(Plan::Delete(remote.id), Plan::Yield),
     }

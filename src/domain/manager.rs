@@ -50,7 +50,7 @@ pub fn default_manager(
         }
         None => {
             let note = format!(
-                "{why}, and the project's rules name no manager: nobody but this service manages the item. Choose a \
+                "{why}, and the project's rules name no manager: only this service manages the item. Choose a \
                  manager in Procore; people.manager in the rules file names one for the next."
             );
             ManagerChoice { manager: None, note: Some(sentence(&note)) }

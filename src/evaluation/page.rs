@@ -53,7 +53,7 @@ fn rate(value: Option<f64>) -> String {
 fn failures(report: &Report) -> Markup {
     html! {
         @if !report.failed.is_empty() {
-            h2 { "Not looked at" }
+            h2 { "Not analysed" }
             ul { @for failed in &report.failed { li { (failed.image) ": " (failed.reason) } } }
         }
     }

@@ -15,10 +15,10 @@ pub(crate) enum HttpError {
     #[error("Sign in first.")]
     Unauthorized,
     /// The password is not the account's, or there is no such account: nobody learns which.
-    #[error("This login and password don't fit together.")]
+    #[error("Wrong login or password.")]
     WrongPassword,
     /// Somebody may look, but not do this.
-    #[error("You may look at this project, but this takes the role of {0} in it.")]
+    #[error("You can view this project, but this needs the role of {0} in it.")]
     Forbidden(Role),
     /// A form that did not come from this box's own page.
     #[error("This did not come from the review page itself. Load the page again and repeat it.")]

@@ -125,7 +125,7 @@ async fn add_rights(state: State, who: PersonId, later: Later) {
 
 fn viewer(member: Member, more: bool) -> Result<Viewer, HttpError> {
     if member.grants.is_empty() && !more {
-        tracing::warn!(user.id = %member.id, "somebody without a permitted project tried to sign in");
+        tracing::warn!(user.id = %member.id, "sign-in refused: no permitted project");
         let words = "In Procore you have no access to the Punch List of a project that this box looks at.";
         return Err(HttpError::Invalid(words.into()));
     }
@@ -140,7 +140,7 @@ fn viewer(member: Member, more: bool) -> Result<Viewer, HttpError> {
 }
 
 fn told(error: &procore::Error) -> HttpError {
-    tracing::warn!(%error, "somebody could not be signed in with Procore");
+    tracing::warn!(%error, "sign-in with Procore failed");
     match error {
         procore::Error::Credentials { .. } => HttpError::Invalid(
             "Procore did not accept the sign-in. Start again; if it stays so, the person who runs this box finds the \

@@ -78,7 +78,7 @@ impl<E: Into<HttpError>> From<E> for PageError {
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let title = match &self.0 {
-            HttpError::NotFound(_) => "Not here",
+            HttpError::NotFound(_) => "Not found",
             HttpError::Conflict(_) => "Decided already",
             HttpError::Forbidden(_) => "Not for you to decide",
             HttpError::Unavailable | HttpError::Internal => "That did not work",

@@ -236,7 +236,7 @@ pub enum Error {
         training_data: &'static str,
     },
     /// The execution provider could not be had.
-    #[error("execution provider {}: {why}. Mend that, or choose another in inference.provider", asked.name())]
+    #[error("execution provider {}: {why}. Fix that, or choose another in inference.provider", asked.name())]
     Provider {
         /// Which was asked for.
         asked: Provider,

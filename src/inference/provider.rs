@@ -48,7 +48,7 @@ impl ProviderReport {
             Fallback::Cpu if provider.is_gpu() => {
                 "as configured; the CPU takes over when it fails (inference.gpu.fallback)"
             }
-            _ => "as configured; a provider that cannot be had is an error, never replaced",
+            _ => "as configured; an unavailable provider is an error and is never replaced",
         };
         Self { asked: provider, got: provider, why: why.into() }
     }

@@ -114,8 +114,8 @@ impl ProviderChoice {
     /// The alarm, and the report for as long as the CPU stands in.
     fn stand_in(self, reason: &str) -> ProviderReport {
         let (asked, retry) = (self.provider, self.retry.as_secs());
-        tracing::error!(provider = asked.name(), reason, "the GPU is not in use: the CPU stands in for it");
-        let why = format!("{reason}; the CPU stands in, {} is tried again every {retry} s", asked.name());
+        tracing::error!(provider = asked.name(), reason, "GPU unavailable: running on the CPU");
+        let why = format!("{reason}; running on the CPU, trying {} again every {retry} s", asked.name());
         ProviderReport { asked, got: Provider::Cpu, why }
     }
 }
@@ -161,7 +161,7 @@ impl<Q: Alike + Send + 'static, A: Send + 'static> Inner<Q, A> {
                     let old = std::mem::replace(&mut *self.running(), new);
                     drop(old);
                 }
-                Err(error) => tracing::warn!(%error, "the GPU is still not to be had"),
+                Err(error) => tracing::warn!(%error, "GPU still unavailable; trying again"),
             }
         }
     }
@@ -265,7 +265,10 @@ mod tests {
         let sessions: Asked = Sessions::start(wanted(Fallback::Cpu), Box::new(start)).expect("starts");
         let report = sessions.report();
         assert_eq!((report.asked, report.got, report.fell_back()), (Provider::Cuda, Provider::Cpu, true));
-        assert!(report.why.contains("libcublas.so.13") && report.why.contains("tried again"), "{report:?}");
+        assert!(
+            report.why.contains("libcublas.so.13") && report.why.contains("trying cuda again"),
+            "{report:?}"
+        );
         assert_eq!(answer(&sessions), Ok("cpu"));
         there.store(true, Ordering::SeqCst);
         let given_up = soon();

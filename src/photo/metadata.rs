@@ -198,7 +198,7 @@ impl Metadata {
         let iptc =
             self.iptc.iter().filter_map(|iptc| iptc.caption.clone()).map(|words| (words, Source::Iptc));
         let found = exif.chain(xmp).chain(iptc).find(|(words, _)| !text::is_placeholder(words));
-        self.told(found, "nobody wrote a description into the photo")
+        self.told(found, "the photo has no description")
     }
 
     fn location(&self) -> Option<(String, Origin)> {

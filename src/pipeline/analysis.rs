@@ -80,9 +80,9 @@ impl Analyzer {
             let look = look.map_err(|error| AnalysisError::Machine(error.into()))?;
             Ok(Analysis { photo, look, decode })
         };
-        off_thread(work).await.unwrap_or_else(|| {
-            Err(AnalysisError::Machine(Failure::retry("the thread that looked at the photo ended")))
-        })
+        off_thread(work)
+            .await
+            .unwrap_or_else(|| Err(AnalysisError::Machine(Failure::retry("the analysis thread ended"))))
     }
 }
 

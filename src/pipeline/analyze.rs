@@ -70,7 +70,7 @@ async fn analyze(
     failpoint::reached("analyze.described");
     time(context, &mut record, "describe", started.elapsed());
     if known_as_is(context, &record).await? {
-        tracing::debug!(photo.image = %id, "looked at before, and Procore tells nothing new of it");
+        tracing::debug!(photo.image = %id, "analysed before, and nothing new in Procore");
         return Ok(context.store.complete(lease).await?);
     }
 

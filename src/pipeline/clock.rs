@@ -27,7 +27,7 @@ pub async fn run(context: &Context, stop: &CancellationToken) {
     let mut leases = HashMap::new();
     while !stop.is_cancelled() {
         if let Err(error) = correct(context, &mut leases).await {
-            tracing::warn!(%error, "the times in the store cannot be looked at; trying again");
+            tracing::warn!(%error, "times in the store cannot be checked; trying again");
         }
         tokio::select! {
             () = stop.cancelled() => {}

@@ -178,7 +178,7 @@ async fn own(
 ) -> Result<Attempt, Failure> {
     if !confirmed && context.store.refused_again(card.project, &error.to_string()).await? {
         let reason =
-            format!("{error}; it was so for each of the last drafts. Mend what it says in Procore or here");
+            format!("{error}; the last drafts all failed with it. Fix it in Procore or in this box's config");
         return stopped(context, card, &reason).await;
     }
     context.store.end_turn(card.project, card.finding.id).await?;

@@ -115,7 +115,7 @@ impl Link<'_> {
             return Ok("attached already");
         }
         if item.comment_tells_of(image) {
-            return Ok("told of in a comment already");
+            return Ok("already mentioned in a comment");
         }
         let open = context.store.open_links(card.finding.id, image, id).await?;
         if let Some(wait) = open.iter().find_map(|doubt| doubt.next_look(now, context.horizon())) {
@@ -177,7 +177,7 @@ impl Link<'_> {
         self.begin(item.id, LinkHow::Comment).await?;
         let answer = hold.guard(context.procore.comment_on_punch_item(card.project, item.id, &words)).await?;
         match self.sent(answer).await? {
-            Ok(()) => Ok("told of in a comment"),
+            Ok(()) => Ok("mentioned in a comment"),
             Err(procore::Error::NotFound { .. } | procore::Error::Forbidden { .. }) => Err(Refusal::Left),
             Err(error) => Err(error.into()),
         }

@@ -119,7 +119,7 @@ impl RenderPlan {
             Some(seen) => seen,
             None if self.crops.is_empty() => decode(Some(self.review_side))?,
             None => decode(None).or_else(|error| {
-                tracing::warn!(%error, "the photo could be looked at, but not decoded in full: no crops of it");
+                tracing::warn!(%error, "analysed, but the photo cannot be decoded in full: no crops");
                 self.crops.clear();
                 decode(Some(self.review_side))
             })?,

@@ -16,7 +16,7 @@ pub async fn run(context: &Context, lease: &Lease, inbox: InboxId) -> Result<(),
     let delivery = context.store.delivery(inbox).await?;
     let parsed = webhook::parse(&delivery.body);
     let Some(event) = parsed.event else {
-        let note = format!("ignored: {}", parsed.note.as_deref().unwrap_or("it tells of no event"));
+        let note = format!("ignored: {}", parsed.note.as_deref().unwrap_or("it names no event"));
         return Ok(context.store.settle_delivery(lease, inbox, &note, &[], context.now()).await?);
     };
     let config = context.procore.config();

@@ -96,7 +96,7 @@ async fn photos(context: &Context, project: ProjectKey) -> Result<(), Failure> {
     let added = context.store.enqueue(&jobs, now, now).await?;
     failpoint::reached("sweep.queued");
     if added > 0 {
-        tracing::info!(%project, photos = added, "the sweep found photos, or news of them, that no webhook told of");
+        tracing::info!(%project, photos = added, "the sweep found photos, or changes, that no webhook reported");
         context.metrics.swept(added);
     }
     // Only now: a crash before this line sweeps the same span again, which is harmless.

@@ -218,7 +218,7 @@ fn decided_already(card: &Card) -> String {
             };
             format!("{reviewer} {what} this already, at {at:.0}")
         }
-        None => "somebody changed the punch item in Procore first; their word stands".into(),
+        None => "someone changed the punch item in Procore first; their change stays".into(),
     }
 }
 
@@ -231,7 +231,7 @@ async fn too_late(connection: &mut Connection, card: &Card) -> Result<Option<Str
     let carried_over = card.delivery == Delivery::Delivered && card.punch_item.is_some();
     if carried_over && card.state == FindingState::Rejected {
         let place = card.position.map_or_else(String::new, |position| format!(" (#{position})"));
-        return Ok(Some(format!("its draft{place} lies in Procore's recycle bin already: restore it there")));
+        return Ok(Some(format!("its draft{place} is in Procore's recycle bin already: restore it there")));
     }
     if let Some(standing) =
         card.in_procore.as_ref().filter(|_| carried_over).filter(|seen| seen.has_moved_on())

@@ -8,16 +8,17 @@ use sqlx::postgres::PgDatabaseError;
 pub enum Error {
     /// Somebody else holds the database.
     #[error(
-        "the database is busy: work goes on by itself; if it stays so, look for a second process with the file open, or for a PostgreSQL server that hangs"
+        "the database is busy: work resumes automatically; if this lasts, look for a second process with the \
+         file open, or for a PostgreSQL server that hangs"
     )]
     Busy,
     /// There is no way to the server.
     #[error(
-        "the PostgreSQL server cannot be reached ({0}): work goes on by itself once it is back; check that it runs, and `url` in [store]"
+        "the PostgreSQL server cannot be reached ({0}): work resumes once it is back; check that it runs, and `url` in [store]"
     )]
     Unreachable(String),
     /// No room.
-    #[error("the disk is full: free some space, work goes on by itself afterwards")]
+    #[error("the disk is full: free some space; work resumes automatically")]
     DiskFull,
     /// The file cannot be written.
     #[error(

@@ -72,7 +72,7 @@ impl Metrics {
         let (healed, swept) = (Counter::default(), Counter::default());
         registry.register(
             "photos_unaccounted",
-            "Photos that this box knows of and has neither looked at nor settled with a reason",
+            "Photos that this box knows of and has neither analysed nor settled with a reason",
             unaccounted.clone(),
         );
         registry.register(
@@ -90,7 +90,7 @@ impl Metrics {
             "Deliveries that Procore had given up and that were read",
             healed.clone(),
         );
-        registry.register("photos_swept", "Photos found by a sweep that no webhook told of", swept.clone());
+        registry.register("photos_swept", "Photos found by a sweep that no webhook reported", swept.clone());
         let model_in_use = Family::<Labelled, Gauge>::default();
         model_in_use.get_or_create(&labelled(model, provider)).set(1);
         registry.register(
@@ -101,7 +101,7 @@ impl Metrics {
         let fallback = Gauge::default();
         registry.register(
             "provider_fallback",
-            "1 while another execution provider stands in for the one that was asked for",
+            "1 while another execution provider runs in place of the configured one",
             fallback.clone(),
         );
         Self {

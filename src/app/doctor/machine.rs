@@ -23,7 +23,7 @@ pub(super) fn disk(config: &Config) -> CheckLine {
             error.to_string(),
             "check `path` in [store], and the disk (dmesg, smartctl)",
         ),
-        Ok(None) => CheckLine::note(NAME, "how much is free cannot be told here", ""),
+        Ok(None) => CheckLine::note(NAME, "free space is unknown on this system", ""),
         Ok(Some(free)) if free < config.free_bytes_min => CheckLine::wrong(
             NAME,
             format!("only {} MiB are free beside the database", free >> 20),
@@ -74,7 +74,7 @@ async fn look(store: &Store) -> Result<Vec<CheckLine>, Error> {
         Some(at) => CheckLine::wrong(
             NAME,
             format!("the {} audit chain does not hold at row {}: {}", at.chain, at.seq, at.what),
-            "somebody changed the database by hand: compare with a backup",
+            "the database was changed by hand: compare it with a backup",
         ),
     }];
     if let Some(server) = store.server_clock().await? {
@@ -89,20 +89,28 @@ async fn look(store: &Store) -> Result<Vec<CheckLine>, Error> {
         }
     }
     for stop in store.stops().await? {
-        lines.push(CheckLine::wrong("projects", stop.what(), format!("mend that, then: {}", stop.cure())));
+        lines.push(CheckLine::wrong(
+            "projects",
+            stop.what(),
+            format!("fix that first, then: {}", stop.cure()),
+        ));
     }
     for missing in store.missing_hooks().await? {
         lines.push(CheckLine::note(
             "hooks",
             missing.to_string(),
-            "mend the reason; the running service tries again",
+            "fix the cause; the running service tries again",
         ));
     }
     let queue = store.queue_stats(Timestamp::now()).await?;
     let waiting = queue.parked + queue.dead;
     if waiting > 0 {
         let detail = format!("{waiting} jobs wait for a person");
-        lines.push(CheckLine::note("queue", detail, "punchlens jobs tells why, and retries or drops them"));
+        lines.push(CheckLine::note(
+            "queue",
+            detail,
+            "run punchlens jobs to see why, and to retry or drop them",
+        ));
     }
     Ok(lines)
 }

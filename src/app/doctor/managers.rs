@@ -65,7 +65,7 @@ fn judge(
         let manager = manager.map_or_else(|| id.to_string(), |person| person.name.clone());
         return CheckLine::ok(
             NAME,
-            format!("project {project}: whoever accepts an item manages it, else {manager}"),
+            format!("project {project}: the person who accepts an item manages it, otherwise {manager}"),
         );
     }
     let lacking = lacking(project, catalogue, accounts, key);
@@ -73,7 +73,10 @@ fn judge(
         fired.into_iter().map(|rule| format!(" ({} {})", rule.rule, rule.because)).collect();
     let wrong = wrong.concat();
     if lacking.is_empty() {
-        return CheckLine::ok(NAME, format!("project {project}: whoever accepts an item manages it{wrong}"));
+        return CheckLine::ok(
+            NAME,
+            format!("project {project}: the person who accepts an item manages it{wrong}"),
+        );
     }
     let detail = format!(
         "project {project}: what is accepted by {} would have no manager, and Procore makes this service it{wrong}",
@@ -109,7 +112,7 @@ fn cure(catalogue: &Catalogue) -> String {
     });
     let offered: Vec<String> = offered.collect();
     let whom = if offered.is_empty() {
-        "Procore offers nobody: give somebody the Punch Item Manager role in the Punch List's settings, then"
+        "Procore lists no manager: give a person the Punch Item Manager role in the Punch List's settings, then"
             .to_owned()
     } else {
         format!("Procore offers {};", offered.join(", "))

@@ -73,12 +73,12 @@ fn network_cure(message: &str) -> &'static str {
         "the certificate is not Procore's or not valid now: check this box's clock, and whether a proxy or a sign-in page \
          answers instead of Procore"
     } else if says(&["407", "roxy authentication", "roxy auth"]) {
-        "the proxy wants credentials: put \"user:password\" into a file and name it in procore.proxy_credentials_file"
+        "the proxy asks for credentials: put \"user:password\" into a file and name it in procore.proxy_credentials_file"
     } else if says(&["tunnel", "proxy"]) {
         "the proxy does not let this box through: check procore.proxy_url or HTTPS_PROXY, and whether it allows Procore's hosts"
     } else {
-        "check the uplink, DNS and firewall of this box, and procore.environment; if this network leads out through a proxy \
-         alone, set procore.proxy_url. Nothing is wrong with the credentials as far as can be told"
+        "check the uplink, DNS and firewall of this box, and procore.environment; if this network only allows traffic \
+         through a proxy, set procore.proxy_url. The credentials were not rejected"
     }
 }
 

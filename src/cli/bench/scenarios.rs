@@ -165,7 +165,7 @@ fn at_once<S: Send>(
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..subject.threads()).map(|_| scope.spawn(work)).collect();
         let looks = threads.into_iter().map(|thread| {
-            thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a thread that looked at photos panicked")))
+            thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("an analysis thread panicked")))
         });
         looks.sum()
     })
@@ -248,9 +248,7 @@ fn open_loop(subject: &Subject<'_>, arrivals: &[f64], bound_ms: f64) -> anyhow::
         threads
             .into_iter()
             .map(|thread| {
-                thread
-                    .join()
-                    .unwrap_or_else(|_| Err(anyhow::anyhow!("a thread that looked at photos panicked")))
+                thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("an analysis thread panicked")))
             })
             .collect::<anyhow::Result<Vec<Vec<f64>>>>()
     })?;

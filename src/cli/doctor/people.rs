@@ -23,8 +23,8 @@ pub(super) async fn sign_in(config: &Config, store: Result<&Store, &Error>) -> C
         ways.push("the key, on this machine alone".to_owned());
     }
     if ways.is_empty() {
-        return Err("nobody can: make an account with punchlens users add LOGIN, or set \
-                    procore.sign_in.redirect_url"
+        return Err("nobody can sign in: create an account with punchlens users add LOGIN, or set \
+             procore.sign_in.redirect_url"
             .to_owned());
     }
     Ok(ways.join("; "))

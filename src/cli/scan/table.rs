@@ -61,7 +61,7 @@ impl Summary {
             text.extend(["\n\n", &self.tagged_table().to_string(), "\n\nWhy:\n", &why]);
         }
         for (file, message) in &self.failures {
-            text.extend(["\n", file, ": not looked at: ", message]);
+            text.extend(["\n", file, ": not analysed: ", message]);
         }
         text
     }
@@ -93,7 +93,7 @@ impl Summary {
         let seconds = elapsed.as_secs_f64();
         let clean = photos - with_findings;
         format!(
-            "{photos} photos in {seconds:.1} s ({:.1} a second): {with_findings} with findings, {clean} without, {} not looked at",
+            "{photos} photos in {seconds:.1} s ({:.1} a second): {with_findings} with findings, {clean} without, {} not analysed",
             *photos as f64 / seconds.max(1e-9),
             failures.len()
         )

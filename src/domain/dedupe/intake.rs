@@ -107,9 +107,9 @@ impl Intake {
         let waiting = cap(&new, made_today, &self.caps).waiting;
         let CapRules { per_photo, per_project_day } = self.caps;
         let because = if per_project_day.saturating_sub(made_today) < per_photo {
-            format!("It waits, as {per_project_day} drafts a day are the most for this project.")
+            format!("Held: daily limit of {per_project_day} drafts reached for this project.")
         } else {
-            format!("It waits, as {per_photo} drafts are the most for one photo.")
+            format!("Held: limit of {per_photo} drafts a photo reached.")
         };
         for (candidate, fate) in self.candidates.iter().zip(fates) {
             if *fate == IntakeDecision::New && waiting.contains(&candidate.card.finding.id) {

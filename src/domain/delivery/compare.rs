@@ -154,7 +154,7 @@ pub(super) fn conflict(edits: &Edits, remote: &RemoteItem, kept: &[Field]) -> Op
         String::new()
     };
     Some(format!(
-        "Somebody changed the {names} of this draft in Procore, so it was not changed or sent on with other words than you \
+        "Someone changed the {names} of this draft in Procore, so it was not changed or sent on with other words than you \
          accepted.{shown} Take the decision back and accept what Procore has, or change the draft in Procore and send again."
     ))
 }

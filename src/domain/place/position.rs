@@ -54,7 +54,7 @@ pub(super) fn by_position(
     let located = site.locate(&fix, radius_m, radius_m * rules.vertical_factor);
     if !located.inside && located.covered < rules.min_on_site {
         let away = located.away_m;
-        return Positioned::Off(format!("The position ±{radius_m:.0} m lies {away:.0} m outside the site."));
+        return Positioned::Off(format!("The position ±{radius_m:.0} m is {away:.0} m outside the site."));
     }
     let likely = likely(&located, tree);
     let deepest = likely.iter().filter(|(_, share)| *share >= rules.min_share);

@@ -83,7 +83,7 @@ impl Site {
     fn without_outline(&self, area: &Area) -> Option<String> {
         self.outline(area)
             .is_none()
-            .then(|| "it has no outline and lies in nothing that has one: draw its building".to_owned())
+            .then(|| "it has no outline, and neither has anything around it: draw its building".to_owned())
     }
 
     fn outside_parent(&self, area: &Area, sound: &[bool]) -> Option<String> {
@@ -94,7 +94,7 @@ impl Site {
         let (own, outer) = (area.outline.as_ref()?, self.outline(parent)?);
         let outside = 1.0 - own.intersection(outer).unsigned_area() / own.unsigned_area();
         (outside > SLACK)
-            .then(|| format!("{:.0} % of it lies outside {}", outside * 100.0, parent.path.join(">")))
+            .then(|| format!("{:.0} % of it is outside {}", outside * 100.0, parent.path.join(">")))
     }
 
     fn overlaps(&self, index: usize, siblings: &Siblings, sound: &[bool]) -> Option<String> {
@@ -193,7 +193,7 @@ mod tests {
                 &[(rectangle(0.0, 0.0, 60.0, 30.0), json!({ "location": "Buildng A" }))],
                 "feature 1 (Buildng A): the project has no such location; did you mean Building A?",
             ),
-            (&[house(), room(-20.0, 40.0, 101)], "50 % of it lies outside Building A"),
+            (&[house(), room(-20.0, 40.0, 101)], "50 % of it is outside Building A"),
             (
                 &[house(), room(0.0, 10.0, 101), room(5.0, 10.0, 102)],
                 "feature 3 (Building A>Floor 1>Unit 102): it overlaps Building A>Floor 1>Unit 101 by 50 %",
@@ -215,7 +215,7 @@ mod tests {
             ),
             (
                 &[house(), (Value::Null, json!({ "location": "Building B>Floor 1", "kind": "floor" }))],
-                "lies in nothing that has one",
+                "neither has anything around it",
             ),
         ];
         for (features, expected) in cases {

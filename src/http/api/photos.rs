@@ -1,4 +1,4 @@
-//! Photos that were not looked at.
+//! Photos not analysed.
 
 use axum::Json;
 use axum::extract;

@@ -210,7 +210,7 @@ impl CardPage<'_> {
             @if field == MANAGER.name && self.filled { p.hint.filled { "As on your last card for this trade." } }
             @if !offered.is_empty() {
                 p.others {
-                    "Lately "
+                    "Recent "
                     @for label in offered {
                         button type="button" data-fill=(field) value=(label) { (short(field, label)) }
                     }

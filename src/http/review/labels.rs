@@ -101,10 +101,10 @@ fn standing(card: &Card) -> Option<String> {
 fn explanation(card: &Card) -> Option<String> {
     let text = match (card.state, card.delivery) {
         (FindingState::TakenOver, _) => {
-            "Somebody changed or deleted the item in Procore first. Their word stands."
+            "Someone changed or deleted the item in Procore first. Their change stays."
         }
         (_, Delivery::Refused) => {
-            "Procore refused it without saying why. Ask the person who runs Punchlens to look at the log."
+            "Procore refused it without saying why. Ask the person who runs Punchlens to check the log."
         }
         (FindingState::Accepted, Delivery::Waiting) => {
             "It will be sent as soon as Procore can be reached. Nothing is lost if the connection is down."

@@ -89,8 +89,8 @@ impl ListPage<'_> {
                     }
                 }
             }
-            nav.choice aria-label="Together by" {
-                span.hint aria-hidden="true" { "Together by" }
+            nav.choice aria-label="Group by" {
+                span.hint aria-hidden="true" { "Group by" }
                 @for group in Grouping::ALL {
                     @let on = self.filter.group == Some(group);
                     a href=(self.filter.with_group((!on).then_some(group)).list_url()) data-swap aria-current=[on.then_some("true")] { (group.label()) }
@@ -184,14 +184,14 @@ impl ListPage<'_> {
 
     fn nothing(&self) -> Markup {
         let (title, text) = match (self.filter.is_narrowed(), self.filter.tab) {
-            (true, _) => ("Nothing fits", "Nothing in this list fits the search."),
+            (true, _) => ("No matches", "Nothing in this list matches the search."),
             (_, Tab::ToReview) => {
-                ("All reviewed", "New photos are looked at as they arrive. This page updates by itself.")
+                ("All reviewed", "New photos are analysed as they arrive. This page updates automatically.")
             }
             (_, Tab::Waiting) => ("Nothing waiting", "Every decision has reached Procore."),
             (_, Tab::DecidedToday) => ("Nothing decided today", "What you accept or reject shows up here."),
             (_, Tab::Muted) if !self.mutes.is_empty() => {
-                ("Nothing kept back", "No finding that these mutes keep back has come yet.")
+                ("Nothing held", "No finding that these mutes keep back has come yet.")
             }
             (_, Tab::Muted) => (
                 "Nothing muted",
@@ -209,9 +209,9 @@ impl ListPage<'_> {
         html! {
             @if page > 0 || self.more {
                 nav.pages aria-label="Pages" {
-                    @if page > 0 { a.button href=(self.filter.with_page(page - 1).list_url()) data-swap { (icon(Icon::Back)) "Before" } }
+                    @if page > 0 { a.button href=(self.filter.with_page(page - 1).list_url()) data-swap { (icon(Icon::Back)) "Previous" } }
                     span { "Page " (page + 1) }
-                    @if self.more { a.button href=(self.filter.with_page(page + 1).list_url()) data-swap { "More" (icon(Icon::Forward)) } }
+                    @if self.more { a.button href=(self.filter.with_page(page + 1).list_url()) data-swap { "Next" (icon(Icon::Forward)) } }
                 }
             }
         }

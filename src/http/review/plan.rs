@@ -109,7 +109,7 @@ impl PlanPage<'_> {
             @if !self.has_site {
                 div.nothing { (mark()) h2 { "No site file" } p { "With tagging.site_file set to a GeoJSON of buildings, floors and rooms, they are drawn here. Until then: the list of places." } }
             } @else if self.floors.iter().all(|floor| floor.dots.is_empty()) {
-                div.nothing { (mark()) h2 { "Nothing on the plan" } p { "No finding of this list lies at a place that the site file draws." } }
+                div.nothing { (mark()) h2 { "Nothing on the plan" } p { "No finding of this list is at a place that the site file draws." } }
             } @else {
                 div.floors {
                     @for floor in with_dots {

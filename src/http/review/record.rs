@@ -189,7 +189,8 @@ impl RecordPage<'_> {
                 div {
                     (chart::reliability(&self.bins))
                     div {
-                        p { "Each dot stands for suggestions with about the same score: to the right what the model said, upwards how many of them were defects. On the line, it knows what it knows; below it, it is too sure of itself." }
+                        p { "Each dot is a group of suggestions with about the same score: the model's score to the right, the share that were defects upwards. \
+                             On the line the score is right; below it the model is overconfident." }
                         @if let Some(error) = self.error { p { "On average it is off by " strong { (format!("{:.0} points", error * 100.0)) } " over " (self.total.of) " decisions." } }
                         p.hint { "Too early, double, not ours and cosmetic count as defects rightly seen. Nobody looks for what was not suggested, so defects that the model missed are not in here." }
                         table {

@@ -152,7 +152,7 @@ pub(in crate::http) fn arrive(headers: &HeaderMap, next: &str) -> Response {
     if !site.is_some_and(|site| site == "cross-site" || site == "same-site") {
         return Redirect::to(next).into_response();
     }
-    let page = page::message("Signed in", "The page opens by itself.", Some(("To the page", next)));
+    let page = page::message("Signed in", "The page opens automatically.", Some(("To the page", next)));
     with_header(html(StatusCode::OK, &page), header::REFRESH, &format!("0; url={next}"))
 }
 
@@ -173,7 +173,7 @@ pub(in crate::http) async fn welcome(
     if let Err(error) = state.store().open_session(&secret.digest(), viewer, ends, now).await {
         return PageError::from(error).into_response();
     }
-    tracing::info!(who = %viewer.person.who, "somebody signed in");
+    tracing::info!(who = %viewer.person.who, "signed in");
     let cookie = start_cookie(&secret, hours, state.cookies_are_secure(peer));
     with_header(response, header::SET_COOKIE, &cookie)
 }

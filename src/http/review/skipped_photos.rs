@@ -1,4 +1,4 @@
-//! Photos that were not looked at, with the reason and a way to have them looked at again.
+//! Photos not analysed, with the reason and a way to have them looked at again.
 
 use axum::extract::{self, Path, Query};
 use axum::http::StatusCode;
@@ -47,10 +47,10 @@ fn render(desk: &ListContext<'_>, rows: &[SkippedPhoto], projects: &[(ProjectKey
         div #view data-page="photos" {
             (page::view_bar(View::Photos, &desk.filter, &desk.viewer))
             main.sheet-page #main tabindex="-1" {
-                h1 { "Photos that were not looked at" }
+                h1 { "Photos not analysed" }
                 (page::project_choice(PATH, projects, &desk.filter))
                 @if rows.is_empty() {
-                    div.nothing { (mark()) h2 { "Every photo was looked at" } p { "Photos that cannot be read, or that Procore does not show to this service, are listed here with the reason." } }
+                    div.nothing { (mark()) h2 { "Every photo was analysed" } p { "Photos that cannot be read, or that Procore does not show to this service, are listed here with the reason." } }
                 } @else {
                     (list(desk, rows))
                 }

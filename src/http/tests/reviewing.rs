@@ -189,7 +189,7 @@ async fn lists_narrow_and_say_when_they_are_empty() {
     assert!(!shows("q=roof").await && !shows("class=stain").await && !shows("project=8-1").await);
     assert!(!shows("tab=today").await && !shows("tab=problems").await && !shows("tab=waiting").await);
     let empty = site.get("/review?q=roof").with("cookie", &cookie).send().await;
-    assert!(empty.body.contains("Nothing fits"));
+    assert!(empty.body.contains("No matches"));
 }
 
 #[tokio::test]

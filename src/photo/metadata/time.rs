@@ -74,7 +74,7 @@ fn offset_of(
 ) -> (Option<i32>, Option<&'static str>) {
     let own = [read.offset, stamp.offset.as_deref().and_then(east)];
     match own {
-        [Some(one), Some(other)] if one != other => return (None, Some("two offsets from UTC are told")),
+        [Some(one), Some(other)] if one != other => return (None, Some("two offsets from UTC are given")),
         [Some(seconds), _] | [None, Some(seconds)] => return (Some(seconds), None),
         [None, None] => {}
     }
@@ -90,8 +90,8 @@ fn offset_of(
     others.dedup();
     match others.as_slice() {
         [] => {}
-        [seconds] => return (Some(*seconds), Some("its offset from UTC is told with another of its times")),
-        _ => return (None, Some("two offsets from UTC are told")),
+        [seconds] => return (Some(*seconds), Some("its offset from UTC is given with another of its times")),
+        _ => return (None, Some("two offsets from UTC are given")),
     }
     if let Some(hours) = beside.zone_hours.filter(|hours| (-12.0..=14.0).contains(hours)) {
         return (Some((hours * 3600.0) as i32), None);

@@ -11,7 +11,7 @@ pub(super) async fn run(context: &Context, project: ProjectKey, namespace: &str)
     let procore = context.procore.background();
     let hooks = procore.hooks(project, namespace).await?;
     if hooks.iter().all(|hook| hook.disabled) {
-        tracing::error!(%project, "no hook tells of this project: run punchlens hooks sync");
+        tracing::error!(%project, "no hook reports this project: run punchlens hooks sync");
     }
     let mut healed = 0;
     for hook in &hooks {

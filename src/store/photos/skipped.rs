@@ -1,4 +1,4 @@
-//! Photos that were not looked at, for people: what was skipped, what failed, what is still tried.
+//! Photos not analysed, for people: what was skipped, what failed, what is still tried.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -90,7 +90,7 @@ const SELECT: &str = "SELECT * FROM (
     AND NOT EXISTS (SELECT 1 FROM photo_tries WHERE photo_tries.photo = photos.id)) AS left_out WHERE 1 = 1";
 
 impl Store {
-    /// Photos that were not looked at, of some projects or all: those that are tried, failed ones, skipped ones, the
+    /// Photos not analysed, of some projects or all: those that are tried, failed ones, skipped ones, the
     /// newest of each first.
     pub async fn photos_left_out(&self, projects: Option<&[ProjectKey]>) -> Result<Vec<SkippedPhoto>, Error> {
         let mut sql = QueryBuilder::new(SELECT);
@@ -120,7 +120,7 @@ impl Store {
     ) -> Result<(), Error> {
         let by = by.into();
         let row = self.photo_left_out(photo).await?;
-        let row = row.ok_or_else(|| Error::NotFound(format!("photo {photo} that was not looked at")))?;
+        let row = row.ok_or_else(|| Error::NotFound(format!("photo {photo} that was not analysed")))?;
         let job = Job::AnalyzePhoto { project: row.project, image: row.image };
         let mut transaction = self.begin().await?;
         retries::forget(&mut transaction, photo).await?;

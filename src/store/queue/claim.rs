@@ -32,10 +32,7 @@ impl ClaimedRow {
     fn spent(&self, max_attempts: u32, max_crashes: u32) -> Option<String> {
         let last = self.error.as_deref().unwrap_or("no error was recorded");
         if self.crashes > i64::from(max_crashes) {
-            Some(format!(
-                "its last {} attempts ended without a word, so it may be what kills the service ({last})",
-                self.crashes - 1
-            ))
+            Some(format!("crashed the worker {} times in a row ({last})", self.crashes - 1))
         } else if self.attempts > i64::from(max_attempts) {
             Some(format!("all {} attempts are spent ({last})", self.attempts - 1))
         } else {

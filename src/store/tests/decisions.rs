@@ -115,7 +115,7 @@ async fn too_late_is_told(fresh: Fresh) {
     let lease = claim(store, "box", 106).await.expect("queued").lease;
     store.finish_write(&lease, &made(1), &[], at(107)).await.expect("finishes");
     assert!(
-        conflict(store.undo(finding, "dana", at(108)).await).contains("(#412) lies in Procore's recycle bin")
+        conflict(store.undo(finding, "dana", at(108)).await).contains("(#412) is in Procore's recycle bin")
     );
 }
 

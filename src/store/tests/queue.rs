@@ -126,7 +126,7 @@ async fn a_job_that_kills_the_box_dies_after_three_crashes(fresh: Fresh) {
         panic!("one is dead")
     };
     assert_eq!((row.attempts, row.crashes), (3, 3));
-    assert!(row.error.as_deref().is_some_and(|reason| reason.contains("without a word")), "{row:?}");
+    assert!(row.error.as_deref().is_some_and(|reason| reason.contains("crashed the worker")), "{row:?}");
 }
 
 async fn failures_with_a_word_spend_attempts_not_crashes(fresh: Fresh) {

@@ -173,7 +173,7 @@ async fn without_scripts_lists_and_decisions_work_by_plain_forms() {
     browser.tap("[type=search]").await;
     browser.press("nothing like this").await;
     browser.press(ENTER).await;
-    assert!(browser.text(".nothing").await.contains("Nothing fits"));
+    assert!(browser.text(".nothing").await.contains("No matches"));
     browser.go(&format!("{}/review?group=class", app.url)).await;
     browser.tap(".batch .accept").await;
     until_count(&app, FindingState::Accepted, 3).await;

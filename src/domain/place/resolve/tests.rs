@@ -98,7 +98,7 @@ fn a_position_gives_no_finer_place_than_its_accuracy_allows() {
     assert_eq!(rivals, ["Building A, Floor 2, Unit 202", "Building A, Floor 2, Unit 203"]);
     let away = place(&query(&with_gps(fix(-300.0, 0.0, 8.0, None))));
     assert!(matches!(away.evidence, Evidence::GpsOnly { .. }));
-    assert_eq!(away.notes, ["The position ±8 m lies 300 m outside the site."]);
+    assert_eq!(away.notes, ["The position ±8 m is 300 m outside the site."]);
 }
 
 #[test]
