@@ -31,7 +31,6 @@ pub enum CheckStatus {
 pub struct CheckLine {
     /// What it is, e.g. `credentials`.
     pub name: &'static str,
-    /// How it is.
     pub verdict: CheckStatus,
     /// The same in words.
     pub detail: String,
@@ -58,9 +57,7 @@ impl CheckLine {
 
 /// What the lines are about, opened once for all of them; or why it cannot be.
 pub struct DoctorContext {
-    /// The database.
     pub store: Result<Store, store::Error>,
-    /// Procore.
     pub client: Result<Client, procore::Error>,
 }
 

@@ -53,9 +53,7 @@ impl Rules {
 /// A picture of cells or pixels of a class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mask {
-    /// The class.
     pub(super) class: String,
-    /// The file.
     pub(super) file: PathBuf,
     /// Its colour there; none: whatever is brighter than half.
     pub(super) colour: Option<[u8; 3]>,
@@ -64,7 +62,6 @@ pub(super) struct Mask {
 /// What is known of one picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// The file.
     pub file: PathBuf,
     /// Its path as the manifest has it.
     pub name: String,

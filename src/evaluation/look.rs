@@ -19,7 +19,6 @@ use crate::photo::{self, Limits};
 
 /// What looks at labelled pictures.
 pub struct Evaluator<'a> {
-    /// The model.
     pub detector: &'a dyn Detector,
     /// What a picture may ask of this machine.
     pub limits: &'a Limits,
@@ -30,13 +29,11 @@ pub struct Evaluator<'a> {
 /// What came of one picture.
 #[derive(Debug, Clone)]
 pub struct PictureResult {
-    /// Its size.
     pub size: Size<Upright>,
     /// For each class of the model, in its order.
     pub classes: Vec<ClassResult>,
     /// What would be reported, merged.
     pub found: Vec<Detection>,
-    /// Time spent decoding.
     pub decode: Duration,
     /// Where the rest of the time went.
     pub timings: Timings,

@@ -12,9 +12,7 @@ const COLOUR_REACH: u8 = 32;
 /// Where the cells of a view lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Lattice {
-    /// Cells across.
     pub(super) columns: usize,
-    /// Cells down.
     pub(super) rows: usize,
     /// Pixels of the view across one cell.
     pub(super) stride: u32,

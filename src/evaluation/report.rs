@@ -38,30 +38,23 @@ pub struct Report {
     pub manifest: String,
     /// The part that was looked at.
     pub split: String,
-    /// Which model looked.
     pub model: ModelStamp,
-    /// How it looked.
     pub looked: AnalysisSettings,
     /// Pictures that were looked at.
     pub pictures: usize,
-    /// On the clock.
     pub seconds: f64,
     /// Medians over the pictures.
     pub milliseconds: Milliseconds,
     /// Pictures that could not be looked at.
     pub failed: Vec<Failed>,
-    /// By source.
     pub sources: BTreeMap<String, Measured>,
-    /// All sources together.
     pub together: Measured,
 }
 
 /// What proves which model looked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ModelStamp {
-    /// Its name.
     pub name: String,
-    /// Its version.
     pub version: String,
     /// SHA-256 of the file that ran.
     pub sha256: Sha256Digest,
@@ -104,11 +97,8 @@ impl AnalysisSettings {
 pub struct Milliseconds {
     /// Bytes to upright pixels.
     pub decode: f64,
-    /// Pixels to tensors.
     pub preprocess: f64,
-    /// In the session.
     pub infer: f64,
-    /// Tensors to findings.
     pub postprocess: f64,
 }
 
@@ -117,14 +107,12 @@ pub struct Milliseconds {
 pub struct Failed {
     /// Its path in the manifest.
     pub image: String,
-    /// Why.
     pub reason: String,
 }
 
 /// What was measured on some pictures.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Measured {
-    /// How many.
     pub pictures: usize,
     /// Those labelled as showing nothing.
     pub clean: usize,
@@ -151,33 +139,24 @@ pub struct Measured {
 /// What was measured of one class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassMeasured {
-    /// The class.
     pub class: String,
     /// Whether the manifest calls it experimental.
     pub experimental: bool,
     /// Whether the service reports it as configured.
     pub reported: bool,
-    /// The manifest's threshold.
     pub threshold: f32,
     /// Pictures of which it is known whether they show it.
     pub pictures: usize,
-    /// Those that do.
     pub positive: usize,
-    /// Average precision.
     pub ap: Option<f64>,
-    /// At the threshold.
     pub precision: Option<f64>,
-    /// At the threshold.
     pub recall: Option<f64>,
-    /// At the threshold.
     pub f1: Option<f64>,
-    /// Expected calibration error.
     pub ece: Option<f64>,
     /// The table behind it.
     pub reliability: Vec<Bin>,
     /// Regions against labelled boxes.
     pub boxes: Option<BoxesMeasured>,
-    /// Cells against masks.
     pub cells: Option<CellsMeasured>,
 }
 
@@ -191,7 +170,6 @@ impl ClassMeasured {
 /// Regions against labelled boxes, after merging as in the service.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct BoxesMeasured {
-    /// What was counted.
     #[serde(flatten)]
     pub counts: BoxCounts,
     /// The share of true boxes that a region overlaps by 0.3 of their union.
@@ -203,7 +181,6 @@ pub struct BoxesMeasured {
 /// Cells against masks, with one cell of slack.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CellsMeasured {
-    /// What was counted.
     #[serde(flatten)]
     pub counts: CellCounts,
     /// The share of marked cells that are right.
@@ -231,13 +208,11 @@ pub struct Run<'a> {
     pub manifest: String,
     /// The part of it.
     pub split: String,
-    /// The model.
     pub model: &'a ModelInfo,
     /// How closely it looked.
     pub mode: Thoroughness,
     /// Whether a cheap look came first.
     pub coarse_to_fine: bool,
-    /// The pictures.
     pub rows: &'a [Row],
     /// What came of each.
     pub looked: &'a [Result<PictureResult, String>],

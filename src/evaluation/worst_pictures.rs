@@ -9,7 +9,6 @@ use crate::inference::ClassInfo;
 pub struct Pick {
     /// Its number among the rows.
     pub row: usize,
-    /// Its score.
     pub score: f32,
 }
 

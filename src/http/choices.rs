@@ -15,7 +15,6 @@ pub(crate) const PATH_SEPARATOR: &str = " › ";
 /// One entry of one of Procore's lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
-    /// Procore's id.
     pub id: i64,
     /// What people read and type; no two entries of a list have the same.
     pub label: String,
@@ -28,7 +27,6 @@ pub struct Choices {
     pub project_name: Option<String>,
     /// The location tree, one entry a node.
     pub locations: Vec<Choice>,
-    /// The company's trades.
     pub trades: Vec<Choice>,
     /// People who may manage a punch item.
     pub managers: Vec<Choice>,
@@ -186,6 +184,19 @@ fn squeeze(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// The end of a location's path, two names at least, that no other location of `list` ends with. "Floor 2 › Unit 204" may
+/// be in each of three buildings.
+pub(crate) fn unique_end<'l>(path: &'l str, list: &[Choice]) -> &'l str {
+    let starts: Vec<usize> = path.match_indices(PATH_SEPARATOR).map(|(at, found)| at + found.len()).collect();
+    let others = || list.iter().map(|choice| choice.label.as_str()).filter(|label| *label != path);
+    let ends_like = |label: &str, end: &str| {
+        label.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with(PATH_SEPARATOR))
+    };
+    // The last start leaves one name alone, which says too little.
+    let ends = starts.iter().rev().skip(1).map(|start| &path[*start..]);
+    ends.into_iter().find(|end| others().all(|label| !ends_like(label, end))).unwrap_or(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,6 +209,29 @@ mod tests {
             (9, "stairs ".to_owned()),
             (4, " ".to_owned()),
         ])
+    }
+
+    #[test]
+    fn a_path_is_cut_to_what_makes_it_unique() {
+        let label = |label: &str| Choice { id: 0, label: label.into() };
+        let list = [
+            "A › Floor 1 › Unit 101",
+            "A › Floor 2 › Unit 204",
+            "B › Floor 2 › Unit 204",
+            "North › B › Floor 2 › Unit 204",
+            "Floor 1 › Unit 102",
+        ]
+        .map(label);
+        for (path, end) in [
+            ("A › Floor 1 › Unit 101", "Floor 1 › Unit 101"),
+            ("A › Floor 2 › Unit 204", "A › Floor 2 › Unit 204"),
+            ("B › Floor 2 › Unit 204", "B › Floor 2 › Unit 204"),
+            ("North › B › Floor 2 › Unit 204", "North › B › Floor 2 › Unit 204"),
+            ("Floor 1 › Unit 102", "Floor 1 › Unit 102"),
+            ("Lobby", "Lobby"),
+        ] {
+            assert_eq!(unique_end(path, &list), end, "{path}");
+        }
     }
 
     #[test]

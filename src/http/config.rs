@@ -16,9 +16,7 @@ pub const DEFAULTS: &str = include_str!("default.toml");
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpConfig {
-    /// Address and port.
     pub listen: SocketAddr,
-    /// Connections at once.
     pub max_connections: usize,
     /// Connections at once from one address.
     pub max_connections_per_address: usize,
@@ -30,7 +28,6 @@ pub struct HttpConfig {
     pub request_timeout_ms: u64,
     /// The most bytes that are kept of a webhook's body.
     pub webhook_max_bytes: usize,
-    /// Deliveries at once.
     pub webhook_max_at_once: usize,
     /// The most bytes of a form or an API request.
     pub form_max_bytes: usize,

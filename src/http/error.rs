@@ -26,7 +26,6 @@ pub(crate) enum HttpError {
     /// There is such a thing, but not for this method.
     #[error("This can't be done with that method; Allow lists those that work.")]
     WrongMethod,
-    /// Nothing there.
     #[error("There is no such {0}.")]
     NotFound(&'static str),
     /// Somebody or something was faster.
@@ -56,7 +55,6 @@ pub(crate) enum HttpError {
 const RETRY_AFTER_S: u64 = 5;
 
 impl HttpError {
-    /// The HTTP status.
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized | Self::WrongPassword => StatusCode::UNAUTHORIZED,

@@ -22,7 +22,6 @@ pub enum KeyError {
     /// Reading or writing it failed.
     #[error("the review key file {path} cannot be used: {source}; check the folder and its owner")]
     File {
-        /// The file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,

@@ -21,7 +21,6 @@ const READY_WITHIN: Duration = Duration::from_millis(1500);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckState {
-    /// It works.
     Ok,
     /// It works with less than was asked for, or will again by itself.
     Degraded,
@@ -34,7 +33,6 @@ pub enum CheckState {
 pub struct Check {
     /// Which part, e.g. `model`.
     pub name: &'static str,
-    /// How it is.
     pub status: CheckState,
     /// The same in words; when it fails, what to do.
     pub detail: String,
@@ -69,7 +67,6 @@ impl Check {
 /// How the service is, apart from its store, which is asked at every request.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Health {
-    /// Part by part.
     pub checks: Vec<Check>,
 }
 

@@ -26,7 +26,6 @@ use crate::store::Store;
 
 /// What the service hands to its web surface.
 pub struct Parts {
-    /// The durable store.
     pub store: Store,
     /// Who may deliver events.
     pub webhook: Webhook,
@@ -34,7 +33,6 @@ pub struct Parts {
     pub health: Arc<dyn Fn() -> Health + Send + Sync>,
     /// The metrics as text.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
-    /// The time.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// The projects that can be filtered by.
     pub projects: Vec<ProjectKey>,
@@ -54,7 +52,6 @@ pub struct Parts {
     pub review: ReviewConfig,
     /// The zone of "today"; see [`ReviewConfig::zone`].
     pub zone: TimeZone,
-    /// This machine's key.
     pub key: ReviewKey,
     /// Ends live connections when the service stops.
     pub stopping: CancellationToken,

@@ -77,6 +77,8 @@ fn stranger(bytes: &[u8]) -> &'static str {
         [b'%', b'P', b'D', b'F', ..] => "a PDF document",
         [b'P', b'K', 3, 4, ..] => "a ZIP archive",
         [b'<', ..] => "a text or web page",
+        // Decoders as of 2026-12: zenavif and rav1d-safe (safe Rust) are AGPL; avif-decode builds libaom with CMake; rav1d
+        // needs nasm, and without its assembly still offers nothing but dav1d's C interface.
         [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', ..] => "an AVIF picture",
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => "a video",
         _ => "a file that is no known picture format",

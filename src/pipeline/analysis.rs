@@ -16,7 +16,6 @@ pub struct Analysis {
     pub photo: Photo,
     /// What the model said.
     pub look: ModelOutput,
-    /// Time spent decoding.
     pub decode: Duration,
 }
 
@@ -31,11 +30,8 @@ pub enum AnalysisError {
 /// What one photo is looked at with.
 #[derive(Clone)]
 pub struct Analyzer {
-    /// The model.
     pub detector: Arc<dyn Detector>,
-    /// Limits of decoding.
     pub limits: Limits,
-    /// How closely.
     pub thoroughness: Thoroughness,
 }
 

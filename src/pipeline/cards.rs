@@ -26,7 +26,6 @@ pub(super) struct PhotoSubject<'a> {
     pub image: &'a Image,
     /// What the file says of itself.
     pub capture: &'a CaptureInfo,
-    /// Its pixels, reduced.
     pub picture: &'a Picture,
     /// Digest of the bytes.
     pub content: Sha256Digest,

@@ -13,7 +13,6 @@ pub enum Failure {
     Step {
         /// What the job deserves.
         disposition: Disposition,
-        /// What went wrong.
         message: String,
     },
     /// The job waits for a person; what it works for is not touched.

@@ -26,7 +26,6 @@ impl LeaseGuard {
         Self { lease, term: Term::new(asked, length, context.clock) }
     }
 
-    /// The lease.
     pub const fn lease(&self) -> &Lease {
         &self.lease
     }

@@ -117,7 +117,6 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnKnown {
-    /// In a comment.
     Comment,
     /// Attached; in a comment where the service may not change the item.
     Attachment,
@@ -135,11 +134,8 @@ pub enum OnAccept {
 
 /// The four edges, the rules and the clock, for every step.
 pub struct Context {
-    /// Bounds and choices.
     pub config: Config,
-    /// The durable store.
     pub store: Store,
-    /// The Procore client.
     pub procore: Client,
     /// The namespace of our hooks; `None` where there are none.
     pub hook_namespace: Option<String>,
@@ -155,7 +151,6 @@ pub struct Context {
     pub lacking: MissingLists,
     /// The model behind its one seam.
     pub detector: Arc<dyn Detector>,
-    /// Limits of decoding.
     pub limits: Limits,
     /// Place, trade, priority and wording, project by project.
     pub rules: RulesByProject,
@@ -165,7 +160,6 @@ pub struct Context {
     pub metrics: Metrics,
     /// Bytes of photos that may still be taken into memory.
     pub in_flight: InFlight,
-    /// The clock.
     pub clock: fn() -> Timestamp,
 }
 

@@ -18,11 +18,9 @@ const SNIFFED_BYTES: usize = 512;
 
 /// Whether Procore shows a photo.
 pub(super) enum PhotoLookup {
-    /// It does.
     Yes(Box<Image>),
     /// It has not for hours.
     No {
-        /// Why, in words.
         reason: String,
     },
 }

@@ -13,7 +13,6 @@ use crate::procore::{self, Client};
 /// What tagging may choose from in one project.
 #[derive(Debug, Clone)]
 pub struct Reference {
-    /// The location tree.
     pub locations: LocationTree,
     /// Trades, types and people.
     pub catalogue: Catalogue,

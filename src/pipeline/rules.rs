@@ -29,7 +29,6 @@ pub struct TaggingConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CompanyFiles {
-    /// Whose.
     pub company: CompanyId,
     /// TOML files laid over the rules for all, in order.
     pub rules_files: Vec<String>,
@@ -41,7 +40,6 @@ pub struct CompanyFiles {
 pub struct ProjectFiles {
     /// The company that owns it.
     pub company: CompanyId,
-    /// Whose.
     pub project: ProjectId,
     /// TOML files laid over the company's rules, in order.
     #[serde(default)]

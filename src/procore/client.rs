@@ -146,7 +146,6 @@ impl Client {
         self.shared.authority.token(&self.shared.http).await
     }
 
-    /// One value.
     pub(crate) async fn one<T: DeserializeOwned>(&self, what: &'static str, call: &Call) -> Result<T, Error> {
         self.send(call).await?.read(what)
     }

@@ -22,9 +22,7 @@ pub const DEFAULT: &str = include_str!("default.toml");
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Environment {
-    /// All commercial regions.
     Production,
-    /// The developer sandbox.
     Sandbox,
     /// A customer's monthly sandbox.
     Monthly,
@@ -55,7 +53,6 @@ impl Environment {
 pub struct PermittedProject {
     /// The company that owns it.
     pub company: CompanyId,
-    /// The project.
     pub project: ProjectId,
     /// What the service may write there.
     pub mode: ProjectMode,

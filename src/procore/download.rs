@@ -22,7 +22,6 @@ use crate::procore::wire;
 /// A photo as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Downloaded {
-    /// The file.
     pub bytes: Bytes,
     /// Its SHA-256.
     pub sha256: Sha256Digest,

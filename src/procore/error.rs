@@ -16,61 +16,41 @@ pub enum Error {
     },
     /// 401: the access token is not valid (any more).
     #[error("Procore does not accept the access token: {message}")]
-    Unauthorized {
-        /// What Procore said.
-        message: String,
-    },
+    Unauthorized { message: String },
     /// The client id and secret are refused, or a fresh token is refused again.
     #[error(
         "Procore does not accept this app's credentials: {message}; check procore.environment, \
          procore.client_id and the client secret"
     )]
-    Credentials {
-        /// What Procore said.
-        message: String,
-    },
+    Credentials { message: String },
     /// 403: no permission, app not connected, project not permitted to it, or tool switched off.
     #[error(
         "Procore forbids it: {message}; check that the app is installed, that its permitted projects \
          include this one, that the tool is switched on and that the app's permissions suffice"
     )]
-    Forbidden {
-        /// What Procore said.
-        message: String,
-    },
+    Forbidden { message: String },
     /// 404: it is not there, or this service may not see it.
     #[error(
         "Procore does not show it: {message}; it is deleted, or private and the service account may \
          not see private records"
     )]
-    NotFound {
-        /// What Procore said.
-        message: String,
-    },
+    NotFound { message: String },
     /// Over a rate limit, by Procore's word (429) or by our own count.
     #[error("over Procore's rate limit: {message}")]
     RateLimited {
         /// How long to stay away.
         retry_after: Option<Duration>,
-        /// Who said so.
         message: String,
     },
     /// Procore read the request and does not want it.
     #[error("Procore refuses the request ({status}): {message}")]
-    Rejected {
-        /// The HTTP status.
-        status: u16,
-        /// What Procore said.
-        message: String,
-    },
+    Rejected { status: u16, message: String },
     /// Procore, or something in front of it, is in trouble (408, 5xx).
     #[error("Procore is not available ({status}): {message}")]
     Unavailable {
-        /// The HTTP status.
         status: u16,
         /// How long to stay away, where it was told.
         retry_after: Option<Duration>,
-        /// What was said.
         message: String,
     },
     /// A successful answer that this version cannot read.
@@ -86,20 +66,13 @@ pub enum Error {
     /// Something else than Procore answered: a filter, a proxy, the sign-in page of a network. It says nothing about
     /// what was asked for, and it passes.
     #[error("something between this box and Procore answered (a filter, proxy or sign-in page): {message}")]
-    Intercepted {
-        /// The HTTP status.
-        status: u16,
-        /// What was answered.
-        message: String,
-    },
+    Intercepted { status: u16, message: String },
     /// The network: no answer, or only a part of one.
     #[error("no answer from {host}: {message}")]
     Transport {
-        /// The far side.
         host: String,
         /// Whether the request may have arrived.
         sent: bool,
-        /// What happened.
         message: String,
     },
     /// More than the configured limit allows.
@@ -120,10 +93,7 @@ pub enum Error {
     },
     /// A photo's link is no longer valid: ask for the photo again to get a fresh one.
     #[error("the photo's link does not work any more ({status}); a fresh one is needed")]
-    LinkExpired {
-        /// The HTTP status.
-        status: u16,
-    },
+    LinkExpired { status: u16 },
 }
 
 impl Error {

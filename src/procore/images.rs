@@ -40,7 +40,6 @@ impl fmt::Debug for FileLink {
 /// A photo as Procore describes it. Almost everything may be missing.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Image {
-    /// Its id.
     #[serde(deserialize_with = "lenient::id")]
     pub id: ImageId,
     /// Where the bytes are, for a short while.
@@ -49,13 +48,10 @@ pub struct Image {
     /// The name of the file; empty when unknown.
     #[serde(default, deserialize_with = "lenient::text")]
     pub filename: String,
-    /// Bytes.
     #[serde(default, deserialize_with = "lenient::opt_count")]
     pub size: Option<u64>,
-    /// Pixels.
     #[serde(default, deserialize_with = "lenient::opt_count")]
     pub width: Option<u64>,
-    /// Pixels.
     #[serde(default, deserialize_with = "lenient::opt_count")]
     pub height: Option<u64>,
     /// What the uploader wrote.
@@ -73,7 +69,6 @@ pub struct Image {
     /// The location that somebody gave it.
     #[serde(default, deserialize_with = "lenient::opt_object")]
     pub location: Option<ImageLocation>,
-    /// The album's name.
     #[serde(default, deserialize_with = "lenient::opt_text")]
     pub image_category_name: Option<String>,
     /// Whether only some may see it.
@@ -91,7 +86,6 @@ pub struct Image {
     /// Degrees east, as text.
     #[serde(default, deserialize_with = "lenient::opt_text")]
     pub gps_long: Option<String>,
-    /// Who uploaded it.
     #[serde(default, deserialize_with = "lenient::opt_object")]
     pub uploader: Option<Person>,
     /// The trades that somebody gave it.
@@ -105,7 +99,6 @@ pub struct Image {
 /// The location of a photo.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ImageLocation {
-    /// Its id.
     #[serde(deserialize_with = "lenient::id")]
     pub id: LocationId,
     /// The names from the root, joined by `>`.
@@ -116,7 +109,6 @@ pub struct ImageLocation {
 /// Somebody in the Directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
-    /// Their id.
     #[serde(deserialize_with = "lenient::id")]
     pub id: UserId,
     /// Their name, where it is told.
@@ -130,10 +122,8 @@ pub struct Person {
 /// A trade of a photo.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ImageTrade {
-    /// Its id.
     #[serde(deserialize_with = "lenient::id")]
     pub id: TradeId,
-    /// Its name.
     #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
 }
@@ -141,7 +131,6 @@ pub struct ImageTrade {
 /// Links of a photo, relative to the API.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ImageLinks {
-    /// The photo itself.
     #[serde(default, rename = "self", deserialize_with = "lenient::opt_text")]
     pub own: Option<String>,
 }

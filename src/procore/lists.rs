@@ -22,7 +22,6 @@ const DEEPEST: usize = 32;
 /// A location as Procore lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocationNode {
-    /// Its id.
     #[serde(deserialize_with = "lenient::id")]
     pub id: LocationId,
     /// The location that it lies in.

@@ -49,7 +49,6 @@ struct Read {
     page: usize,
     /// Rows that were asked for.
     asked: usize,
-    /// Rows that came.
     rows: usize,
     /// Those that no earlier page had.
     new: usize,
@@ -74,7 +73,6 @@ enum Next {
     Page(usize),
     /// There may be more on this page; the server said nothing about it.
     Perhaps(usize),
-    /// That was all.
     End,
     /// The same rows came again although there must be more.
     Repeats,
@@ -217,7 +215,6 @@ impl Pages {
         answer.read(self.what)
     }
 
-    /// All rows.
     pub(crate) async fn all<T: DeserializeOwned>(mut self) -> Result<Vec<T>, Error> {
         let mut all = Vec::new();
         while let Some(rows) = self.read().await? {

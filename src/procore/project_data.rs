@@ -17,10 +17,8 @@ use crate::procore::paging::V1_ROWS;
 /// A trade of a company.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trade {
-    /// Its id.
     #[serde(deserialize_with = "lenient::id")]
     pub id: TradeId,
-    /// Its name.
     #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
     /// Whether it may be given to new items.
@@ -31,10 +29,8 @@ pub struct Trade {
 /// A type of punch item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PunchItemType {
-    /// Its id.
     #[serde(deserialize_with = "lenient::id")]
     pub id: PunchItemTypeId,
-    /// Its name.
     #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
 }
@@ -42,10 +38,8 @@ pub struct PunchItemType {
 /// A company that has installed the app.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Company {
-    /// Its id.
     #[serde(deserialize_with = "lenient::id")]
     pub id: CompanyId,
-    /// Its name.
     #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
     /// Whether it is a customer now.
@@ -68,7 +62,6 @@ pub struct ToolPermission {
     /// Whether it may make new records.
     #[serde(default, deserialize_with = "lenient::flag")]
     pub can_create: bool,
-    /// Its level.
     #[serde(default, deserialize_with = "lenient::opt_object")]
     pub user_access_level: Option<AccessLevel>,
 }

@@ -37,16 +37,13 @@ pub fn comment_mark(image: ImageId) -> String {
 /// A punch item as Procore answers. Almost everything may be missing.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct PunchItem {
-    /// Its id.
     #[serde(deserialize_with = "lenient::id")]
     pub id: PunchItemId,
     /// The number that people see; not unique.
     #[serde(default, deserialize_with = "lenient::opt_integer")]
     pub position: Option<i64>,
-    /// The title.
     #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
-    /// The description.
     #[serde(default, deserialize_with = "lenient::text")]
     pub description: String,
     /// `draft`, `initiated`, …; empty when Procore does not say, which is no draft.
@@ -73,10 +70,8 @@ pub struct PunchItem {
     /// When it was moved to the recycle bin, if it was.
     #[serde(default, deserialize_with = "lenient::opt_time")]
     pub deleted_at: Option<Timestamp>,
-    /// Who made it.
     #[serde(default, deserialize_with = "lenient::opt_object")]
     pub created_by: Option<Person>,
-    /// Who manages it.
     #[serde(default, deserialize_with = "lenient::opt_object")]
     pub punch_item_manager: Option<Person>,
     /// Who has to act next.

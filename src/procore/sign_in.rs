@@ -38,7 +38,6 @@ pub struct SignInConfig {
     pub redirect_url: String,
     /// The app's client id, where it is not the service account's.
     pub client_id: String,
-    /// That app's secret.
     #[serde(deserialize_with = "secrets::deserialize")]
     pub client_secret: SecretString,
     /// A file that holds it; empty when unset.
@@ -78,9 +77,7 @@ impl SignInConfig {
 pub struct Member {
     /// Their id in the Directory.
     pub id: UserId,
-    /// Their e-mail address.
     pub login: String,
-    /// Their name.
     pub name: String,
     /// The permitted projects that they are in, with what they may do there; as far as it is known.
     pub grants: Vec<Grant>,

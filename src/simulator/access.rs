@@ -9,7 +9,6 @@ use crate::domain::ids::ProjectId;
 pub enum Level {
     /// The tool does not exist for it.
     None,
-    /// It may look.
     ReadOnly,
     /// It may add, and change what it added.
     Standard,
@@ -50,13 +49,11 @@ impl Level {
 /// The service account's permissions in the permitted project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
-    /// The Photos tool.
     pub photos: Level,
     /// Whether it may see private photos and albums; without, they answer 404.
     pub private_photos: bool,
     /// The Punch List tool. With `Standard` an item that has left the draft can no longer be changed.
     pub punch_list: Level,
-    /// The webhooks API.
     pub webhooks: Level,
 }
 

@@ -113,7 +113,6 @@ impl Call {
         id.ok_or_else(|| Refusal::bad_request("project_id is missing"))
     }
 
-    /// Who asks.
     pub(super) fn user(&self) -> Result<&User, Refusal> {
         self.user.as_ref().ok_or_else(Refusal::unauthorized)
     }

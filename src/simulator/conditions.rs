@@ -47,9 +47,7 @@ pub struct Refused {
 /// A tool that is switched off in a project: 403 to everything that belongs to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolOff {
-    /// Where.
     pub project: i64,
-    /// Which.
     pub tool: Tool,
 }
 
@@ -57,9 +55,7 @@ pub struct ToolOff {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tool {
-    /// Photos.
     Photos,
-    /// Punch List.
     PunchList,
 }
 
@@ -83,7 +79,6 @@ pub enum Sizes {
     /// The length of the file.
     #[default]
     Right,
-    /// Nothing.
     Absent,
     /// Another length than the file has.
     Wrong,
@@ -93,11 +88,9 @@ pub enum Sizes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileSent {
-    /// The file.
     Whole,
     /// Its first half, as if that were all.
     Half,
-    /// Nothing.
     Empty,
     /// A page of the network.
     Page,

@@ -58,7 +58,6 @@ type Shapes = BTreeMap<u16, Value>;
 struct Contract {
     /// As Procore's document has them.
     translated: Vec<Operation<Vec<u16>>>,
-    /// As written here.
     operations: Vec<Operation<Shapes>>,
     shapes: Map<String, Value>,
 }

@@ -45,28 +45,21 @@ pub enum DeliveryState {
 pub struct Delivery {
     /// Its number, which is the event's id in the payload families v2 and v3.
     pub number: i64,
-    /// The hook.
     pub hook: i64,
-    /// The resource's name.
     pub resource: String,
-    /// The resource's id.
     pub resource_id: i64,
-    /// What happened.
     pub change: Change,
-    /// When.
     pub at: Timestamp,
     /// The body, as sent.
     pub payload: Value,
     /// How far it has come.
     pub state: DeliveryState,
-    /// What was tried.
     pub attempts: Vec<Attempt>,
 }
 
 /// One POST of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Attempt {
-    /// When.
     pub at: Timestamp,
     /// The status of the answer, if there was one.
     pub status: Option<u16>,

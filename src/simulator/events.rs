@@ -13,11 +13,8 @@ use crate::domain::ids::{ProjectId, UserId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// It was made.
     Create,
-    /// It was changed.
     Update,
-    /// It was deleted.
     Delete,
 }
 

@@ -12,7 +12,6 @@ use super::echo::Echo;
 pub enum FaultKind {
     /// An error answer instead of the real one; nothing is done.
     Status {
-        /// The HTTP status.
         status: u16,
         /// `Retry-After`, in seconds, if it is sent.
         #[serde(default)]
@@ -26,10 +25,7 @@ pub enum FaultKind {
     /// Everything is done, then the connection is reset instead of an answer.
     ResetAfter,
     /// Everything is done, then an error is answered.
-    StatusAfter {
-        /// The HTTP status.
-        status: u16,
-    },
+    StatusAfter { status: u16 },
     /// The answer promises its full length and stops half way.
     TruncatedBody,
     /// The answer comes in small pieces.
@@ -127,9 +123,7 @@ pub enum ErrorBody {
     Json,
     /// A page, as from the edge in front of it.
     Html,
-    /// Plain text.
     Text,
-    /// Nothing at all.
     Empty,
 }
 

@@ -14,7 +14,6 @@ use crate::domain::ids::{CompanyId, ProjectId};
 /// Where events are sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Hook {
-    /// Its id.
     pub id: i64,
     /// The project whose events it gets; without one, the company's.
     pub project: Option<ProjectId>,
@@ -22,9 +21,7 @@ pub struct Hook {
     pub version: String,
     /// The payload family that this means.
     pub family: Family,
-    /// Keeps integrations apart.
     pub namespace: Option<String>,
-    /// Where to.
     pub destination_url: String,
     /// The `Authorization` value that is sent along.
     #[serde(skip)]
@@ -42,9 +39,7 @@ pub struct Hook {
 /// One kind of event that a hook listens for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Trigger {
-    /// Its id.
     pub id: i64,
-    /// The resource's name.
     pub resource: String,
     /// What happened to it.
     pub change: Change,

@@ -17,7 +17,6 @@ pub enum Links {
     Bare,
     /// The whole query, on a host that is not this one, as on an older page of Procore's.
     OtherHost,
-    /// There is none.
     None,
 }
 

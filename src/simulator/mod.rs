@@ -99,7 +99,6 @@ pub struct Simulator {
 pub struct PhotoUpload {
     /// The name of the file.
     pub filename: String,
-    /// The file.
     pub bytes: Vec<u8>,
     /// The location that was chosen for it.
     pub location: Option<LocationId>,

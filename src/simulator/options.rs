@@ -24,7 +24,6 @@ pub struct Options {
     pub seed: u64,
     /// Which time it lives in.
     pub time: Time,
-    /// What goes wrong.
     pub faults: Faults,
     /// How many requests a company may make.
     pub limits: Limits,
@@ -36,7 +35,6 @@ pub struct Options {
     pub access: Access,
     /// The OAuth client id of the one app.
     pub client_id: String,
-    /// Its secret.
     pub client_secret: String,
     /// Life of an access token; Procore's is 5400 s.
     pub token_life: Duration,

@@ -15,7 +15,6 @@ use crate::domain::ids::{LocationId, ProjectId};
 pub struct SetField {
     /// The id of a custom field's definition; absent for a field of Procore's own.
     pub definition: Option<i64>,
-    /// What people read.
     pub label: String,
     /// `string`, `decimal`, `boolean`, `lov_entry` or `lov_entries`.
     pub data_type: String,

@@ -12,15 +12,12 @@ use crate::domain::ids::{ImageId, LocationId, ProjectId, PunchItemId, PunchItemT
 /// An item of the Punch List.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PunchItem {
-    /// Its id.
     pub id: PunchItemId,
     /// The project it is in.
     pub project: ProjectId,
     /// The number that people see.
     pub position: i64,
-    /// The title.
     pub name: String,
-    /// The description.
     pub description: Option<String>,
     /// Where it stands; `draft` until it is sent.
     pub workflow_status: String,
@@ -32,13 +29,9 @@ pub struct PunchItem {
     pub reference: Option<String>,
     /// When it is due.
     pub due: Option<Date>,
-    /// Where.
     pub location: Option<LocationId>,
-    /// Whose work.
     pub trade: Option<TradeId>,
-    /// Of what type.
     pub item_type: Option<PunchItemTypeId>,
-    /// Who manages it.
     pub manager: Option<UserId>,
     /// Who has the last word.
     pub final_approver: Option<UserId>,
@@ -50,9 +43,7 @@ pub struct PunchItem {
     pub attachments: Vec<Attachment>,
     /// What was said about it.
     pub comments: Vec<Comment>,
-    /// Who made it.
     pub created_by: UserId,
-    /// Who closed it.
     pub closed_by: Option<UserId>,
     /// When it was made.
     pub created_at: Timestamp,
@@ -67,7 +58,6 @@ pub struct PunchItem {
 /// A file on a punch item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Attachment {
-    /// Its id.
     pub id: i64,
     /// The name of the file.
     pub filename: String,
@@ -78,13 +68,9 @@ pub struct Attachment {
 /// A comment on a punch item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Comment {
-    /// Its id.
     pub id: i64,
-    /// What was said.
     pub body: String,
-    /// By whom.
     pub by: UserId,
-    /// When.
     pub at: Timestamp,
 }
 

@@ -24,7 +24,6 @@ pub struct RecordedRequest {
     pub method: String,
     /// The path, without the query.
     pub path: String,
-    /// The query, decoded.
     pub query: Vec<(String, String)>,
     /// Header names in lower case; of `authorization` only the scheme is kept.
     pub headers: Vec<(String, String)>,

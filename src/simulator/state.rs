@@ -153,13 +153,9 @@ pub(super) struct Project {
 /// A person or service account of the Directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct User {
-    /// Its id.
     pub id: UserId,
-    /// Its e-mail address.
     pub login: String,
-    /// Its name.
     pub name: String,
-    /// Who employs it.
     pub company_name: String,
     /// The client id, for a service account.
     pub application: Option<String>,
@@ -235,7 +231,6 @@ pub struct Image {
     pub description: Option<String>,
     /// Where its bytes lie on host B.
     pub key: String,
-    /// Bytes.
     pub size: usize,
     /// Width and height as the file's header says, if it could be read.
     pub pixels: Option<(u32, u32)>,
@@ -249,13 +244,11 @@ pub struct Image {
     pub location: Option<LocationId>,
     /// A location that will be set once the photo has been read without it.
     pub location_to_come: Option<LocationId>,
-    /// The album.
     pub album: i64,
     /// Whether only those with the permission for private photos see it.
     pub private: bool,
     /// `regular`, `360` or `unknown`.
     pub projection: String,
-    /// Who uploaded it.
     pub uploader: UserId,
     /// Trades that were chosen for it.
     pub trades: Vec<TradeId>,

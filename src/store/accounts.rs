@@ -13,11 +13,9 @@ use crate::store::{Connection, Error, Store};
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// Its number.
     pub id: AccountId,
     /// What is typed to sign in.
     pub login: Login,
-    /// The person's name.
     pub name: String,
     /// What the person may do.
     pub role: Role,
@@ -43,7 +41,6 @@ impl Account {
 pub struct NewAccount {
     /// What is typed to sign in.
     pub login: Login,
-    /// The person's name.
     pub name: String,
     /// What the person may do.
     pub role: Role,
@@ -58,13 +55,11 @@ pub struct NewAccount {
 pub enum AccountChange {
     /// Another password, as its hash. Ends the account's sessions.
     Password(String),
-    /// Another role.
     Role(Role),
     /// Other projects; absent means everywhere.
     Projects(Option<Vec<ProjectKey>>),
     /// Nobody signs in with it any more. Ends the account's sessions; its tokens stop working.
     Disabled,
-    /// It works again.
     Enabled,
     /// Who the person is in Procore's directory.
     ProcoreUser(Option<ProcoreUser>),

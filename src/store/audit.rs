@@ -28,17 +28,13 @@ const SERVICE: &str = "punchlens";
 /// What a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditSubject {
-    /// A webhook delivery.
     Delivery(InboxId),
-    /// A photo.
     Photo(PhotoId),
-    /// A finding.
     Finding(FindingId),
     /// A job that a person retried or dropped.
     Job(JobId),
     /// A project that was stopped or let go on.
     Project(ProjectKey),
-    /// A mute.
     Mute(MuteId),
     /// Somebody who may sign in.
     Person(PersonId),
@@ -61,19 +57,15 @@ impl fmt::Display for AuditSubject {
 /// A recorded fact.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AuditRow {
-    /// Its chain.
     pub chain: String,
     /// Its number there; the first is 1 and none is left out.
     pub seq: i64,
-    /// When.
     pub at: Timestamp,
     /// What happened, e.g. `finding.decided`.
     pub kind: String,
     /// To what, e.g. `finding:3f…`.
     pub subject: String,
-    /// Who did it.
     pub actor: String,
-    /// The particulars.
     pub detail: Value,
     /// The hash over this row and the previous hash.
     pub hash: Sha256Digest,

@@ -24,7 +24,6 @@ pub struct Config {
     pub url: SecretString,
     /// A file that holds the address; empty when unset.
     pub url_file: String,
-    /// Connections for reading.
     pub read_connections: u32,
     /// Connections for writing to PostgreSQL; SQLite always has exactly one.
     pub write_connections: u32,

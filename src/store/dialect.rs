@@ -22,7 +22,6 @@ pub(crate) enum WriteLock {
     Project(ProjectKey),
     /// Changes that go [`WriteLock::Alone`]: many of these run at once, each holding its own rows.
     Beside,
-    /// Nothing.
     Free,
 }
 

@@ -17,7 +17,6 @@ pub enum Error {
         "the PostgreSQL server cannot be reached ({0}): work resumes once it is back; check that it runs, and `url` in [store]"
     )]
     Unreachable(String),
-    /// No room.
     #[error("the disk is full: free some space; work resumes automatically")]
     DiskFull,
     /// The file cannot be written.
@@ -36,7 +35,6 @@ pub enum Error {
     /// The job was taken over by somebody else; what was to be written is not.
     #[error("the lease on the job is lost: drop the result, another worker has the job")]
     LeaseLost,
-    /// No such row.
     #[error("there is no {0}")]
     NotFound(String),
     /// It was decided otherwise in the meantime.
@@ -45,7 +43,6 @@ pub enum Error {
     /// The tables are not those of this version.
     #[error("{0}")]
     Schema(String),
-    /// Anything else.
     #[error("database: {0}")]
     Other(String),
 }

@@ -19,9 +19,7 @@ use crate::store::{CardQuery, Error, Store};
 pub struct Facets {
     /// Places, as their names joined by [`crate::store::PLACE_JOINT`].
     pub places: Vec<(String, u64)>,
-    /// Trades by id.
     pub trades: Vec<(i64, u64)>,
-    /// Names of uploaders.
     pub uploaders: Vec<(String, u64)>,
 }
 

@@ -13,7 +13,6 @@ use crate::store::{Error, Store};
 /// A project without a webhook that the service tries to make.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MissingHook {
-    /// The project.
     pub project: ProjectKey,
     /// Why the last try failed, and what to do.
     pub reason: String,

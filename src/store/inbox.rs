@@ -34,7 +34,6 @@ pub enum Received {
 pub struct DeliveryRow {
     /// The body as it came.
     pub body: Vec<u8>,
-    /// When it came.
     pub received_at: Timestamp,
     /// What it called for, once that is decided.
     pub route: Option<String>,

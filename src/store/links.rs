@@ -14,7 +14,6 @@ use crate::store::{Error, Lease, Store, queue};
 pub enum LinkHow {
     /// As one of its photos.
     Attachment,
-    /// In a comment.
     Comment,
 }
 

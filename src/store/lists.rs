@@ -19,7 +19,6 @@ const NO_PROJECT: i64 = 0;
 pub struct ListPage {
     /// Its number, from 1.
     pub page: usize,
-    /// Its rows.
     pub rows: Vec<Value>,
     /// When it was read.
     pub read_at: Timestamp,
@@ -28,7 +27,6 @@ pub struct ListPage {
 /// An entry that changed since its list was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListChange {
-    /// Procore's id.
     pub entry: i64,
     /// Whether it was deleted.
     pub gone: bool,

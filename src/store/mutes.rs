@@ -23,9 +23,7 @@ const EVERYWHERE: i64 = 0;
 /// A mute in force, with what it did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MuteRow {
-    /// Its number.
     pub id: MuteId,
-    /// Where it holds.
     pub project: ProjectKey,
     /// What it mutes, until when, why and by whom.
     #[serde(flatten)]

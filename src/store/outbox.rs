@@ -16,11 +16,8 @@ use crate::store::{Connection, Error, Lease, Store, queue};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WriteKind {
-    /// Make it.
     Create,
-    /// Change it.
     Update,
-    /// Delete it.
     Delete,
 }
 
@@ -38,7 +35,6 @@ impl WriteKind {
 /// A write that is about to be attempted.
 #[derive(Debug, Clone)]
 pub struct WriteIntent {
-    /// For which finding.
     pub finding: FindingId,
     /// What is to be done.
     pub kind: WriteKind,
@@ -62,11 +58,9 @@ pub enum WriteState {
     },
     /// It was done before: do not send it again.
     Done {
-        /// The punch item.
         punch_item: Option<PunchItemId>,
         /// The number that people see on it.
         position: Option<i64>,
-        /// What Procore answered.
         answer: Option<Value>,
     },
 }
@@ -80,7 +74,6 @@ pub enum WriteOutcome {
         punch_item: Option<PunchItemId>,
         /// The number that people see on it; absent keeps the one that is known.
         position: Option<i64>,
-        /// What Procore answered.
         answer: Value,
     },
     /// Procore refused it for good.
@@ -89,10 +82,7 @@ pub enum WriteOutcome {
         reason: String,
     },
     /// Somebody changed or deleted the punch item in Procore first.
-    TakenOver {
-        /// What they did.
-        reason: String,
-    },
+    TakenOver { reason: String },
     /// Nothing is to be written (shadow mode, or rejected before anything was made).
     Withheld,
 }

@@ -17,13 +17,10 @@ pub enum Layer {
 /// A picture that lies over a part of a photo.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Overlay {
-    /// Of which finding.
     pub finding: FindingId,
-    /// What it shows.
     pub layer: Layer,
     /// Which part of the photo it covers.
     pub area: PixelBox<Upright>,
-    /// Its pixels.
     pub picture: StoredPicture,
 }
 

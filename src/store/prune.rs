@@ -13,7 +13,6 @@ use crate::store::{Connection, Error, Store, overlays, sessions};
 pub struct Pruned {
     /// Reduced pictures, each with its overlays.
     pub pictures: u64,
-    /// Settled deliveries.
     pub deliveries: u64,
     /// Sessions that ran out.
     pub sessions: u64,

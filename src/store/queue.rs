@@ -85,7 +85,6 @@ impl fmt::Debug for Lease {
 /// A job with the right to work on it.
 #[derive(Debug, Clone)]
 pub struct ClaimedJob {
-    /// What to do.
     pub job: Job,
     /// The right to do it.
     pub lease: Lease,

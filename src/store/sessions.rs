@@ -20,20 +20,16 @@ const USE_NOTED_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// A browser that is signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {
-    /// Whose it is.
     pub who: PersonId,
     /// Their name when they signed in.
     pub name: String,
-    /// Since when.
     pub created_at: Timestamp,
-    /// Until when.
     pub expires_at: Timestamp,
 }
 
 /// An API token, without what a script sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRow {
-    /// Its number.
     pub id: TokenId,
     /// The account for which it speaks.
     pub login: Login,

@@ -16,11 +16,9 @@ use crate::store::{Connection, Error, Store, queue, trials};
 /// Why, and since when, nothing is made in a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stop {
-    /// Where.
     pub project: ProjectKey,
     /// Why, and what to do.
     pub reason: String,
-    /// Since when.
     pub since: Timestamp,
 }
 

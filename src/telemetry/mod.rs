@@ -24,9 +24,7 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
-    /// One readable line.
     Text,
-    /// One JSON object.
     Json,
 }
 

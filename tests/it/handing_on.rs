@@ -236,7 +236,7 @@ async fn who_cannot_manage_leaves_it_to_the_rules_and_is_told() {
     app.until_settled(1).await;
     let card = app.accepted_by(None).await;
     let [left] = &card.left_out[..] else { panic!("one note: {:?}", card.left_out) };
-    assert!(left.because.contains("nobody but this service manages"), "{}", left.because);
+    assert!(left.because.contains("only this service manages"), "{}", left.because);
     assert!(app.page_of(&card).await.contains("people.manager"));
     app.finish().await;
 }

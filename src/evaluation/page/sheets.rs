@@ -21,7 +21,6 @@ const LABELLED: &str = "labelled";
 /// The worst pictures of one class, drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sheet {
-    /// The class.
     pub class: String,
     /// It is there and was not reported.
     pub misses: Vec<Thumb>,
@@ -34,11 +33,8 @@ pub struct Sheet {
 pub struct Thumb {
     /// Its path in the manifest.
     pub name: String,
-    /// Its source.
     pub source: String,
-    /// The class's score.
     pub score: f32,
-    /// The picture itself.
     pub data_url: String,
 }
 

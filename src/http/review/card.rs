@@ -72,7 +72,6 @@ pub(super) struct Neighbours {
 }
 
 impl CardPage<'_> {
-    /// The whole document.
     pub(super) fn render(&self) -> Markup {
         let title =
             format!("{} – {}", labels::class(&self.card.finding.class), labels::place(&self.card.place));
@@ -193,7 +192,7 @@ impl CardPage<'_> {
                 p.others {
                     "Could be "
                     @for place in places.iter().take(OTHER_PLACES) {
-                        button type="button" data-fill="location" value=(labels::path(&place.path)) { (labels::path_end(&place.path)) }
+                        button type="button" data-fill="location" value=(labels::path(&place.path)) { (self.short(LOCATION.name, &labels::path(&place.path))) }
                     }
                 }
             }
@@ -212,11 +211,16 @@ impl CardPage<'_> {
                 p.others {
                     "Recent "
                     @for label in offered {
-                        button type="button" data-fill=(field) value=(label) { (short(field, label)) }
+                        button type="button" data-fill=(field) value=(label) { (self.short(field, label)) }
                     }
                 }
             }
         }
+    }
+
+    /// A choice on a small button: of a location as much of its path as no other location ends with.
+    fn short<'l>(&self, field: &str, label: &'l str) -> &'l str {
+        if field == LOCATION.name { choices::unique_end(label, &self.choices.locations) } else { label }
     }
 
     fn priority_field(&self) -> Markup {
@@ -324,15 +328,6 @@ pub(super) fn card_path(card: &Card) -> String {
 /// The address of a finding's card.
 pub(super) fn path_of(id: FindingId) -> String {
     format!("/review/findings/{id}")
-}
-
-/// A choice on a small button: of a path only its end.
-fn short(field: &str, label: &str) -> String {
-    if field != LOCATION.name {
-        return label.to_owned();
-    }
-    let names: Vec<String> = label.split(choices::PATH_SEPARATOR).map(str::to_owned).collect();
-    labels::path_end(&names)
 }
 
 struct ChoiceField {

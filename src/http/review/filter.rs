@@ -19,9 +19,7 @@ pub(super) enum Tab {
     ToReview,
     /// Decided, and not yet in Procore.
     Waiting,
-    /// Decided since midnight.
     DecidedToday,
-    /// Refused by Procore.
     Problems,
     /// Silenced by a reviewer's reason.
     Muted,
@@ -59,11 +57,9 @@ impl Tab {
 /// By what findings are put together, to be decided in one gesture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Grouping {
-    /// By location.
     Place,
     /// By class of defect.
     Class,
-    /// By photo.
     Photo,
 }
 
@@ -204,7 +200,6 @@ impl Filter {
         pairs.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
-    /// The list's address.
     pub(super) fn list_url(&self) -> String {
         self.url("/review", &[])
     }

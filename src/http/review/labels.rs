@@ -18,13 +18,9 @@ use crate::http::choices;
 pub(super) enum Tone {
     /// Waits for a person.
     Open,
-    /// On its way.
     Waiting,
-    /// Done.
     Done,
-    /// Thrown out.
     Out,
-    /// Somebody must act.
     Problem,
 }
 
@@ -162,7 +158,7 @@ pub(super) fn path(names: &[String]) -> String {
 }
 
 /// The last two names of a location: enough among its neighbours.
-pub(super) fn path_end(names: &[String]) -> String {
+fn path_end(names: &[String]) -> String {
     path(names.get(names.len().saturating_sub(2)..).unwrap_or_default())
 }
 

@@ -38,7 +38,6 @@ pub(super) struct ListPage<'a> {
 }
 
 impl ListPage<'_> {
-    /// The whole document.
     pub(super) fn render(&self) -> Markup {
         let body = html! {
             div #view data-page="list" {

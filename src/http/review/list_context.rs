@@ -217,7 +217,6 @@ impl<'a> ListContext<'a> {
         Ok(rows)
     }
 
-    /// Photos not analysed.
     pub(super) async fn left_out(&self) -> Result<Vec<SkippedPhoto>, HttpError> {
         Ok(self.state.store().photos_left_out(self.narrowed().as_deref()).await?)
     }

@@ -11,7 +11,6 @@ use crate::http::assets;
 /// What the frame shows of the person who looks.
 #[derive(Debug, Clone)]
 pub(super) struct Viewer {
-    /// The reviewer's name.
     pub(super) name: String,
     /// The session's token for forms.
     pub(super) csrf: String,

@@ -46,7 +46,6 @@ const TRADES: &str = "Trades";
 /// Of what a hook tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HookScope {
-    /// One project.
     Project(ProjectKey),
     /// What a company has in common for its projects.
     Company(CompanyId),
@@ -108,11 +107,8 @@ pub struct Hook {
     pub id: String,
     /// Which API it belongs to.
     pub api: HookApi,
-    /// Whose it is.
     pub namespace: String,
-    /// Where deliveries go.
     pub destination_url: String,
-    /// The payload family.
     pub payload_version: Option<String>,
     /// Whether it was switched off.
     pub disabled: bool,
@@ -134,7 +130,6 @@ pub struct Trigger {
 pub struct HookSpec<'a> {
     /// Marks it as ours.
     pub namespace: &'a str,
-    /// Where deliveries go.
     pub destination_url: &'a str,
     /// The value of their `Authorization` header.
     pub authorization: &'a SecretString,

@@ -14,7 +14,6 @@ use crate::store::{Connection, Error, Store};
 /// What a walk along all chains found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AuditReport {
-    /// Rows read.
     pub rows: u64,
     /// The last hash of the general chain, to be noted down elsewhere: later ones must contain it.
     pub head: Sha256Digest,
@@ -31,16 +30,13 @@ pub struct ChainHead {
     pub chain: String,
     /// Rows read of it.
     pub rows: u64,
-    /// Its last hash.
     pub head: String,
 }
 
 /// Where and how a chain does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AuditBreak {
-    /// The chain.
     pub chain: String,
-    /// The row's number.
     pub seq: i64,
     /// What is wrong with it.
     pub what: String,

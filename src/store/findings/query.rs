@@ -16,9 +16,7 @@ pub struct CardQuery {
     pub states: Vec<FindingState>,
     /// Come so far towards Procore; empty means any.
     pub deliveries: Vec<Delivery>,
-    /// On one shelf.
     pub shelf: Shelf,
-    /// Of one class.
     pub class: Option<String>,
     /// At this place or below it: the names of its path, joined by [`PLACE_JOINT`].
     pub place: Option<String>,
@@ -40,7 +38,6 @@ pub struct CardQuery {
     pub decided_before: Option<Timestamp>,
     /// Only those with a problem that a person should look at: what `Counts::problems` counts.
     pub problems: bool,
-    /// In which order.
     pub order: CardOrder,
     /// At most this many; absent means as many as one list holds.
     pub limit: Option<u32>,
@@ -51,7 +48,6 @@ pub struct CardQuery {
 /// Cards by what keeps them back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Shelf {
-    /// All of them.
     #[default]
     Any,
     /// Those that a reviewer should look at: kept back by nothing or by a cap.
@@ -79,12 +75,9 @@ impl Shelf {
 /// The order of a list of cards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CardOrder {
-    /// Last found first.
     #[default]
     NewestFirst,
-    /// Best score first.
     ByScore,
-    /// Last decided first.
     LastDecided,
     /// Those of one place together, then as found.
     ByPlace,

@@ -29,17 +29,13 @@ pub enum LeftOutState {
 /// A photo that was not looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SkippedPhoto {
-    /// Ours.
     pub id: PhotoId,
-    /// Whose it is.
     pub project: ProjectKey,
-    /// Procore's.
     pub image: ImageId,
     /// The file's name, where Procore has told it.
     pub filename: String,
     /// What became of it.
     pub state: LeftOutState,
-    /// Why.
     pub reason: String,
     /// Attempts so far, while it is tried.
     pub tries: u32,

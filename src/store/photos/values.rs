@@ -19,10 +19,7 @@ pub enum PhotoState {
     /// The model looked at it.
     Analysed,
     /// It was left alone on purpose.
-    Skipped {
-        /// Why.
-        reason: String,
-    },
+    Skipped { reason: String },
     /// It can never be looked at.
     Failed {
         /// Why, and what to do.
@@ -62,7 +59,6 @@ impl PhotoState {
 pub struct StageTime {
     /// The stage, e.g. `decode`.
     pub stage: String,
-    /// Milliseconds.
     pub ms: f64,
 }
 
@@ -71,16 +67,13 @@ pub struct StageTime {
 pub struct StoredPicture {
     /// E.g. `image/jpeg`.
     pub media_type: String,
-    /// The encoded picture.
     pub bytes: Vec<u8>,
 }
 
 /// All that is to be kept of a photo.
 #[derive(Debug, Clone)]
 pub struct PhotoRecord {
-    /// Whose it is.
     pub project: ProjectKey,
-    /// Procore's id.
     pub image: ImageId,
     /// When Procore showed it, if it did.
     pub shown_at: Option<Timestamp>,
@@ -119,21 +112,15 @@ pub struct PhotoRecord {
 /// A recorded photo.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PhotoRow {
-    /// Ours.
     pub id: PhotoId,
-    /// Whose it is.
     pub project: ProjectKey,
-    /// Procore's.
     pub image: ImageId,
-    /// The file's name.
     pub filename: String,
     /// What became of it.
     pub state: PhotoState,
-    /// Full upright size.
     pub size: Option<Size<Upright>>,
     /// SHA-256 of the original.
     pub content: Option<Sha256Digest>,
-    /// Who uploaded it.
     pub uploader: Option<String>,
     /// What the file says about its making.
     pub capture: Option<CaptureInfo>,
@@ -169,8 +156,6 @@ pub struct IntakeCounts {
 /// A photo with the cards of what was found in it first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PhotoSummary {
-    /// The photo.
     pub photo: PhotoRow,
-    /// Best first.
     pub cards: Vec<Card>,
 }

@@ -16,15 +16,12 @@ use crate::store::{Connection, Error, Store};
 /// A job as people see it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct JobRow {
-    /// Its number.
     pub id: JobId,
     /// The kind as stored, which this build need not know.
     pub kind: String,
     /// What to do, where this build can read it.
     pub job: Option<Job>,
-    /// Where it stands.
     pub state: JobState,
-    /// Claims so far.
     pub attempts: u32,
     /// Claims in a row that ended without a word.
     pub crashes: u32,
@@ -36,7 +33,6 @@ pub struct JobRow {
     pub since: Timestamp,
     /// Who works on it.
     pub owner: Option<String>,
-    /// Until when.
     pub lease_until: Option<Timestamp>,
     /// The last failure, or the reason for which it was set aside.
     pub error: Option<String>,
@@ -49,11 +45,9 @@ pub struct QueueStats {
     pub ready: u64,
     /// Waiting for their time.
     pub delayed: u64,
-    /// Being worked on.
     pub running: u64,
     /// Waiting for a person.
     pub parked: u64,
-    /// Given up.
     pub dead: u64,
     /// How long the longest-waiting ready one has been ready.
     pub oldest_ready: Option<Duration>,

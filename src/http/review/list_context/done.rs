@@ -16,7 +16,6 @@ pub(in crate::http::review) enum Done {
     Nothing,
     /// A card was decided, and what that muted.
     Card(Box<Card>, Option<Box<MuteRow>>),
-    /// A group was.
     Batch {
         at: Timestamp,
         state: FindingState,
